@@ -1,0 +1,171 @@
+// Token bucket kept as GCRA: the state is one instant, the theoretical arrival time (TAT) at which the bucket
+// is full again. All arithmetic is on integers, so a rate such as 3/s never drifts. Lua twin: decide.lua.
+// Source: ITU-T I.371 annex A (Generic Cell Rate Algorithm, virtual scheduling).
+
+/** A bucket of `limit` units that returns `units` of them every `periodUs` microseconds (in lowest terms). */
+export interface TokenBucketLimit {
+  readonly algorithm: "token-bucket";
+  readonly name: string | undefined;
+  /** Capacity, in units. */
+  readonly limit: number;
+  /** Microseconds from empty to full, rounded up. */
+  readonly windowUs: number;
+  readonly periodUs: number;
+  readonly units: number;
+  /** One unit returns every wholeUs + partUs / units microseconds. */
+  readonly wholeUs: number;
+  readonly partUs: number;
+  /** The whole bucket takes fullUs + fullPart / units microseconds. */
+  readonly fullUs: number;
+  readonly fullPart: number;
+}
+
+/**
+ * Computes the derived numbers of a bucket. `capacity × units` and the time to fill, in microseconds, must be
+ * below 2^52; the policy layer checks that and names the option.
+ */
+export function createTokenBucketLimit(rule: {
+  capacity: number;
+  units: number;
+  periodUs: number;
+  name?: string | undefined;
+}): TokenBucketLimit {
+  const divisor = greatestCommonDivisor(rule.units, rule.periodUs);
+  const units = rule.units / divisor;
+  const periodUs = rule.periodUs / divisor;
+  const partUs = periodUs % units;
+  const wholeUs = (periodUs - partUs) / units;
+  const fullPart = (rule.capacity * partUs) % units;
+  const fullUs = rule.capacity * wholeUs + (rule.capacity * partUs - fullPart) / units;
+  return {
+    algorithm: "token-bucket",
+    name: rule.name,
+    limit: rule.capacity,
+    windowUs: fullPart > 0 ? fullUs + 1 : fullUs,
+    periodUs,
+    units,
+    wholeUs,
+    partUs,
+    fullUs,
+    fullPart,
+  };
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
+
+// State: numbers[at] = TAT in whole microseconds, numbers[at + 1] = the rest as a numerator over `units`.
+// (0, 0) is a bucket never used, and so is every TAT that is not after `now`.
+
+/**
+ * Brings the state to `now`. A TAT farther ahead than a whole refill (the clock was stepped back, or the capacity
+ * lowered) is brought back to an empty bucket, so that nobody is locked out for longer than one refill.
+ */
+export function advanceTokenBucket(
+  limit: TokenBucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+): void {
+  const excess = numbers[at]! - now;
+  if (excess < limit.fullUs) return;
+  if (excess > limit.fullUs || numbers[at + 1]! > limit.fullPart) {
+    numbers[at] = now + limit.fullUs;
+    numbers[at + 1] = limit.fullPart;
+  }
+}
+
+/** Returns the microseconds until `cost` units are there: 0 now, Infinity never. The state must be at `now`. */
+export function waitTokenBucket(
+  limit: TokenBucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  cost: number,
+): number {
+  if (cost > limit.limit) return Number.POSITIVE_INFINITY;
+  const excess = numbers[at]! - now;
+  const spare = limit.limit - cost;
+  if (limit.partUs === 0) {
+    const wait = excess - spare * limit.wholeUs;
+    return wait > 0 ? wait : 0;
+  }
+  if (excess < 0) return 0;
+  const product = spare * limit.partUs;
+  const sparePart = product % limit.units;
+  const spareUs = spare * limit.wholeUs + (product - sparePart) / limit.units;
+  const wait = excess - spareUs + (numbers[at + 1]! > sparePart ? 1 : 0);
+  return wait > 0 ? wait : 0;
+}
+
+/** Takes `cost` units. Only where waitTokenBucket answered 0 for them. */
+export function takeTokenBucket(
+  limit: TokenBucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  cost: number,
+): void {
+  const tat = numbers[at]!;
+  const behind = tat < now;
+  const start = behind ? now : tat;
+  if (limit.partUs === 0) {
+    numbers[at] = start + cost * limit.wholeUs;
+    return;
+  }
+  const product = cost * limit.partUs + (behind ? 0 : numbers[at + 1]!);
+  const part = product % limit.units;
+  numbers[at] = start + cost * limit.wholeUs + (product - part) / limit.units;
+  numbers[at + 1] = part;
+}
+
+/** Returns the units in use at `now`, a unit that is partly back counted as in use. */
+export function consumedTokenBucket(
+  limit: TokenBucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+): number {
+  const excess = numbers[at]! - now;
+  if (excess < 0) return 0;
+  if (limit.partUs === 0) return Math.ceil(excess / limit.wholeUs);
+  const part = numbers[at + 1]!;
+  let used = Math.ceil((excess + part / limit.units) / (limit.periodUs / limit.units));
+  while (!covers(limit, used, excess, part)) used += 1;
+  while (used > 0 && covers(limit, used - 1, excess, part)) used -= 1;
+  return used;
+}
+
+/** Tells whether `used` units take at least excess + part / units microseconds to return. */
+function covers(limit: TokenBucketLimit, used: number, excess: number, part: number): boolean {
+  const product = used * limit.partUs;
+  const usedPart = product % limit.units;
+  const usedUs = used * limit.wholeUs + (product - usedPart) / limit.units;
+  return usedUs > excess || (usedUs === excess && usedPart >= part);
+}
+
+/** Returns the microseconds until the bucket is full, rounded up. */
+export function resetTokenBucket(
+  _limit: TokenBucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+): number {
+  const excess = numbers[at]! - now;
+  if (excess < 0) return 0;
+  return numbers[at + 1]! > 0 ? excess + 1 : excess;
+}
+
+/** Sets the state to `consumed` units in use at `now`, at most the capacity. */
+export function assumeTokenBucket(
+  limit: TokenBucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  consumed: number,
+): void {
+  numbers[at] = now;
+  numbers[at + 1] = 0;
+  takeTokenBucket(limit, numbers, at, now, Math.min(consumed, limit.limit));
+}

@@ -1,0 +1,286 @@
+// Puts policies, coordination and store together into a Limiter, and checks every request on its way in.
+
+import { createCentral } from "./coordination/central.ts";
+import type { Coordination } from "./coordination/coordination.ts";
+import { createLocal } from "./coordination/local.ts";
+import type { Decision } from "./decision.ts";
+import { TidegateError } from "./errors.ts";
+import type { CheckRequest, Limiter, PolicyDescription } from "./limiter.ts";
+import { MAX_UNITS } from "./policy/limits.ts";
+import { checkOptions, optionError, show, unknownName } from "./policy/options.ts";
+import {
+  COORDINATIONS,
+  type CoordinationName,
+  createPolicy,
+  type Policy,
+  type PolicyOptions,
+} from "./policy/policy.ts";
+import type { Clock } from "./ports/clock.ts";
+import type { Random } from "./ports/random.ts";
+import type { Store } from "./ports/store.ts";
+import type { Telemetry } from "./ports/telemetry.ts";
+import { memoryStore } from "./stores/memory.ts";
+
+/** What a limiter is made of. */
+export interface LimiterOptions {
+  readonly policies: Readonly<Record<string, PolicyOptions>>;
+  /** Left out: this process' memory. */
+  readonly store?: Store;
+  /** Left out: "central" where the store is shared, else "local". A policy may set its own. */
+  readonly coordination?: CoordinationName;
+  readonly telemetry?: Telemetry;
+  /** Clock and randomness of the memory that the limiter makes for itself; a store has its own. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** The longest key, in UTF-16 code units. */
+export const MAX_KEY_LENGTH = 1_024;
+
+interface Entry {
+  readonly policy: Policy;
+  readonly coordination: Coordination;
+  readonly description: PolicyDescription;
+}
+
+/**
+ * Creates a limiter.
+ * @throws TidegateError INVALID_OPTION naming the option, the value and what would be right.
+ */
+export function createLimiter(options: LimiterOptions): Limiter {
+  checkOptions("createLimiter", options, [
+    "policies",
+    "store",
+    "coordination",
+    "telemetry",
+    "clock",
+    "random",
+  ]);
+  const { entries, coordinations } = createEntries(options);
+  const telemetry = options.telemetry;
+  const decided = telemetry?.decided === undefined ? undefined : telemetry.decided.bind(telemetry);
+  let closing: Promise<void> | undefined;
+
+  function decide(request: CheckRequest, consume: boolean): Decision | Promise<Decision> {
+    if (closing !== undefined) throw closedError();
+    const entry = entries.get(request.policy);
+    if (entry === undefined) throw unknownPolicy(request.policy, entries);
+    const cost = request.cost ?? 1;
+    checkKey(request.key);
+    if (!(Number.isInteger(cost) && cost >= 0 && cost <= MAX_UNITS)) throw costError(cost);
+    return entry.coordination.decide(entry.policy, request.key, cost, consume);
+  }
+
+  function told(decision: Decision): Decision {
+    decided?.(decision);
+    return decision;
+  }
+
+  return {
+    check(request, callOptions) {
+      try {
+        callOptions?.signal?.throwIfAborted();
+        const answer = decide(request, true);
+        if (!(answer instanceof Promise)) {
+          if (decided !== undefined) decided(answer);
+          return Promise.resolve(answer);
+        }
+        const decision = decided === undefined ? answer : answer.then(told);
+        return untilAborted(decision, callOptions?.signal);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
+    async checkAll(requests, callOptions) {
+      callOptions?.signal?.throwIfAborted();
+      checkAllRequests(requests, entries);
+      const answers = requests.map((request) => decide(request, true));
+      const decisions = await untilAborted(Promise.all(answers), callOptions?.signal);
+      if (decided !== undefined) for (const decision of decisions) decided(decision);
+      return decisions;
+    },
+    async peek(request, callOptions) {
+      callOptions?.signal?.throwIfAborted();
+      return untilAborted(Promise.resolve(decide(request, false)), callOptions?.signal);
+    },
+    async reset(request) {
+      if (closing !== undefined) throw closedError();
+      const entry = entries.get(request.policy);
+      if (entry === undefined) throw unknownPolicy(request.policy, entries);
+      checkKey(request.key);
+      await entry.coordination.reset(entry.policy, request.key);
+    },
+    describe(policy) {
+      const entry = entries.get(policy);
+      if (entry === undefined) throw unknownPolicy(policy, entries);
+      return entry.description;
+    },
+    async ping() {
+      if (closing !== undefined) throw closedError();
+      await Promise.all(coordinations.map((coordination) => coordination.ping()));
+    },
+    close() {
+      closing ??= Promise.all(coordinations.map((coordination) => coordination.close())).then(
+        () => undefined,
+      );
+      return closing;
+    },
+  };
+}
+
+function createEntries(options: LimiterOptions): {
+  entries: Map<string, Entry>;
+  coordinations: Coordination[];
+} {
+  const { policies, store } = options;
+  if (typeof policies !== "object" || policies === null || Object.keys(policies).length === 0) {
+    throw optionError("policies", "an object with at least one policy", policies);
+  }
+  if (store !== undefined && typeof (store as Partial<Store>)?.decide !== "function") {
+    throw optionError("store", "a store made by memoryStore() or redisStore()", store);
+  }
+  if (store !== undefined && (options.clock !== undefined || options.random !== undefined)) {
+    const given = options.clock === undefined ? "random" : "clock";
+    throw new TidegateError(
+      "INVALID_OPTION",
+      `${given} must be given to the store where a store is passed, e.g. memoryStore({ ${given} })`,
+      { field: given },
+    );
+  }
+  const standard = checkCoordination("coordination", options.coordination) ?? defaultFor(store);
+  const opened = new Map<CoordinationName, Coordination>();
+  const open = (name: CoordinationName) => {
+    let coordination = opened.get(name);
+    if (coordination === undefined) {
+      coordination = openCoordination(name, options);
+      opened.set(name, coordination);
+    }
+    return coordination;
+  };
+  const checked = Object.entries(policies).map(([name, policyOptions]) => {
+    const policy = createPolicy(name, policyOptions);
+    const field = `policies.${name}.coordination`;
+    return { policy, name: checkCoordination(field, policyOptions.coordination) ?? standard };
+  });
+  if (store?.shared === true && !checked.some(({ name }) => name === "central")) {
+    throw new TidegateError(
+      "INVALID_OPTION",
+      'coordination must be "central" for the policies that use the store: every policy is "local", ' +
+        "which decides in memory; leave the store out, or change the coordination",
+      { field: "coordination" },
+    );
+  }
+  const entries = new Map<string, Entry>();
+  for (const { policy, name } of checked) {
+    entries.set(policy.name, { policy, coordination: open(name), description: describe(policy) });
+  }
+  return { entries, coordinations: [...opened.values()] };
+}
+
+function openCoordination(name: CoordinationName, options: LimiterOptions): Coordination {
+  const { store, telemetry, clock, random } = options;
+  const createMemory = () =>
+    memoryStore({
+      ...(clock === undefined ? {} : { clock }),
+      ...(random === undefined ? {} : { random }),
+    });
+  if (name === "central") return createCentral(store ?? createMemory(), telemetry);
+  return createLocal(store === undefined || store.shared ? createMemory() : store, telemetry);
+}
+
+function defaultFor(store: Store | undefined): CoordinationName {
+  return store?.shared === true ? "central" : "local";
+}
+
+function checkCoordination(field: string, value: unknown): CoordinationName | undefined {
+  if (value === undefined) return undefined;
+  const known = COORDINATIONS.find((name) => name === value);
+  if (known === undefined) {
+    throw optionError(field, COORDINATIONS.map((name) => `"${name}"`).join(" or "), value);
+  }
+  return known;
+}
+
+function describe(policy: Policy): PolicyDescription {
+  return Object.freeze({
+    name: policy.name,
+    limits: Object.freeze(
+      policy.limits.map((limit, index) => {
+        return Object.freeze({
+          name: policy.limitNames[index]!,
+          algorithm: limit.algorithm,
+          limit: limit.limit,
+          windowMs: Math.ceil(limit.windowUs / 1_000),
+        });
+      }),
+    ),
+  });
+}
+
+/** Checks a whole batch before any of it is decided, so that a wrong request takes nothing for the others. */
+function checkAllRequests(
+  requests: readonly CheckRequest[],
+  entries: ReadonlyMap<string, Entry>,
+): void {
+  if (!Array.isArray(requests)) {
+    throw new TidegateError(
+      "INVALID_REQUEST",
+      `requests must be a list of requests, got ${show(requests)}`,
+      { field: "requests" },
+    );
+  }
+  requests.forEach((request: CheckRequest, index) => {
+    const cost = request.cost ?? 1;
+    try {
+      if (!entries.has(request.policy)) throw unknownPolicy(request.policy, entries);
+      checkKey(request.key);
+      if (!(Number.isInteger(cost) && cost >= 0 && cost <= MAX_UNITS)) throw costError(cost);
+    } catch (error) {
+      if (!(error instanceof TidegateError)) throw error;
+      throw new TidegateError(error.code, `requests[${index}]: ${error.message}`, {
+        field: `requests[${index}].${error.field}`,
+      });
+    }
+  });
+}
+
+function checkKey(key: unknown): void {
+  if (typeof key === "string" && key.length > 0 && key.length <= MAX_KEY_LENGTH) return;
+  const got = typeof key === "string" && key.length > 0 ? `${key.length} characters` : show(key);
+  throw new TidegateError(
+    "INVALID_REQUEST",
+    `key must be a string of 1 to ${MAX_KEY_LENGTH} characters, got ${got}`,
+    { field: "key" },
+  );
+}
+
+function costError(cost: unknown): TidegateError {
+  return new TidegateError(
+    "INVALID_REQUEST",
+    `cost must be a whole number from 0 to ${MAX_UNITS}, got ${show(cost)}`,
+    { field: "cost" },
+  );
+}
+
+function unknownPolicy(name: unknown, entries: ReadonlyMap<string, Entry>): TidegateError {
+  const message =
+    typeof name === "string"
+      ? unknownName("policy", name, "this limiter", [...entries.keys()])
+      : `policy must be a policy's name, got ${show(name)}`;
+  const code = typeof name === "string" ? "UNKNOWN_POLICY" : "INVALID_REQUEST";
+  return new TidegateError(code, message, { field: "policy" });
+}
+
+function closedError(): TidegateError {
+  return new TidegateError("LIMITER_CLOSED", "the limiter is closed");
+}
+
+/** Passes `work` on, or rejects with the signal's reason where that comes first. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}

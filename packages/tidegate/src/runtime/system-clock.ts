@@ -1,0 +1,26 @@
+// The real clock: smooth between readings, and never more than a second behind a step of the wall clock.
+
+import type { Clock } from "../ports/clock.ts";
+
+const REANCHOR_AFTER_MS = 1_000;
+const STEP_MS = 50;
+
+/**
+ * Creates the clock of this machine. It runs on the monotonic clock, and is set anew where the wall clock has gone
+ * another way by more than 50 ms: the machine slept, or its time was set.
+ */
+export function createSystemClock(): Clock {
+  let offsetMs = Date.now() - performance.now();
+  let anchorMs = performance.now();
+  return {
+    now() {
+      const monotonicMs = performance.now();
+      if (monotonicMs - anchorMs > REANCHOR_AFTER_MS) {
+        anchorMs = monotonicMs;
+        const wall = Date.now() - monotonicMs;
+        if (Math.abs(wall - offsetMs) > STEP_MS) offsetMs = wall;
+      }
+      return Math.floor((offsetMs + monotonicMs) * 1_000);
+    },
+  };
+}
