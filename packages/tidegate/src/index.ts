@@ -6,6 +6,11 @@ export type { Decision, Source } from "./decision.ts";
 export { type ErrorCode, TidegateError } from "./errors.ts";
 export type { CheckRequest, LimitDescription, Limiter, PolicyDescription } from "./limiter.ts";
 export {
+  type HeaderVersion,
+  type RateLimitHeaders,
+  rateLimitHeaders,
+} from "./middleware/rate-limit-headers.ts";
+export {
   type FixedWindowOptions,
   fixedWindow,
   type TokenBucketOptions,
