@@ -97,9 +97,11 @@ class InMemory implements MemoryStore {
     const table = policy === this.#lastPolicy ? this.#lastTable! : this.#tableOf(policy);
     const slot = table.find(key);
     if (slot === undefined) return this.#decideNew(policy, table, key, cost, consume, now);
+    const decision = this.#decideIn(table, slot, policy, key, cost, consume, now);
     this.#tick += 1;
+    // Not before the decision: the slot just found may be the expired one that the sweep frees.
     if (this.#tick % SWEEP_EVERY === 0 && this.#sweepSlots > 0) table.sweep(1, now);
-    return this.#decideIn(table, slot, policy, key, cost, consume, now);
+    return decision;
   }
 
   reset(policy: Policy, key: string): void {
