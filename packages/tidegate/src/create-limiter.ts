@@ -60,14 +60,25 @@ export function createLimiter(options: LimiterOptions): Limiter {
   const telemetry = options.telemetry;
   const decided = telemetry?.decided === undefined ? undefined : telemetry.decided.bind(telemetry);
   let closing: Promise<void> | undefined;
+  // Applications ask for one policy many times in a row; comparing a name is cheaper than hashing it.
+  let lastName: string | undefined;
+  let lastEntry: Entry | undefined;
+
+  function entryOf(policy: string): Entry {
+    if (closing !== undefined) throw closedError();
+    if (policy === lastName) return lastEntry!;
+    const entry = entries.get(policy);
+    if (entry === undefined) throw unknownPolicy(policy, entries);
+    lastName = policy;
+    lastEntry = entry;
+    return entry;
+  }
 
   function decide(request: CheckRequest, consume: boolean): Decision | Promise<Decision> {
-    if (closing !== undefined) throw closedError();
-    const entry = entries.get(request.policy);
-    if (entry === undefined) throw unknownPolicy(request.policy, entries);
+    const entry = entryOf(request.policy);
     const cost = request.cost ?? 1;
     checkKey(request.key);
-    if (!(Number.isInteger(cost) && cost >= 0 && cost <= MAX_UNITS)) throw costError(cost);
+    checkCost(cost);
     return entry.coordination.decide(entry.policy, request.key, cost, consume);
   }
 
@@ -93,9 +104,15 @@ export function createLimiter(options: LimiterOptions): Limiter {
     },
     async checkAll(requests, callOptions) {
       callOptions?.signal?.throwIfAborted();
-      checkAllRequests(requests, entries);
+      checkRequests(requests, (request) => {
+        entryOf(request.policy);
+        checkKey(request.key);
+        checkCost(request.cost ?? 1);
+      });
       const answers = requests.map((request) => decide(request, true));
-      const decisions = await untilAborted(Promise.all(answers), callOptions?.signal);
+      const decisions = areDecisions(answers)
+        ? answers
+        : await untilAborted(Promise.all(answers), callOptions?.signal);
       if (decided !== undefined) for (const decision of decisions) decided(decision);
       return decisions;
     },
@@ -104,9 +121,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
       return untilAborted(Promise.resolve(decide(request, false)), callOptions?.signal);
     },
     async reset(request) {
-      if (closing !== undefined) throw closedError();
-      const entry = entries.get(request.policy);
-      if (entry === undefined) throw unknownPolicy(request.policy, entries);
+      const entry = entryOf(request.policy);
       checkKey(request.key);
       await entry.coordination.reset(entry.policy, request.key);
     },
@@ -218,30 +233,27 @@ function describe(policy: Policy): PolicyDescription {
 }
 
 /** Checks a whole batch before any of it is decided, so that a wrong request takes nothing for the others. */
-function checkAllRequests(
+function checkRequests(
   requests: readonly CheckRequest[],
-  entries: ReadonlyMap<string, Entry>,
+  checkOne: (request: CheckRequest) => void,
 ): void {
   if (!Array.isArray(requests)) {
-    throw new TidegateError(
-      "INVALID_REQUEST",
-      `requests must be a list of requests, got ${show(requests)}`,
-      { field: "requests" },
-    );
+    throw requestError("requests", "a list of requests", requests);
   }
-  requests.forEach((request: CheckRequest, index) => {
-    const cost = request.cost ?? 1;
+  for (const [index, request] of requests.entries()) {
     try {
-      if (!entries.has(request.policy)) throw unknownPolicy(request.policy, entries);
-      checkKey(request.key);
-      if (!(Number.isInteger(cost) && cost >= 0 && cost <= MAX_UNITS)) throw costError(cost);
+      checkOne(request);
     } catch (error) {
-      if (!(error instanceof TidegateError)) throw error;
+      if (!(error instanceof TidegateError) || error.field === undefined) throw error;
       throw new TidegateError(error.code, `requests[${index}]: ${error.message}`, {
         field: `requests[${index}].${error.field}`,
       });
     }
-  });
+  }
+}
+
+function areDecisions(answers: (Decision | Promise<Decision>)[]): answers is Decision[] {
+  return !answers.some((answer) => answer instanceof Promise);
 }
 
 function checkKey(key: unknown): void {
@@ -254,21 +266,21 @@ function checkKey(key: unknown): void {
   );
 }
 
-function costError(cost: unknown): TidegateError {
-  return new TidegateError(
-    "INVALID_REQUEST",
-    `cost must be a whole number from 0 to ${MAX_UNITS}, got ${show(cost)}`,
-    { field: "cost" },
-  );
+function checkCost(cost: unknown): void {
+  if (Number.isInteger(cost) && (cost as number) >= 0 && (cost as number) <= MAX_UNITS) return;
+  throw requestError("cost", `a whole number from 0 to ${MAX_UNITS}`, cost);
+}
+
+function requestError(field: string, expected: string, value: unknown): TidegateError {
+  return new TidegateError("INVALID_REQUEST", `${field} must be ${expected}, got ${show(value)}`, {
+    field,
+  });
 }
 
 function unknownPolicy(name: unknown, entries: ReadonlyMap<string, Entry>): TidegateError {
-  const message =
-    typeof name === "string"
-      ? unknownName("policy", name, "this limiter", [...entries.keys()])
-      : `policy must be a policy's name, got ${show(name)}`;
-  const code = typeof name === "string" ? "UNKNOWN_POLICY" : "INVALID_REQUEST";
-  return new TidegateError(code, message, { field: "policy" });
+  if (typeof name !== "string") return requestError("policy", "a policy's name", name);
+  const message = unknownName("policy", name, "this limiter", [...entries.keys()]);
+  return new TidegateError("UNKNOWN_POLICY", message, { field: "policy" });
 }
 
 function closedError(): TidegateError {

@@ -39,6 +39,14 @@ export function decide(
   cost: number,
   consume: boolean,
 ): number {
+  if (limits.length === 1) {
+    // Most policies: without the loops this takes half the time.
+    const limit = limits[0]!;
+    advance(limit, numbers, at, now);
+    const wait = waitFor(limit, numbers, at, now, cost);
+    if (wait === 0 && consume && cost > 0) take(limit, numbers, at, now, cost);
+    return wait;
+  }
   let longest = 0;
   for (let index = 0; index < limits.length; index += 1) {
     const limit = limits[index]!;
@@ -76,7 +84,7 @@ export function carryOver(
       after.numbers[offset] = before.numbers[oldOffset]!;
       after.numbers[offset + 1] = before.numbers[oldOffset + 1]!;
     } else {
-      advance(old, before.numbers, oldOffset, now);
+      if (old.algorithm === "fixed-window") advance(old, before.numbers, oldOffset, now);
       assume(limit, after.numbers, offset, now, consumed(old, before.numbers, oldOffset, now));
     }
   }
@@ -122,7 +130,7 @@ function consumed(limit: Limit, numbers: Float64Array, at: number, now: number):
 /** Returns the units that could be taken at `now`. The state must be at `now`. */
 export function remainingOf(limit: Limit, numbers: Float64Array, at: number, now: number): number {
   const remaining = limit.limit - consumed(limit, numbers, at, now);
-  return remaining > 0 ? remaining : 0;
+  return Math.max(remaining, 0);
 }
 
 /** Returns the microseconds until `limit` is as if never used. The state must be at `now`. */
@@ -135,4 +143,19 @@ export function resetOf(limit: Limit, numbers: Float64Array, at: number, now: nu
 function assume(limit: Limit, numbers: Float64Array, at: number, now: number, units: number): void {
   if (limit.algorithm === "token-bucket") assumeTokenBucket(limit, numbers, at, now, units);
   else assumeFixedWindow(limit, numbers, at, now, units);
+}
+
+/** Returns the microseconds until every limit is as if never used. The states must be at `now`. */
+export function longestReset(
+  limits: readonly Limit[],
+  numbers: Float64Array,
+  at: number,
+  now: number,
+): number {
+  let longest = 0;
+  for (let index = 0; index < limits.length; index += 1) {
+    const reset = resetOf(limits[index]!, numbers, at + index * NUMBERS_PER_LIMIT, now);
+    if (reset > longest) longest = reset;
+  }
+  return longest;
 }

@@ -42,7 +42,7 @@ export function advanceFixedWindow(
     if (now - start < limit.windowUs) return;
     numbers[at] = now - (now % limit.windowUs);
     numbers[at + 1] = 0;
-  } else if (start - now > limit.windowUs) {
+  } else if (start - now > limit.windowUs || numbers[at + 1] === 0) {
     numbers[at] = now - (now % limit.windowUs);
   }
 }

@@ -55,6 +55,9 @@ function greatestCommonDivisor(a: number, b: number): number {
   return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }
 
+/** Products above this are not exact in a double. */
+const MAX_EXACT = 2 ** 52;
+
 // State: numbers[at] = TAT in whole microseconds, numbers[at + 1] = the rest as a numerator over `units`.
 // (0, 0) is a bucket never used, and so is every TAT that is not after `now`.
 
@@ -89,14 +92,14 @@ export function waitTokenBucket(
   const spare = limit.limit - cost;
   if (limit.partUs === 0) {
     const wait = excess - spare * limit.wholeUs;
-    return wait > 0 ? wait : 0;
+    return Math.max(wait, 0);
   }
   if (excess < 0) return 0;
   const product = spare * limit.partUs;
   const sparePart = product % limit.units;
   const spareUs = spare * limit.wholeUs + (product - sparePart) / limit.units;
   const wait = excess - spareUs + (numbers[at + 1]! > sparePart ? 1 : 0);
-  return wait > 0 ? wait : 0;
+  return Math.max(wait, 0);
 }
 
 /** Takes `cost` units. Only where waitTokenBucket answered 0 for them. */
@@ -120,7 +123,10 @@ export function takeTokenBucket(
   numbers[at + 1] = part;
 }
 
-/** Returns the units in use at `now`, a unit that is partly back counted as in use. */
+/**
+ * Returns the units in use at `now`, a unit that is partly back counted as in use. Exact up to any capacity that the
+ * limit may have; beyond (a TAT written under another capacity) it is the nearest double.
+ */
 export function consumedTokenBucket(
   limit: TokenBucketLimit,
   numbers: Float64Array,
@@ -132,6 +138,7 @@ export function consumedTokenBucket(
   if (limit.partUs === 0) return Math.ceil(excess / limit.wholeUs);
   const part = numbers[at + 1]!;
   let used = Math.ceil((excess + part / limit.units) / (limit.periodUs / limit.units));
+  if (used * limit.units > MAX_EXACT) return used;
   while (!covers(limit, used, excess, part)) used += 1;
   while (used > 0 && covers(limit, used - 1, excess, part)) used -= 1;
   return used;

@@ -4,9 +4,9 @@
 import {
   decide,
   type Limit,
+  longestReset,
   NUMBERS_PER_LIMIT,
   remainingOf,
-  resetOf,
 } from "../algorithms/decide.ts";
 import type { Random } from "../ports/random.ts";
 
@@ -130,12 +130,7 @@ export class KeyTable {
     const chunk = this.chunkOf(slot);
     const offset = this.offsetOf(slot);
     decide(this.limits, chunk, offset, now, 0, false);
-    let longest = 0;
-    for (let index = 0; index < this.limits.length; index += 1) {
-      const reset = resetOf(this.limits[index]!, chunk, offset + index * NUMBERS_PER_LIMIT, now);
-      if (reset > longest) longest = reset;
-    }
-    return longest;
+    return longestReset(this.limits, chunk, offset, now);
   }
 
   #grow(): void {

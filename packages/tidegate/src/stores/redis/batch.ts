@@ -1,0 +1,137 @@
+// The checks that go out as one script call: writes the call's arguments, reads its reply. Checks of one key share
+// one read and one write in Redis and are decided in the order in which they came.
+
+import { decide, NUMBERS_PER_LIMIT } from "../../algorithms/decide.ts";
+import { createDecision, type Decision } from "../../decision.ts";
+import type { Policy } from "../../policy/policy.ts";
+
+/** One check that waits for its answer. */
+export interface PendingCheck {
+  readonly key: string;
+  readonly cost: number;
+  readonly consume: boolean;
+  readonly resolve: (decision: Decision) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Group {
+  readonly policy: Policy;
+  readonly names: string[];
+  readonly checks: PendingCheck[][];
+  readonly indexOf: Map<string, number>;
+}
+
+/** Collects checks, and settles them from the script's reply. */
+export class Batch {
+  /** Number of checks in it. */
+  size = 0;
+  readonly #groups = new Map<string, Group>();
+
+  /** Whether a check of `policy` may go into this batch: not beside another definition of the same policy. */
+  takes(policy: Policy): boolean {
+    const group = this.#groups.get(policy.name);
+    return group === undefined || group.policy === policy;
+  }
+
+  /** Adds a check of the Redis key `name`, of a policy that the batch takes. */
+  add(policy: Policy, name: string, check: PendingCheck): void {
+    this.size += 1;
+    let group = this.#groups.get(policy.name);
+    if (group === undefined) {
+      group = { policy, names: [], checks: [], indexOf: new Map() };
+      this.#groups.set(policy.name, group);
+    }
+    const index = group.indexOf.get(name);
+    if (index === undefined) {
+      group.indexOf.set(name, group.names.length);
+      group.names.push(name);
+      group.checks.push([check]);
+    } else {
+      group.checks[index]!.push(check);
+    }
+  }
+
+  /** The script's KEYS. */
+  keys(): string[] {
+    const keys: string[] = [];
+    for (const group of this.#groups.values()) keys.push(...group.names);
+    return keys;
+  }
+
+  /** The script's ARGV, as decide.lua documents it. */
+  args(): string[] {
+    const args = [String(this.#groups.size)];
+    for (const { policy, names, checks } of this.#groups.values()) {
+      args.push(policy.rules, String(policy.limits.length), String(names.length));
+      for (const limit of policy.limits) {
+        if (limit.algorithm === "token-bucket") {
+          args.push(String(limit.limit), String(limit.periodUs), String(limit.units));
+        } else {
+          args.push(String(limit.limit), String(limit.windowUs), "0");
+        }
+      }
+      for (const list of checks) {
+        args.push(list.length === 1 ? costOf(list[0]!) : list.map(costOf).join(","));
+      }
+    }
+    return args;
+  }
+
+  /**
+   * Answers every check from the script's reply.
+   * @throws where the reply is not what the script returns; nothing is answered then.
+   */
+  settle(reply: unknown): void {
+    const answers = this.#read(reply);
+    let index = 0;
+    for (const { checks } of this.#groups.values()) {
+      for (const list of checks) {
+        for (const check of list) {
+          check.resolve(answers[index]!);
+          index += 1;
+        }
+      }
+    }
+  }
+
+  /** Rejects every check. */
+  fail(error: unknown): void {
+    for (const { checks } of this.#groups.values()) {
+      for (const list of checks) for (const check of list) check.reject(error);
+    }
+  }
+
+  #read(reply: unknown): Decision[] {
+    if (!Array.isArray(reply)) throw new Error(`the script answered ${typeof reply}, not a list`);
+    const now: number = reply[0];
+    const answers: Decision[] = [];
+    let position = 1;
+    for (const { policy, checks } of this.#groups.values()) {
+      const numbers = new Float64Array(policy.limits.length * NUMBERS_PER_LIMIT);
+      for (const list of checks) {
+        for (const check of list) {
+          const taken = reply[position] === 1;
+          position += 1;
+          for (let index = 0; index < numbers.length; index += NUMBERS_PER_LIMIT) {
+            numbers[index] = now + reply[position];
+            numbers[index + 1] = reply[position + 1];
+            position += NUMBERS_PER_LIMIT;
+          }
+          const wait = taken ? 0 : decide(policy.limits, numbers, 0, now, check.cost, false);
+          if (wait === 0 && !taken && check.consume) throw new Error("the script denied what fits");
+          answers.push(
+            createDecision(policy, check.key, check.cost, wait, numbers, 0, now, "store"),
+          );
+        }
+      }
+    }
+    if (position !== reply.length || !Number.isSafeInteger(now)) {
+      throw new Error(`the script answered ${reply.length} numbers, not ${position}`);
+    }
+    return answers;
+  }
+}
+
+function costOf(check: PendingCheck): string {
+  return check.consume ? String(check.cost) : `?${check.cost}`;
+}

@@ -1,0 +1,43 @@
+// Names of keys in Redis, and the Cluster slots they lie in. Two different policy keys never share a name.
+
+/** Version of what the values mean; state of another version is never read. */
+const KEY_VERSION = "v1";
+
+const NEEDS_ESCAPE = /[%}]|[\ud800-\udfff]/;
+const TO_ESCAPE = /[%}]|[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g;
+
+/**
+ * Names the Redis key of a policy key: `tidegate:v1:{api:user%25}`. All in braces is the Cluster hash tag, so one
+ * policy key is one slot. `%` and `}` are escaped, and so are lone surrogates, which UTF-8 would make all the same; a
+ * policy's name has no colon, so the first colon in the braces ends it.
+ */
+export function redisKey(prefix: string, policy: string, key: string): string {
+  const escaped = NEEDS_ESCAPE.test(key) ? key.replace(TO_ESCAPE, escapeCharacter) : key;
+  return `${prefix}:${KEY_VERSION}:{${policy}:${escaped}}`;
+}
+
+function escapeCharacter(character: string): string {
+  if (character.length === 2) return character;
+  const code = character.charCodeAt(0).toString(16).toUpperCase();
+  return code.length > 2 ? `%u${code}` : `%${code}`;
+}
+
+const CRC16 = new Uint16Array(256).map((_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+const encoder = new TextEncoder();
+
+/**
+ * Returns the Cluster slot, 0 to 16383, of a key made by redisKey: CRC16 (XMODEM) of its hash tag.
+ * Source: Redis Cluster specification, "Key distribution model".
+ */
+export function slotOf(name: string): number {
+  const open = name.indexOf("{");
+  const tag = encoder.encode(name.slice(open + 1, name.indexOf("}", open)));
+  let crc = 0;
+  for (const byte of tag) crc = ((crc << 8) ^ CRC16[((crc >> 8) ^ byte) & 0xff]!) & 0xffff;
+  return crc & 0x3fff;
+}

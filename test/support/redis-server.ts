@@ -1,0 +1,133 @@
+// Starts real redis-server processes for tests, on free ports of the loopback, and ends them by process id.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+import { eventually } from "./eventually.ts";
+import { freePort } from "./free-port.ts";
+
+/** A running redis-server. */
+export interface RedisServer {
+  readonly port: number;
+  readonly url: string;
+  readonly pid: number;
+  /** A client for the test's own use. */
+  readonly client: Redis;
+  /** Ends the process and removes its files. */
+  stop(): Promise<void>;
+}
+
+/** Why the tests that need Redis are skipped, or false: only where the runner was told to do without. */
+export const withoutRedis: string | false =
+  process.env.TIDEGATE_TEST_WITHOUT_REDIS === "1" && "TIDEGATE_TEST_WITHOUT_REDIS=1";
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** Starts one server; `args` are appended to its command line. */
+export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOn(await freePort(), args);
+    } catch (error) {
+      if (attempt === 5) throw error;
+    }
+  }
+}
+
+async function startOn(port: number, args: readonly string[]): Promise<RedisServer> {
+  const directory = mkdtempSync(join(tmpdir(), "tidegate-redis-"));
+  const command = process.env.TIDEGATE_REDIS_SERVER ?? "redis-server";
+  const child = spawn(
+    command,
+    ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory, ...args],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  running.add(child);
+  let output = "";
+  child.stdout.on("data", (data) => {
+    output += data;
+  });
+  child.stderr.on("data", (data) => {
+    output += data;
+  });
+  const exited = new Promise<void>((resolve) => {
+    child.once("exit", () => resolve());
+    child.once("error", (error) => {
+      output += error.message;
+      resolve();
+    });
+  }).then(() => running.delete(child));
+  const client = new Redis({ port, host: "127.0.0.1", lazyConnect: true, retryStrategy: () => 20 });
+  client.on("error", () => {});
+  const stop = async () => {
+    client.disconnect();
+    child.kill("SIGKILL");
+    await exited;
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    await eventually(async () => {
+      if (!running.has(child)) throw new Error(`redis-server ended: ${output}`);
+      if (!output.includes("Ready to accept connections")) throw new Error("not ready yet");
+    });
+    await client.connect();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { port, url: `redis://127.0.0.1:${port}`, pid: child.pid!, client, stop };
+}
+
+/** A running Redis Cluster of three masters. */
+export interface RedisCluster {
+  readonly nodes: readonly RedisServer[];
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+const SLOTS = 16_384;
+
+/** Starts a Cluster of three masters without replicas, each with a third of the slots. */
+export async function startRedisCluster(): Promise<RedisCluster> {
+  const nodes: RedisServer[] = [];
+  const stop = async () => {
+    await Promise.all(nodes.map((node) => node.stop()));
+  };
+  try {
+    for (let index = 0; index < 3; index += 1) {
+      const busPort = await freePort();
+      const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)];
+      nodes.push(await startRedis([...args, "--cluster-node-timeout", "2000"]));
+    }
+    const [first] = nodes;
+    for (const [index, node] of nodes.entries()) {
+      const from = Math.floor((SLOTS * index) / nodes.length);
+      const to = Math.floor((SLOTS * (index + 1)) / nodes.length) - 1;
+      await node.client.call("CLUSTER", "ADDSLOTSRANGE", String(from), String(to));
+      if (node !== first) await meet(node, first!);
+    }
+    await eventually(async () => {
+      for (const node of nodes) {
+        const info = String(await node.client.call("CLUSTER", "INFO"));
+        const known = info.includes(`cluster_known_nodes:${nodes.length}`);
+        if (!info.includes("cluster_state:ok") || !known) throw new Error(info);
+      }
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const hosts = nodes.map((node) => `127.0.0.1:${node.port}`).join(",");
+  return { nodes, url: `redis+cluster://${hosts}`, stop };
+}
+
+async function meet(node: RedisServer, other: RedisServer): Promise<void> {
+  const config = (await other.client.config("GET", "cluster-port")) as unknown;
+  const busPort = Array.isArray(config) ? config[1] : Object.values(config as object)[0];
+  await node.client.call("CLUSTER", "MEET", "127.0.0.1", String(other.port), String(busPort));
+}
