@@ -96,7 +96,6 @@ function deny(res: Response, decision: Decision): void {
   const body = JSON.stringify(quotaExceededProblem(decision));
   res.statusCode = 429;
   res.setHeader("Content-Type", PROBLEM_MEDIA_TYPE);
-  res.setHeader("Content-Length", Buffer.byteLength(body));
   res.setHeader("Cache-Control", "no-store");
   res.end(body);
 }

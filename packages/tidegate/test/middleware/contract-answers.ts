@@ -39,7 +39,9 @@ export function describeAnswers(serve: Serve): void {
     assert.equal(response.headers.get("ratelimit-policy"), '"api";q=3;w=30');
     assert.equal(response.headers.get("ratelimit"), '"api";r=0;t=9');
     assert.equal(response.headers.get("retry-after"), "29");
-    assert.deepEqual(await response.json(), {
+    const body = await response.text();
+    assert.equal(response.headers.get("content-length"), String(Buffer.byteLength(body)));
+    assert.deepEqual(JSON.parse(body), {
       type: "https://iana.org/assignments/http-problem-types#quota-exceeded",
       title: "Request cannot be satisfied as assigned quota has been exceeded",
       status: 429,

@@ -62,6 +62,33 @@ describe("rateLimit, created per request", () => {
     assert.deepEqual(warnings, []);
   });
 
+  it("does not suspect several that are created together and asked at once", async () => {
+    let kept: RequestHandler[] | undefined;
+    const { application, warnings } = build((onWarning) => (req, res, next) => {
+      kept ??= [create(onWarning), create(onWarning), create(onWarning), create(onWarning)];
+      const [last, ...others] = kept;
+      for (const other of others) other(req, res, () => {});
+      last!(req, res, next);
+    });
+    const url = await serve(application);
+    await fetch(url);
+    assert.deepEqual(warnings, []);
+  });
+
+  it("does not suspect those of a pool that is made at start and used in turns", async () => {
+    let turn = 0;
+    const { application, warnings } = build((onWarning) => {
+      const pool = Array.from({ length: 5 }, () => create(onWarning));
+      return (req, res, next) => {
+        pool[turn]!(req, res, next);
+        turn += 1;
+      };
+    });
+    const url = await serve(application);
+    for (let count = 0; count < 5; count += 1) await fetch(url);
+    assert.deepEqual(warnings, []);
+  });
+
   it("does not suspect one per tenant, however many come at once", async () => {
     const byTenant = new Map<string, RequestHandler>();
     const { application, warnings } = build((onWarning) => (req, res, next) => {

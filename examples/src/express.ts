@@ -1,0 +1,79 @@
+// An Express application with two limits: every path by the client's address, and /login by account too.
+// Run: node --conditions=@tidegate/source examples/src/express.ts [port]
+
+import express, { type ErrorRequestHandler } from "express";
+import { createLimiter, fixedWindow, TidegateError, tokenBucket } from "tidegate";
+import { rateLimit } from "tidegate/express";
+
+// Counts in this process' memory. For several processes: store: redisStore({ url }) of "tidegate/redis".
+const limiter = createLimiter({
+  policies: {
+    api: {
+      limits: [
+        tokenBucket({ capacity: 10, refill: "2/s", name: "burst" }),
+        fixedWindow({ limit: 1_000, window: "1h", name: "hourly" }),
+      ],
+    },
+    login: { limits: [fixedWindow({ limit: 3, window: "1m" })] },
+  },
+});
+
+const app = express();
+// Behind one reverse proxy: app.set("trust proxy", 1);
+
+app.use(
+  rateLimit({
+    limiter,
+    policy: "api",
+    cost: (req) => (req.path === "/report" ? 5 : 1),
+    skip: (req) => req.path === "/healthz",
+  }),
+);
+
+app.get("/", (req, res) => {
+  res.json({ hello: "world", remaining: req.rateLimit?.remaining });
+});
+
+app.get("/report", (_req, res) => {
+  res.json({ report: "five units dear" });
+});
+
+app.get("/healthz", (_req, res) => {
+  res.send("ok");
+});
+
+app.post(
+  "/login",
+  express.json(),
+  rateLimit({
+    limiter,
+    policy: "login",
+    key: (req) => `account:${String(req.body?.account).slice(0, 100)}`,
+  }),
+  (req, res) => {
+    res.json({ welcome: req.body?.account ?? "stranger" });
+  },
+);
+
+// A store that gives no answer is a fault of ours, not of the caller: 503, never 429.
+const answerFaults: ErrorRequestHandler = (error, _req, res, next) => {
+  if (error instanceof TidegateError && error.transient && !res.headersSent) {
+    res.status(503).json({ title: "The rate limiter cannot be reached; please try again." });
+  } else {
+    next(error);
+  }
+};
+app.use(answerFaults);
+
+const port = Number(process.argv[2] ?? 3_000);
+const server = app.listen(port, "127.0.0.1", (error) => {
+  if (error) throw error;
+  const address = server.address();
+  const actual = typeof address === "object" && address !== null ? address.port : port;
+  process.stdout.write(
+    `Listening. Try, several times in a row:\n` +
+      `  curl -i http://127.0.0.1:${actual}/\n` +
+      `  curl -i http://127.0.0.1:${actual}/report\n` +
+      `  curl -i -d '{"account":"ada"}' -H 'content-type: application/json' http://127.0.0.1:${actual}/login\n`,
+  );
+});
