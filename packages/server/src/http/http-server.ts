@@ -1,0 +1,141 @@
+// The HTTP door: /v1 with its OpenAPI document, and the probes. It never decides anything itself.
+
+import { isUtf8 } from "node:buffer";
+import type { Socket } from "node:net";
+import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { listenError } from "../listen-error.ts";
+import { parseJson } from "./check-body.ts";
+import {
+  createProblem,
+  PROBLEM_TYPE,
+  type Problem,
+  ProblemError,
+  type ProblemName,
+  problemOf,
+} from "./problem.ts";
+import { addRoutes, type HttpOptions, METHODS_BY_PATH } from "./routes.ts";
+
+/** The largest body, in bytes. */
+export const BODY_LIMIT = 65_536;
+/** How long a request may take to arrive, so that slow senders hold nothing for long. */
+const REQUEST_TIMEOUT_MS = 30_000;
+const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+
+/** An HTTP server that listens. */
+export interface HttpServer {
+  readonly port: number;
+  /** Takes no new connections; resolves when the requests in flight have been answered. */
+  drain(): Promise<void>;
+  /** Cuts what is left. */
+  close(): void;
+}
+
+/**
+ * Starts the server.
+ * @throws TidegateError INVALID_OPTION, field "httpPort", where the port cannot be had.
+ */
+export async function startHttpServer(
+  options: HttpOptions & { readonly host: string; readonly port: number },
+): Promise<HttpServer> {
+  const { host, port } = options;
+  const app = createApp(options);
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    await app.close();
+    throw listenError("httpPort", host, port, error);
+  }
+  const address = app.server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : port,
+    drain: () => app.close(),
+    close: () => app.server.closeAllConnections(),
+  };
+}
+
+function createApp(options: HttpOptions): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    // Requests on connections that are open while the service stops are answered below, as problems.
+    return503OnClosing: false,
+    forceCloseConnections: "idle",
+    clientErrorHandler: (error, socket) => answerClientError(error, socket),
+    frameworkErrors: (error, _request, reply) => sendProblem(reply, frameworkProblem(error)),
+  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+    try {
+      // Bytes that are not UTF-8 would make different keys the same one.
+      if (!isUtf8(body as Buffer)) {
+        throw new ProblemError("invalid-request", "The body is not JSON: it is not UTF-8.");
+      }
+      done(null, parseJson(body.toString("utf8")));
+    } catch (error) {
+      done(error as Error);
+    }
+  });
+  app.setErrorHandler((error: FastifyError, _request, reply) => {
+    sendProblem(reply, frameworkProblem(error) ?? problemOf(error, options.unexpected));
+  });
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split("?", 1)[0]!;
+    const methods = METHODS_BY_PATH.get(path);
+    if (methods === undefined) {
+      const detail = "There is nothing at this path; /openapi.json says what there is.";
+      sendProblem(reply, createProblem("not-found", detail));
+      return;
+    }
+    reply.header("allow", methods);
+    const detail = `${path} takes ${methods}, not ${request.method}.`;
+    sendProblem(reply, createProblem("method-not-allowed", detail));
+  });
+  addRoutes(app, options);
+  return app;
+}
+
+function sendProblem(reply: FastifyReply, problem: Problem | undefined): void {
+  const { status } = problem!;
+  reply.code(status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+}
+
+/** Returns the problem for what Fastify refuses by itself, or undefined where the error is not Fastify's. */
+function frameworkProblem(error: { readonly code?: string; readonly statusCode?: number }) {
+  switch (error.code) {
+    case "FST_ERR_CTP_BODY_TOO_LARGE":
+      return createProblem("body-too-large", `The body may have ${BODY_LIMIT} bytes at most.`);
+    case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
+      return createProblem("unsupported-media-type", "The body must be application/json.");
+    case "FST_ERR_CTP_INVALID_CONTENT_LENGTH":
+      return createProblem("invalid-request", "The body is not as long as Content-Length says.");
+    case "FST_ERR_BAD_URL":
+      return createProblem("invalid-request", "The path is not a valid URL.");
+    default:
+      return undefined;
+  }
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [ProblemName, string]>> = {
+  HPE_HEADER_OVERFLOW: ["header-too-large", "The header may have 16,384 bytes at most."],
+  ERR_HTTP_REQUEST_TIMEOUT: ["request-timeout", "The request did not arrive in time."],
+};
+
+/** Answers what is not HTTP, on the bare socket, and closes it. */
+function answerClientError(error: Error & { readonly code?: string }, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [name, detail] = CLIENT_ERRORS[error.code ?? ""] ?? [
+    "invalid-request",
+    "The request is not valid HTTP.",
+  ];
+  const problem = createProblem(name, detail);
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nConnection: close\r\n` +
+      `Content-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}

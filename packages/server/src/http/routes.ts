@@ -1,0 +1,130 @@
+// What is served at which path.
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { type CheckRequest, type Decision, type Limiter, rateLimitHeaders } from "tidegate";
+import type { Readiness } from "../readiness.ts";
+import type { Timers } from "../runtime/timers.ts";
+import type { ServiceTelemetry } from "../telemetry/service-telemetry.ts";
+import { readBatchBody, readCheckBody, readStatusQuery } from "./check-body.ts";
+import { decisionJson, decisionsJson } from "./decision-json.ts";
+import { createProblem, PROBLEM_TYPE, problemOf } from "./problem.ts";
+
+/** What the HTTP door needs. */
+export interface HttpOptions {
+  readonly limiter: Limiter;
+  readonly telemetry: ServiceTelemetry;
+  readonly timers: Timers;
+  readonly readiness: Readiness;
+  /** Is told of an error that is nobody's request. */
+  readonly unexpected: (error: unknown) => void;
+}
+
+/** The methods of every path, as an Allow header. */
+export const METHODS_BY_PATH: ReadonlyMap<string, string> = new Map([
+  ["/v1/check", "POST"],
+  ["/v1/check-all", "POST"],
+  ["/v1/status", "GET, HEAD"],
+  ["/openapi.json", "GET, HEAD"],
+  ["/healthz", "GET, HEAD"],
+  ["/readyz", "GET, HEAD"],
+]);
+
+const JSON_TYPE = "application/json; charset=utf-8";
+
+/** Adds all routes. */
+export function addRoutes(app: FastifyInstance, options: HttpOptions): void {
+  const { limiter, readiness } = options;
+  const writeDecision = (reply: FastifyReply, decision: Decision) => {
+    reply.headers({ ...rateLimitHeaders(decision, limiter.describe(decision.policy)) });
+    return decisionJson(decision);
+  };
+  app.post(
+    "/v1/check",
+    deciding(options, "check", {
+      read: (request) => readCheckBody(request.body),
+      decide: (request: CheckRequest) => limiter.check(request),
+      write: writeDecision,
+    }),
+  );
+  app.post(
+    "/v1/check-all",
+    deciding(options, "check-all", {
+      read: (request) => readBatchBody(request.body),
+      decide: (requests: CheckRequest[]) => limiter.checkAll(requests),
+      write: (_reply, decisions) => decisionsJson(decisions),
+    }),
+  );
+  app.get(
+    "/v1/status",
+    deciding(options, "status", {
+      read: (request) => readStatusQuery(request.query),
+      decide: (request: CheckRequest) => limiter.peek(request),
+      write: writeDecision,
+    }),
+  );
+  app.get("/openapi.json", async (_request, reply) => {
+    const { openApiJson } = await import("./openapi.ts");
+    return reply.type(JSON_TYPE).send(openApiJson);
+  });
+  app.get("/healthz", (_request, reply) => {
+    closeWhenDraining(reply, readiness);
+    reply.type(JSON_TYPE).send('{"alive":true}');
+  });
+  app.get("/readyz", async (_request, reply) => {
+    const answer = await readiness.check();
+    closeWhenDraining(reply, readiness);
+    reply.header("cache-control", "no-store");
+    return reply
+      .code(answer.ready ? 200 : 503)
+      .type(JSON_TYPE)
+      .send(JSON.stringify(answer));
+  });
+}
+
+/** A route that reads a request, has it decided, and writes the answer; every way it can end is timed. */
+function deciding<Request, Answer>(
+  options: HttpOptions,
+  name: string,
+  route: {
+    readonly read: (request: FastifyRequest) => Request;
+    readonly decide: (request: Request) => Promise<Answer>;
+    readonly write: (reply: FastifyReply, answer: Answer) => string;
+  },
+) {
+  const { timers, readiness, unexpected } = options;
+  const observe = options.telemetry.timer("http", name);
+  return (request: FastifyRequest, reply: FastifyReply): void => {
+    const startedMs = timers.now();
+    const fail = (error: unknown) => {
+      observe(timers.now() - startedMs);
+      closeWhenDraining(reply, readiness);
+      const problem = problemOf(error, unexpected);
+      reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+    };
+    if (readiness.draining) {
+      closeWhenDraining(reply, readiness);
+      const problem = createProblem("stopping", "The service is stopping; try another node.");
+      reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+      return;
+    }
+    let decided: Promise<Answer>;
+    try {
+      decided = route.decide(route.read(request));
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    decided
+      .then((answer) => {
+        observe(timers.now() - startedMs);
+        closeWhenDraining(reply, readiness);
+        reply.type(JSON_TYPE).send(route.write(reply, answer));
+      })
+      .catch(fail);
+  };
+}
+
+/** Ends the connection with this answer, so that its next request goes to another node. */
+function closeWhenDraining(reply: FastifyReply, readiness: Readiness): void {
+  if (readiness.draining) reply.header("connection", "close");
+}

@@ -1,0 +1,24 @@
+// The service's only timers and its only clock, behind an interface that tests drive by hand.
+
+/** Runs work later and tells how much time has passed. */
+export interface Timers {
+  /** Returns milliseconds, with fractions, on a clock that never steps. */
+  now(): number;
+  /** Runs `work` once after `ms`; returns what cancels it. */
+  after(ms: number, work: () => void): () => void;
+  /** Runs `work` every `ms`; returns what cancels it. Keeps no process alive. */
+  every(ms: number, work: () => void): () => void;
+}
+
+/** The platform's timers. */
+export const systemTimers: Timers = {
+  now: () => performance.now(),
+  after(ms, work) {
+    const timer = setTimeout(work, ms);
+    return () => clearTimeout(timer);
+  },
+  every(ms, work) {
+    const timer = setInterval(work, ms).unref();
+    return () => clearInterval(timer);
+  },
+};

@@ -1,0 +1,181 @@
+// Puts a service together from its configuration: one limiter behind an HTTP, a gRPC and an admin port, and takes it
+// apart again without losing a call. It starts whether or not its store answers yet.
+
+import { createLimiter, type Limiter, type Store } from "tidegate";
+import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
+import type { Configuration } from "./configuration.ts";
+import { type GrpcServer, startGrpcServer } from "./grpc/grpc-server.ts";
+import { type HttpServer, startHttpServer } from "./http/http-server.ts";
+import { createReadiness, type Readiness } from "./readiness.ts";
+import { systemTimers, type Timers } from "./runtime/timers.ts";
+import { ROTATE_EVERY_MS } from "./telemetry/distinct-keys.ts";
+import { createLogger, type Logger } from "./telemetry/logger.ts";
+import { ServiceTelemetry } from "./telemetry/service-telemetry.ts";
+import { type StoreState, type StoreWatch, watchStore } from "./telemetry/store-watch.ts";
+
+/** Where a port listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A service that runs. */
+export interface Service {
+  readonly addresses: { readonly http: Address; readonly grpc: Address; readonly admin: Address };
+  /** Resolves to whether the store answers now and the service is not draining. */
+  ready(): Promise<boolean>;
+  /**
+   * Stops: readiness goes false, no new calls are taken, those in flight finish, for `drainTimeoutMs` at most; then
+   * all is closed. Further calls join the first.
+   */
+  drain(): Promise<void>;
+}
+
+/** What a service is given instead of its own, by tests and by who embeds it. */
+export interface ServicePorts {
+  readonly logger?: Logger;
+  readonly timers?: Timers;
+  /** Instead of the store that the configuration names. */
+  readonly store?: Store;
+}
+
+/** How long the limiter may take to close after calls in flight were cut off. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/**
+ * Starts a service.
+ * @throws TidegateError INVALID_OPTION for a configuration that is wrong, or a port that cannot be listened on.
+ */
+export async function startService(
+  configuration: Configuration,
+  ports: ServicePorts = {},
+): Promise<Service> {
+  const logger = ports.logger ?? createLogger(configuration.logLevel);
+  const timers = ports.timers ?? systemTimers;
+  const telemetry = new ServiceTelemetry(Object.keys(configuration.policies));
+  const limiter = await openLimiter(configuration, ports.store, telemetry);
+  const unexpected = (error: unknown) => {
+    logger.error({ err: error }, "a call failed for a reason that is no caller's");
+  };
+  let grpc: GrpcServer | undefined;
+  let draining = false;
+  const watch = watchStore({
+    ping: () => limiter.ping(),
+    timers,
+    changed(state, cause) {
+      logStoreState(logger, state, cause);
+      grpc?.setServing(state === "reachable" && !draining);
+    },
+  });
+  const readiness = createReadiness(watch);
+  const stopRotating = timers.every(ROTATE_EVERY_MS, () => telemetry.keys.rotate());
+  const parts: Parts = { limiter, watch, readiness, stopRotating };
+  const { host } = configuration;
+  const shared = { host, limiter, telemetry, timers, readiness, unexpected };
+  try {
+    grpc = await startGrpcServer({ ...shared, port: configuration.grpcPort });
+    parts.grpc = grpc;
+    parts.http = await startHttpServer({ ...shared, port: configuration.httpPort });
+    parts.admin = await startAdminServer({ ...shared, port: configuration.adminPort });
+  } catch (error) {
+    await closeAll(parts, timers);
+    throw error;
+  }
+  const addresses = {
+    http: { host, port: parts.http.port },
+    grpc: { host, port: parts.grpc.port },
+    admin: { host, port: parts.admin.port },
+  };
+  grpc.setServing(watch.state === "reachable");
+  logger.info({ addresses, policies: Object.keys(configuration.policies) }, "started");
+  let drained: Promise<void> | undefined;
+  return {
+    addresses,
+    ready: async () => (await readiness.check()).ready,
+    drain() {
+      draining = true;
+      drained ??= drain(parts, configuration.drainTimeoutMs, timers, logger);
+      return drained;
+    },
+  };
+}
+
+/** What is open; the doors come one after the other. */
+interface Parts {
+  readonly limiter: Limiter;
+  readonly watch: StoreWatch;
+  readonly readiness: Readiness;
+  readonly stopRotating: () => void;
+  grpc?: GrpcServer;
+  http?: HttpServer;
+  admin?: AdminServer;
+}
+
+async function openLimiter(
+  configuration: Configuration,
+  given: Store | undefined,
+  telemetry: ServiceTelemetry,
+): Promise<Limiter> {
+  const store = given ?? (await openStore(configuration.store));
+  return createLimiter({
+    policies: configuration.policies,
+    telemetry,
+    ...(store === undefined ? {} : { store }),
+    ...(configuration.coordination === undefined
+      ? {}
+      : { coordination: configuration.coordination }),
+  });
+}
+
+/** Opens a shared store; undefined is memory, which the limiter makes for itself. */
+async function openStore(store: string): Promise<Store | undefined> {
+  if (store === "memory") return undefined;
+  const { redisStore } = await import("tidegate/redis");
+  return redisStore({ url: store });
+}
+
+async function drain(
+  parts: Parts,
+  timeoutMs: number,
+  timers: Timers,
+  logger: Logger,
+): Promise<void> {
+  logger.info({ timeoutMs }, "draining");
+  parts.readiness.startDraining();
+  parts.grpc?.setServing(false);
+  const finished = await within(
+    timeoutMs,
+    timers,
+    Promise.all([parts.grpc?.drain(), parts.http?.drain()]),
+  );
+  if (!finished) logger.warn({ timeoutMs }, "calls in flight were cut off");
+  await closeAll(parts, timers);
+  logger.info({ clean: finished }, "stopped");
+}
+
+async function closeAll(parts: Parts, timers: Timers): Promise<void> {
+  parts.watch.stop();
+  parts.stopRotating();
+  parts.grpc?.close();
+  parts.http?.close();
+  // A store that hangs must not keep the process from ending.
+  await within(CLOSE_TIMEOUT_MS, timers, parts.limiter.close());
+  await parts.admin?.close();
+}
+
+/** Waits for `work`, and resolves to false where it is not done within `ms`. */
+function within(ms: number, timers: Timers, work: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = timers.after(ms, () => resolve(false));
+    const done = () => {
+      cancel();
+      resolve(true);
+    };
+    work.then(done, done);
+  });
+}
+
+function logStoreState(logger: Logger, state: StoreState, cause: unknown): void {
+  if (state === "reachable") logger.info({ store: state }, "the store answers");
+  else logger.warn({ store: state, err: cause }, "the store does not answer");
+}

@@ -1,0 +1,190 @@
+// Turns what was counted into Prometheus metrics, when they are asked for. The names are those of the design and stay.
+
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValueWithName,
+  Registry,
+} from "prom-client";
+import type { PlainHistogram } from "./plain-histogram.ts";
+import {
+  DURATION_BOUNDS,
+  type PolicyCounts,
+  REMAINING_BOUNDS,
+  type ServiceTelemetry,
+  SOURCES,
+} from "./service-telemetry.ts";
+
+/** Creates the registry of a service, with the process' own metrics. */
+export function createRegistry(telemetry: ServiceTelemetry): Registry {
+  const registry = new Registry();
+  registerRequests(registry, telemetry);
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_hits_total",
+    "Requests that were denied.",
+    (counts) => total(counts.denied),
+  );
+  new Gauge({
+    name: "rate_limiter_active_clients",
+    help: "Different keys checked on this node in the last 60 to 70 seconds, estimated (standard error 1.6 %).",
+    registers: [registry],
+    collect() {
+      this.set(telemetry.keys.estimate());
+    },
+  });
+  new PlainHistogramMetric(
+    registry,
+    "rate_limiter_request_duration_seconds",
+    "Time that a call took inside the service, from the read request to the answer.",
+    ["transport", "method"],
+    DURATION_BOUNDS,
+    () => {
+      return telemetry.calls.map(({ transport, method, durations }) => {
+        return { labels: { transport, method }, histogram: durations };
+      });
+    },
+  );
+  new PlainHistogramMetric(
+    registry,
+    "rate_limiter_token_bucket_size",
+    "Units that remained after a check, of the limit that bound.",
+    ["policy"],
+    REMAINING_BOUNDS,
+    () => {
+      return Array.from(telemetry.policies, ([policy, { remaining }]) => {
+        return { labels: { policy }, histogram: remaining };
+      });
+    },
+  );
+  registerStore(registry, telemetry);
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_memory_evictions_total",
+    "Keys, not being limited, that the memory store forgot to stay within its bound.",
+    (counts) => counts.evictions,
+  );
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_memory_overflow_total",
+    "Checks of new keys counted in a shared bucket, because the memory was full of keys being limited.",
+    (counts) => counts.overflows,
+  );
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+function registerRequests(registry: Registry, telemetry: ServiceTelemetry): void {
+  new Counter({
+    name: "rate_limiter_request_total",
+    help: "Requests decided. Looks through GetStatus are not counted.",
+    labelNames: ["policy", "allowed", "source"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [policy, counts] of telemetry.policies) {
+        SOURCES.forEach((source, index) => {
+          const { allowed, denied } = counts;
+          // A source that has never answered has no series; one that has, has both.
+          if (allowed[index] === 0 && denied[index] === 0) return;
+          this.inc({ policy, allowed: "true", source }, allowed[index]!);
+          this.inc({ policy, allowed: "false", source }, denied[index]!);
+        });
+      }
+    },
+  });
+}
+
+function registerPolicyCounter(
+  registry: Registry,
+  telemetry: ServiceTelemetry,
+  name: string,
+  help: string,
+  read: (counts: PolicyCounts) => number,
+): void {
+  new Counter({
+    name,
+    help,
+    labelNames: ["policy"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [policy, counts] of telemetry.policies) this.inc({ policy }, read(counts));
+    },
+  });
+}
+
+function registerStore(registry: Registry, telemetry: ServiceTelemetry): void {
+  new Counter({
+    name: "rate_limiter_redis_operations_total",
+    help: "Calls to Redis; one script call decides many requests.",
+    labelNames: ["operation", "status"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [operation, { ok, error }] of telemetry.storeCalls) {
+        this.inc({ operation, status: "ok" }, ok);
+        this.inc({ operation, status: "error" }, error);
+      }
+    },
+  });
+}
+
+function total(counts: Float64Array): number {
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly histogram: PlainHistogram;
+}
+
+type Exported = MetricObjectWithValues<MetricValueWithName<string>>;
+
+/** A histogram of prom-client's whose values are read from plain ones. */
+class PlainHistogramMetric extends Histogram<string> {
+  readonly #metric: { readonly name: string; readonly help: string };
+  readonly #read: () => Series[];
+
+  constructor(
+    registry: Registry,
+    name: string,
+    help: string,
+    labelNames: string[],
+    buckets: readonly number[],
+    read: () => Series[],
+  ) {
+    super({ name, help, labelNames, buckets: [...buckets], registers: [registry] });
+    this.#metric = { name, help };
+    this.#read = read;
+  }
+
+  override async get() {
+    return this.getForPromString();
+  }
+
+  /** What a registry writes out. */
+  async getForPromString(): Promise<Exported> {
+    const { name, help } = this.#metric;
+    const values = this.#read().flatMap(({ labels, histogram }) => {
+      const cumulative = histogram.cumulative();
+      const buckets = cumulative.map((value, index) => {
+        const le = histogram.bounds[index] ?? "+Inf";
+        return { metricName: `${name}_bucket`, labels: { ...labels, le }, value };
+      });
+      return [
+        ...buckets,
+        { metricName: `${name}_sum`, labels, value: histogram.sum },
+        { metricName: `${name}_count`, labels, value: cumulative.at(-1)! },
+      ];
+    });
+    // The typings say that a number names the type, and that the collector is part of the values; neither is so.
+    return { name, help, type: "histogram", aggregator: "sum", values } as unknown as Exported;
+  }
+}
