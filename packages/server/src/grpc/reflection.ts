@@ -1,9 +1,11 @@
 // Server reflection, v1 and v1alpha, so that grpcurl needs no file; loaded with the first call.
 
 import { fileURLToPath } from "node:url";
+import type { PackageDefinition } from "@grpc/proto-loader";
 import { createLazyServices, type LazyServices } from "./lazy-services.ts";
 import { RATE_LIMITER_SERVICE } from "./rate-limiter-service.ts";
 
+const RATE_LIMITER_PROTO = "tidegate/v1/rate_limiter.proto";
 const PROTO_FOLDER = fileURLToPath(new URL("../../proto/", import.meta.url));
 
 /** Creates the reflection of the rate limiter, of health, and of itself. */
@@ -14,19 +16,15 @@ export function createReflectionService(failed: (error: unknown) => void): LazyS
       { path: "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", streams: "both" },
     ],
     async (target) => {
-      const [{ loadSync }, { ReflectionService }, { protoPath }] = await Promise.all([
-        import("@grpc/proto-loader"),
+      const [{ loadDescriptors }, { ReflectionService }, { protoPath }] = await Promise.all([
+        import("./descriptors.ts"),
         import("@grpc/reflection"),
         import("grpc-health-check"),
       ]);
-      const definitions = {
-        ...loadSync("tidegate/v1/rate_limiter.proto", {
-          includeDirs: [PROTO_FOLDER],
-          keepCase: true,
-        }),
-        ...loadSync(protoPath, { keepCase: true }),
-      };
-      new ReflectionService(definitions, {
+      const fileDescriptorProtos = loadDescriptors([RATE_LIMITER_PROTO, protoPath], PROTO_FOLDER);
+      // All that the service reads of a package's definitions are the descriptors that they carry.
+      const definitions = { files: { format: "", type: {}, fileDescriptorProtos } };
+      new ReflectionService(definitions as unknown as PackageDefinition, {
         services: [RATE_LIMITER_SERVICE, "grpc.health.v1.Health"],
       }).addToServer(target);
     },
