@@ -28,23 +28,45 @@ process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Starts one server; `args` are appended to its command line. */
-export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
+/** How a server is started. */
+interface StartOptions {
+  /** Appended to the command line. */
+  readonly args?: readonly string[];
+  /** A configuration file, and what must follow it. */
+  readonly first?: readonly string[];
+  /** Left out: a free one. */
+  readonly port?: number;
+}
+
+/** Starts one server. */
+export async function startRedis(options: StartOptions = {}): Promise<RedisServer> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await startOn(await freePort(), args);
+      return await startOn(options.port ?? (await freePort()), options);
     } catch (error) {
       if (attempt === 5) throw error;
     }
   }
 }
 
-async function startOn(port: number, args: readonly string[]): Promise<RedisServer> {
+async function startOn(port: number, options: StartOptions): Promise<RedisServer> {
+  const { args = [], first = [] } = options;
   const directory = mkdtempSync(join(tmpdir(), "tidegate-redis-"));
   const command = process.env.TIDEGATE_REDIS_SERVER ?? "redis-server";
   const child = spawn(
     command,
-    ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", directory, ...args],
+    [
+      ...first,
+      "--port",
+      String(port),
+      "--bind",
+      "127.0.0.1",
+      "--save",
+      "",
+      "--dir",
+      directory,
+      ...args,
+    ],
     { stdio: ["ignore", "pipe", "pipe"] },
   );
   running.add(child);
@@ -73,7 +95,8 @@ async function startOn(port: number, args: readonly string[]): Promise<RedisServ
   try {
     await eventually(async () => {
       if (!running.has(child)) throw new Error(`redis-server ended: ${output}`);
-      if (!output.includes("Ready to accept connections")) throw new Error("not ready yet");
+      if (!/Ready to accept connections|Sentinel ID is/.test(output))
+        throw new Error("not ready yet");
     });
     await client.connect();
   } catch (error) {
@@ -102,7 +125,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     for (let index = 0; index < 3; index += 1) {
       const busPort = await freePort();
       const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)];
-      nodes.push(await startRedis([...args, "--cluster-node-timeout", "2000"]));
+      nodes.push(await startRedis({ args: [...args, "--cluster-node-timeout", "2000"] }));
     }
     const [first] = nodes;
     for (const [index, node] of nodes.entries()) {

@@ -1,0 +1,247 @@
+// Wrong options throw where they are written, and the message says what was wrong and what would be right.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createLimiter, fixedWindow, memoryStore, TidegateError, tokenBucket } from "tidegate";
+import { redisStore } from "tidegate/redis";
+import { parseDuration, parseRate } from "../../src/policy/duration.ts";
+
+const api = { limits: [tokenBucket({ capacity: 10, refill: "1/s" })] };
+const untyped = (value: unknown) => value as never;
+const DURATION = 'a duration such as "500ms", "10s", "1m", "2h" or "1d"';
+const RATE = 'a rate such as "10/s", "100/15m" or "1/30d" (whole units)';
+
+const table: [name: string, make: () => unknown, message: string][] = [
+  [
+    "capacity negative",
+    () => tokenBucket({ capacity: -1, refill: "1/s" }),
+    "capacity must be a positive integer, got -1",
+  ],
+  [
+    "capacity 0",
+    () => tokenBucket({ capacity: 0, refill: "1/s" }),
+    "capacity must be a positive integer, got 0",
+  ],
+  [
+    "capacity fraction",
+    () => tokenBucket({ capacity: 0.5, refill: "1/s" }),
+    "capacity must be a positive integer, got 0.5",
+  ],
+  [
+    "capacity NaN",
+    () => tokenBucket({ capacity: Number.NaN, refill: "1/s" }),
+    "capacity must be a positive integer, got NaN",
+  ],
+  [
+    "capacity text",
+    () => tokenBucket({ capacity: untyped("10"), refill: "1/s" }),
+    'capacity must be a positive integer, got "10"',
+  ],
+  [
+    "capacity missing",
+    () => tokenBucket(untyped({ refill: "1/s" })),
+    "capacity must be a positive integer, got undefined",
+  ],
+  [
+    "capacity too large",
+    () => tokenBucket({ capacity: 1e10, refill: "1/s" }),
+    "capacity must be at most 1000000000, got 10000000000",
+  ],
+  [
+    "refill per nothing",
+    () => tokenBucket({ capacity: 1, refill: "10" }),
+    `refill must be ${RATE}, got "10"`,
+  ],
+  [
+    "refill 0",
+    () => tokenBucket({ capacity: 1, refill: "0/s" }),
+    `refill must be ${RATE}, got "0/s"`,
+  ],
+  [
+    "refill fraction",
+    () => tokenBucket({ capacity: 1, refill: "0.5/s" }),
+    `refill must be ${RATE}, got "0.5/s"`,
+  ],
+  [
+    "refill too slow",
+    () => tokenBucket({ capacity: 1_000_000, refill: "1/1d" }),
+    'refill must fill the capacity of 1000000 within 36500d, got "1/1d"',
+  ],
+  [
+    "option unknown",
+    () => tokenBucket(untyped({ capacity: 1, refill: "1/s", refil: 1 })),
+    'unknown option "refil" of tokenBucket; did you mean "refill"?',
+  ],
+  [
+    "options missing",
+    () => tokenBucket(untyped(undefined)),
+    "tokenBucket must be an object with capacity, refill, name, got undefined",
+  ],
+  [
+    "limit 0",
+    () => fixedWindow({ limit: 0, window: "1m" }),
+    "limit must be a positive integer, got 0",
+  ],
+  [
+    "window 0",
+    () => fixedWindow({ limit: 1, window: 0 }),
+    `window must be ${DURATION}, from 1ms to 36500d in whole milliseconds, got 0`,
+  ],
+  [
+    "window fraction",
+    () => fixedWindow({ limit: 1, window: 0.5 }),
+    `window must be ${DURATION}, from 1ms to 36500d in whole milliseconds, got 0.5`,
+  ],
+  [
+    "window in months",
+    () => fixedWindow({ limit: 1, window: "1month" }),
+    `window must be ${DURATION}, got "1month"`,
+  ],
+  [
+    "name with a space",
+    () => fixedWindow({ limit: 1, window: "1m", name: "per minute" }),
+    'name must be a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit, got "per minute"',
+  ],
+  [
+    "no policies",
+    () => createLimiter({ policies: {} }),
+    "policies must be an object with at least one policy, got {}",
+  ],
+  [
+    "policy name",
+    () => createLimiter({ policies: { "a:b": api } }),
+    'a policy\'s name must be a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit, got "a:b"',
+  ],
+  [
+    "limits empty",
+    () => createLimiter({ policies: { api: { limits: [] } } }),
+    "policies.api.limits must be a list of 1 to 8 limits, got []",
+  ],
+  [
+    "limit not made",
+    () => createLimiter({ policies: { api: { limits: [untyped({ capacity: 1 })] } } }),
+    'policies.api.limits[0] must be a limit made by tokenBucket() or fixedWindow(), got {"capacity":1}',
+  ],
+  [
+    "limit names twice",
+    () =>
+      createLimiter({
+        policies: {
+          api: {
+            limits: [
+              fixedWindow({ limit: 1, window: "1m", name: "x" }),
+              fixedWindow({ limit: 2, window: "1h", name: "x" }),
+            ],
+          },
+        },
+      }),
+    'policies.api.limits must have names that differ, got "x" twice',
+  ],
+  [
+    "policy option unknown",
+    () => createLimiter({ policies: { api: { ...api, onStoreFailure: "deny" } as never } }),
+    'unknown option "onStoreFailure" of policies.api; known are limits, coordination',
+  ],
+  [
+    "limiter option unknown",
+    () => createLimiter(untyped({ policies: { api }, stores: 1 })),
+    'unknown option "stores" of createLimiter; did you mean "store"?',
+  ],
+  [
+    "coordination unknown",
+    () => createLimiter({ policies: { api }, coordination: untyped("gossip") }),
+    'coordination must be "local" or "central", got "gossip"',
+  ],
+  [
+    "coordination of a policy",
+    () => createLimiter({ policies: { api: { ...api, coordination: untyped("x") } } }),
+    'policies.api.coordination must be "local" or "central", got "x"',
+  ],
+  [
+    "central in memory",
+    () => createLimiter({ policies: { api }, coordination: "central" }),
+    'coordination "central" needs a store that nodes share, such as redisStore(), got one in memory; pass a redisStore(), or set coordination to "local"',
+  ],
+  [
+    "store not made",
+    () => createLimiter({ policies: { api }, store: untyped("redis://localhost") }),
+    'store must be a store made by memoryStore() or redisStore(), got "redis://localhost"',
+  ],
+  [
+    "clock beside a store",
+    () => createLimiter({ policies: { api }, store: memoryStore(), clock: { now: () => 0 } }),
+    "clock must be given to the store where a store is passed, e.g. memoryStore({ clock })",
+  ],
+  ["maxKeys 0", () => memoryStore({ maxKeys: 0 }), "maxKeys must be a positive integer, got 0"],
+  [
+    "redis without both",
+    () => redisStore({}),
+    "redisStore must be given either url or client, got neither",
+  ],
+  [
+    "redis prefix",
+    () => redisStore({ url: "redis://127.0.0.1", prefix: "{a}" }),
+    'prefix must be 1 to 64 letters, digits, ".", ":", "_" or "-", got "{a}"',
+  ],
+  [
+    "redis client",
+    () => redisStore({ client: untyped({ get() {} }) }),
+    "client must be a client of the package ioredis or redis, got {}",
+  ],
+  [
+    "redis batch",
+    () => redisStore({ url: "redis://127.0.0.1", maxBatch: 0 }),
+    "maxBatch must be a positive integer, got 0",
+  ],
+];
+
+for (const [name, make, message] of table) {
+  test(`refuses: ${name}`, () => {
+    assert.throws(make, (error) => {
+      assert.ok(error instanceof TidegateError);
+      assert.equal(error.message, message);
+      assert.equal(error.code, "INVALID_OPTION");
+      assert.equal(error.transient, false);
+      assert.ok(error.field);
+      return true;
+    });
+  });
+}
+
+test("durations and rates", () => {
+  const durations: [unknown, number][] = [
+    ["1ms", 1],
+    ["10s", 10_000],
+    ["15 m", 900_000],
+    [" 2h ", 7_200_000],
+    ["30d", 2_592_000_000],
+    ["36500d", 3_153_600_000_000],
+    [250, 250],
+  ];
+  for (const [text, milliseconds] of durations)
+    assert.equal(parseDuration("window", text), milliseconds);
+  for (const bad of [
+    "",
+    "1",
+    "1w",
+    "-1s",
+    "1.5s",
+    "1e3s",
+    "s",
+    "36501d",
+    "1s 1s",
+    null,
+    -5,
+    Infinity,
+    {},
+  ]) {
+    assert.throws(() => parseDuration("window", bad), { code: "INVALID_OPTION", field: "window" });
+  }
+  assert.deepEqual(parseRate("refill", "10/s"), { units: 10, periodUs: 1_000_000 });
+  assert.deepEqual(parseRate("refill", "100 / 15m"), { units: 100, periodUs: 900_000_000 });
+  assert.deepEqual(parseRate("refill", "1000000/s"), { units: 1_000_000, periodUs: 1_000_000 });
+  assert.deepEqual(parseRate("refill", "1/30d"), { units: 1, periodUs: 2_592_000_000_000 });
+  for (const bad of ["10", "/s", "10/", "10/x", "1/0s", "-1/s", "1/s/s", 10, undefined]) {
+    assert.throws(() => parseRate("refill", bad), { code: "INVALID_OPTION", field: "refill" });
+  }
+});

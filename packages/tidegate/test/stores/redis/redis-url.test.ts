@@ -1,0 +1,101 @@
+// Addresses of Redis, as people write them.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseRedisUrl, redactRedisUrl } from "tidegate/redis";
+
+const plain = {
+  kind: "single",
+  tls: false,
+  username: undefined,
+  password: undefined,
+  nodes: [{ host: "localhost", port: 6379 }],
+  database: 0,
+  masterName: undefined,
+};
+
+test("reads one server, a Cluster and Sentinels", () => {
+  const table: [url: string, differs: object][] = [
+    ["redis://localhost", {}],
+    ["redis://localhost:6380/2", { nodes: [{ host: "localhost", port: 6380 }], database: 2 }],
+    ["redis://localhost/", {}],
+    ["redis://[::1]:7000", { nodes: [{ host: "::1", port: 7000 }] }],
+    ["rediss://localhost", { tls: true }],
+    ["redis://:s3cret@localhost", { password: "s3cret" }],
+    ["redis://me:p%40ss%3A%25@localhost", { username: "me", password: "p@ss:%" }],
+    ["redis://me:p@ss@localhost", { username: "me", password: "p@ss" }],
+    ["redis://me@localhost", { username: "me" }],
+    [
+      "redis+cluster://a:7000,b:7001",
+      {
+        kind: "cluster",
+        nodes: [
+          { host: "a", port: 7000 },
+          { host: "b", port: 7001 },
+        ],
+      },
+    ],
+    [
+      "rediss+sentinel://:x@a,b:26380/main/3",
+      {
+        kind: "sentinel",
+        tls: true,
+        password: "x",
+        nodes: [
+          { host: "a", port: 26379 },
+          { host: "b", port: 26380 },
+        ],
+        masterName: "main",
+        database: 3,
+      },
+    ],
+  ];
+  for (const [url, differs] of table) {
+    assert.deepEqual(parseRedisUrl(url), { ...plain, ...differs }, url);
+  }
+});
+
+test("refuses what is none, and never shows a password", () => {
+  const bad = [
+    "",
+    "localhost:6379",
+    "http://localhost",
+    "redis://",
+    "redis://:s3cret@",
+    "redis://:s3cret@host:port",
+    "redis://:s3cret@host:0",
+    "redis://:s3cret@host:70000",
+    "redis://:s3cret@a,b",
+    "redis://:s3cret@host/x",
+    "redis://:s3cret@host/1/2",
+    "redis://:s3cret@host?db=1",
+    "redis://:s3cret%zz@host",
+    "redis+cluster://:s3cret@a/1",
+    "redis+sentinel://:s3cret@a",
+    undefined as never,
+  ];
+  for (const url of bad) {
+    assert.throws(
+      () => parseRedisUrl(url),
+      (error: Error & { code?: string; field?: string }) => {
+        assert.equal(error.code, "INVALID_OPTION", url);
+        assert.equal(error.field, "url");
+        assert.match(error.message, /^url must be /);
+        assert.doesNotMatch(error.message, /s3cret/);
+        return true;
+      },
+    );
+  }
+});
+
+test("redacts passwords, and nothing else", () => {
+  const table = [
+    ["redis://host:6379/1", "redis://host:6379/1"],
+    ["redis://me:s3cret@host", "redis://me:***@host"],
+    ["rediss://:s3@cret@host", "rediss://:***@host"],
+    ["redis+sentinel://me:x@a,b/main", "redis+sentinel://me:***@a,b/main"],
+    ["redis://me@host", "redis://me@host"],
+    ["memory", "memory"],
+  ];
+  for (const [url, expected] of table) assert.equal(redactRedisUrl(url!), expected);
+});
