@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+// Starts the command: the compiled one where it is installed, the source in the repository. It must parse on Node
+// versions that are too old for the rest, so that they say so: no static imports, no syntax newer than ES2020.
+
+const NEEDED = [22, 18];
+
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
+  console.error(
+    `tidegate needs Node.js ${NEEDED.join(".")} or later, and this is ${process.versions.node} (${process.execPath}).\n` +
+      "Install a newer one from https://nodejs.org, or run it with: npx -p node@24 -p tidegate-server tidegate",
+  );
+  process.exit(2);
+}
+
+start().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
+
+async function start() {
+  const [{ existsSync }, module] = await Promise.all([import("node:fs"), import("node:module")]);
+  // Half of the time to start is compiling; what is compiled once is kept in the temporary directory.
+  module.enableCompileCache();
+  const source = new URL("../src/cli/main.ts", import.meta.url);
+  const installed = import.meta.url.includes("/node_modules/");
+  const fromSource = !installed && existsSync(source);
+  if (fromSource) {
+    module.registerHooks({
+      resolve: (specifier, context, next) =>
+        next(specifier, { ...context, conditions: [...context.conditions, "@tidegate/source"] }),
+    });
+  }
+  const { main } = await import(fromSource ? source.href : "../dist/cli/main.js");
+  await main();
+}

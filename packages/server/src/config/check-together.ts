@@ -1,0 +1,117 @@
+// Checks what only the file and the environment together show, and has the library check the whole, so that what is
+// accepted here starts.
+
+import { createLimiter, memoryStore, type PolicyOptions, type Store } from "tidegate";
+import { createProblem, type Problem, show } from "./problem.ts";
+import type { PlacedPolicy } from "./read-file.ts";
+import type { Setting, Settings } from "./settings.ts";
+import { messageOf } from "./values.ts";
+
+const PORTS = [
+  ["httpPort", "ports.http"],
+  ["grpcPort", "ports.grpc"],
+  ["adminPort", "ports.admin"],
+] as const;
+
+/** Everything that will be served, with defaults filled in where it matters here. */
+export interface Together {
+  readonly settings: Settings;
+  readonly ports: Readonly<Record<"httpPort" | "grpcPort" | "adminPort", number>>;
+  readonly policies: ReadonlyMap<string, PlacedPolicy>;
+  /** Settings of which only so much is known, that they are wrong. */
+  readonly wrong: ReadonlySet<keyof Settings>;
+  /** Whether nothing else is wrong: only then the policies above are all there are. */
+  readonly complete: boolean;
+}
+
+/** Returns what clashes. */
+export function checkTogether(together: Together): Problem[] {
+  const problems = [...checkPorts(together), ...checkCoordinations(together)];
+  return problems.length > 0 || !together.complete ? problems : checkWhole(together);
+}
+
+function checkPorts({ settings, ports, wrong }: Together): Problem[] {
+  const problems: Problem[] = [];
+  PORTS.forEach(([name, path], index) => {
+    const port = ports[name];
+    if (port === 0 || wrong.has(name)) return;
+    const clash = PORTS.slice(0, index).find(([other]) => {
+      return ports[other] === port && !wrong.has(other);
+    });
+    if (clash === undefined) return;
+    const blamed = settings[name] ?? settings[clash[0]];
+    problems.push(
+      createProblem(
+        `${path} must differ from ${clash[1]}, got ${port} for both${from(blamed)}`,
+        blamed?.place,
+      ),
+    );
+  });
+  return problems;
+}
+
+function checkCoordinations({ settings, policies, wrong, complete }: Together): Problem[] {
+  const { store, coordination } = settings;
+  if (wrong.has("store")) return [];
+  const shared = store !== undefined && store.value !== "memory";
+  if (!shared) return checkMemory(settings, policies);
+  const standard = coordination?.value ?? "central";
+  const own = [...policies.values()].map(({ options }) => options.coordination ?? standard);
+  if (!complete || own.includes("central")) return [];
+  const message =
+    `store must be memory where every policy is coordinated locally, got ${show(store.value)}${from(store)}: ` +
+    "no policy would be counted in it; set coordination to central, or leave the store out";
+  return [createProblem(message, store.place)];
+}
+
+function checkMemory(settings: Settings, policies: ReadonlyMap<string, PlacedPolicy>): Problem[] {
+  const { store, coordination } = settings;
+  const memory = `with the store in memory${from(store)}, got "central"`;
+  const remedy = "central needs a store that nodes share, such as store: redis://127.0.0.1:6379";
+  const problems: Problem[] = [];
+  if (coordination?.value === "central") {
+    const message = `coordination must be local ${memory}${from(coordination)}; ${remedy}`;
+    problems.push(createProblem(message, coordination.place));
+  }
+  for (const [name, { options, coordinationPlace }] of policies) {
+    if (options.coordination !== "central") continue;
+    const message = `policies.${name}.coordination must be local ${memory}; ${remedy}`;
+    problems.push(createProblem(message, coordinationPlace));
+  }
+  return problems;
+}
+
+/** Says which variable set a value, as its place says it of a file. */
+function from(setting: Setting<unknown> | undefined): string {
+  return setting?.variable === undefined ? "" : ` (from ${setting.variable})`;
+}
+
+function checkWhole({ settings, policies }: Together): Problem[] {
+  const options: [string, PolicyOptions][] = [...policies].map(([name, policy]) => {
+    return [name, policy.options];
+  });
+  const shared = settings.store !== undefined && settings.store.value !== "memory";
+  try {
+    createLimiter({
+      policies: Object.fromEntries(options),
+      ...(shared ? { store: createSharedStandIn() } : {}),
+      ...(settings.coordination === undefined ? {} : { coordination: settings.coordination.value }),
+    });
+    return [];
+  } catch (error) {
+    return [createProblem(messageOf(error))];
+  }
+}
+
+/** A store that says it is shared, connects to nothing, and is never asked. */
+function createSharedStandIn(): Store {
+  const memory = memoryStore();
+  return {
+    shared: true,
+    decide: memory.decide.bind(memory),
+    reset: memory.reset.bind(memory),
+    ping: () => {},
+    acquire: () => {},
+    release: () => {},
+  };
+}

@@ -1,0 +1,107 @@
+// Reads the settings that environment variables set over the file. The environment is passed in: only the command line
+// knows the process.
+
+import type { CoordinationName } from "tidegate";
+import { nearest } from "./nearest.ts";
+import { createProblem, type Problem } from "./problem.ts";
+import type { ReadSettings, Setting, Settings } from "./settings.ts";
+import {
+  type Checked,
+  COORDINATIONS,
+  checkDrainTimeout,
+  checkHost,
+  checkPort,
+  checkStore,
+  checkWord,
+  LOG_LEVELS,
+} from "./values.ts";
+
+/** Environment variables by name, as in `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The variable that names the configuration file. */
+export const CONFIG_VARIABLE = "TIDEGATE_CONFIG";
+
+/** The variable of every setting. */
+export const VARIABLES = {
+  store: "TIDEGATE_STORE",
+  coordination: "TIDEGATE_COORDINATION",
+  host: "TIDEGATE_HOST",
+  httpPort: "TIDEGATE_HTTP_PORT",
+  grpcPort: "TIDEGATE_GRPC_PORT",
+  adminPort: "TIDEGATE_ADMIN_PORT",
+  logLevel: "TIDEGATE_LOG_LEVEL",
+  drainTimeoutMs: "TIDEGATE_DRAIN_TIMEOUT",
+} as const satisfies Record<keyof Settings, string>;
+
+/** What the environment sets, what is wrong in it, and what looks like a slip. */
+export interface EnvironmentSettings extends ReadSettings {
+  readonly warnings: readonly string[];
+}
+
+/** Reads the variables. An empty one counts as not set, as compose files leave them. */
+export function readEnvironment(environment: Environment): EnvironmentSettings {
+  const problems: Problem[] = [];
+  const wrong = new Set<keyof Settings>();
+  const read = <T>(name: keyof Settings, check: (text: string) => Checked<T>) => {
+    const variable = VARIABLES[name];
+    const text = environment[variable]?.trim();
+    if (text === undefined || text === "") return undefined;
+    const checked = check(text);
+    if ("wrong" in checked) {
+      problems.push(createProblem(`${variable} ${checked.wrong}`));
+      wrong.add(name);
+      return undefined;
+    }
+    const setting: Setting<T> = { value: checked.value, variable };
+    return setting;
+  };
+  const readPort = (name: "httpPort" | "grpcPort" | "adminPort") => {
+    return read(name, (text) => checkPortText(VARIABLES[name], text));
+  };
+  return {
+    store: read("store", checkStore),
+    coordination: read<CoordinationName>("coordination", (text) => {
+      return checkWord(COORDINATIONS, text);
+    }),
+    host: read("host", checkHost),
+    httpPort: readPort("httpPort"),
+    grpcPort: readPort("grpcPort"),
+    adminPort: readPort("adminPort"),
+    logLevel: read("logLevel", (text) => checkWord(LOG_LEVELS, text)),
+    drainTimeoutMs: read("drainTimeoutMs", checkDrainTimeout),
+    wrong,
+    problems,
+    warnings: findSlips(environment),
+  };
+}
+
+function checkPortText(variable: string, text: string): Checked<number> {
+  if (/^\d{1,5}$/.test(text)) return checkPort(Number(text));
+  const checked = checkPort(text);
+  if (!("wrong" in checked) || !/^(tcp|udp|sctp):\/\//.test(text)) return checked;
+  const service = variable
+    .replace(/_PORT$/, "")
+    .toLowerCase()
+    .replaceAll("_", "-");
+  return {
+    wrong:
+      `${checked.wrong}; Kubernetes sets it so for a Service named "${service}": ` +
+      `set ${variable} in the container yourself, set enableServiceLinks: false in the pod, or rename the Service`,
+  };
+}
+
+/**
+ * Finds variables that look like misspelt ones. Others that start with TIDEGATE_ are nobody's mistake: Kubernetes sets
+ * TIDEGATE_SERVICE_HOST and the like for a Service named "tidegate".
+ */
+function findSlips(environment: Environment): string[] {
+  const known = [CONFIG_VARIABLE, ...Object.values(VARIABLES)];
+  const warnings: string[] = [];
+  for (const [name, text] of Object.entries(environment)) {
+    if (!/^tidegate_/i.test(name) || known.includes(name) || !text) continue;
+    const meant = nearest(name, known, 2);
+    if (meant !== undefined) warnings.push(`${name} is not read; did you mean ${meant}?`);
+  }
+  return warnings;
+}

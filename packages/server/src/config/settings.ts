@@ -1,0 +1,31 @@
+// The settings that a file or an environment may set, each with where it was set.
+
+import type { CoordinationName } from "tidegate";
+import type { LogLevel } from "../configuration.ts";
+import type { Place, Problem } from "./problem.ts";
+
+/** A value, and who set it: a place in the file, or an environment variable. */
+export interface Setting<T> {
+  readonly value: T;
+  readonly place?: Place;
+  readonly variable?: string;
+}
+
+/** What was set; the rest is left to whoever comes next. */
+export interface Settings {
+  readonly store?: Setting<string> | undefined;
+  readonly coordination?: Setting<CoordinationName> | undefined;
+  readonly host?: Setting<string> | undefined;
+  readonly httpPort?: Setting<number> | undefined;
+  readonly grpcPort?: Setting<number> | undefined;
+  readonly adminPort?: Setting<number> | undefined;
+  readonly logLevel?: Setting<LogLevel> | undefined;
+  readonly drainTimeoutMs?: Setting<number> | undefined;
+}
+
+/** What somebody set, right and wrong. */
+export interface ReadSettings extends Settings {
+  /** Settings that were set to something wrong, and so are left out above. */
+  readonly wrong: ReadonlySet<keyof Settings>;
+  readonly problems: readonly Problem[];
+}
