@@ -66,7 +66,7 @@ function readPackages(file) {
 function runNpm(args) {
   const options = { cwd: root, stdio: ["ignore", 2, 2] };
   const cli = process.env.npm_execpath;
-  if (cli !== undefined && cli.endsWith("npm-cli.js")) {
+  if (cli?.endsWith("npm-cli.js")) {
     return spawnSync(process.execPath, [cli, ...args], options);
   }
   return spawnSync("npm", args, { ...options, shell: process.platform === "win32" });
