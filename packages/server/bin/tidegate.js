@@ -7,8 +7,8 @@ const NEEDED = [22, 18];
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
   console.error(
-    `tidegate needs Node.js ${NEEDED.join(".")} or later, and this is ${process.versions.node} (${process.execPath}).\n` +
-      "Install a newer one from https://nodejs.org, or run it with: npx -p node@24 -p tidegate-server tidegate",
+    `tidegate needs Node.js ${NEEDED.join(".")} or later, and this is ${process.versions.node} ` +
+      `(${process.execPath}).\nInstall a newer one from https://nodejs.org.`,
   );
   process.exit(2);
 }

@@ -123,5 +123,6 @@ function sayAnswer(answer: Answer, { cost = 1, peek }: CheckOptions, paint: Pain
   if (answer.retryAfterMs === null) {
     return `${denied} however long it waits: ${sayNumber(cost)} is above the limit of ${limit} (${of})`;
   }
-  return `${denied}, retry in ${sayDuration(answer.retryAfterMs)} (${of}: ${sayNumber(answer.remaining)} of ${limit} remaining)`;
+  const left = `${of}: ${sayNumber(answer.remaining)} of ${limit} remaining`;
+  return `${denied}, retry in ${sayDuration(answer.retryAfterMs)} (${left})`;
 }

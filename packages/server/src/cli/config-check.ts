@@ -1,4 +1,4 @@
-// `tidegate config check FILE`: says everything that is wrong with a file, or what it would serve. For people and for CI.
+// `tidegate config check FILE`: says everything that is wrong with a file, or what it would serve; for people and CI.
 
 import { loadConfiguration } from "../config/load-configuration.ts";
 import { type Context, EXIT } from "./context.ts";

@@ -19,6 +19,8 @@ import {
 /** Environment variables by name, as in `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+const PREFIX = "TIDEGATE_";
+
 /** The variable that names the configuration file. */
 export const CONFIG_VARIABLE = "TIDEGATE_CONFIG";
 
@@ -96,12 +98,15 @@ function checkPortText(variable: string, text: string): Checked<number> {
  * TIDEGATE_SERVICE_HOST and the like for a Service named "tidegate".
  */
 function findSlips(environment: Environment): string[] {
-  const known = [CONFIG_VARIABLE, ...Object.values(VARIABLES)];
+  const variables: string[] = [CONFIG_VARIABLE, ...Object.values(VARIABLES)];
+  const known = variables.map((variable) => variable.slice(PREFIX.length));
   const warnings: string[] = [];
   for (const [name, text] of Object.entries(environment)) {
-    if (!/^tidegate_/i.test(name) || known.includes(name) || !text) continue;
-    const meant = nearest(name, known, 2);
-    if (meant !== undefined) warnings.push(`${name} is not read; did you mean ${meant}?`);
+    const foreign = !name.toUpperCase().startsWith(PREFIX) || variables.includes(name);
+    if (foreign || text === undefined || text === "") continue;
+    const rest = name.slice(PREFIX.length);
+    const meant = nearest(rest, known, Math.min(2, Math.floor(rest.length / 3)));
+    if (meant !== undefined) warnings.push(`${name} is not read; did you mean ${PREFIX}${meant}?`);
   }
   return warnings;
 }

@@ -64,8 +64,9 @@ export function checkStore(value: unknown): Checked<string> {
     parseRedisUrl(url);
     return { value: url };
   } catch (error) {
-    // The rest of the library's message quotes the address; here it is quoted without user and password.
-    const expected = /^url must be (.*), got /s.exec(messageOf(error))?.[1] ?? STORES;
+    if (!(error instanceof TidegateError)) throw error;
+    // Only what is expected is taken from the message: what it quotes is quoted here, without user and password.
+    const expected = /^url must be (.*?), got /s.exec(error.message)?.[1] ?? STORES;
     return { wrong: `must be ${expected}, got ${show(value)}` };
   }
 }

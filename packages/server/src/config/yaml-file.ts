@@ -57,6 +57,7 @@ export class YamlFile {
     this.#reportSyntax(document);
     if (this.problems.length > 0) return;
     this.#findTargets(document);
+    if (this.problems.length > 0) return;
     this.root = document.contents;
     if (this.root === null) {
       this.#reportAt(
@@ -75,7 +76,7 @@ export class YamlFile {
   reportUnknown({ key, name, path }: Field, known: readonly string[]): void {
     const hint = didYouMean(name, known);
     const right = hint === "" ? `; known are ${known.join(", ")}` : hint;
-    const merge = `${path}: merge keys are not part of YAML 1.2; write the keys out`;
+    const merge = "<< is a merge key, which YAML 1.2 does not have: write the keys out";
     this.report(key, name === "<<" ? merge : `unknown key ${path}${right}`);
   }
 

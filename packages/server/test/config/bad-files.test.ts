@@ -1,0 +1,379 @@
+// Every way in which a file can be wrong, with the exact message and the place that it names.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { load, POLICIES, refused } from "./support.ts";
+
+const LIMIT = "{ algorithm: token-bucket, capacity: 100, refill: 10/s }";
+const FILE = `{ policies: { api: { limits: [${LIMIT}] } } }`;
+const STORES =
+  "memory, redis://host:6379, rediss://user:password@host:6379/0 (TLS), redis+cluster://host:7000,host:7000 " +
+  "or redis+sentinel://host:26379,host:26379/master-name";
+const DURATION = 'a duration such as "500ms", "10s", "1m", "2h" or "1d"';
+const WITH_UNIT = 'a duration with its unit, such as "500ms", "10s", "1m", "2h" or "1d"';
+const NAME = 'a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit';
+const HOST = 'an IP address or host name without a port, such as 127.0.0.1, 0.0.0.0 or "::"';
+const PORT = "a port from 1 to 65535, or 0 for any free one";
+const RATE = 'a rate such as "10/s", "100/15m" or "1/30d" (whole units)';
+
+/** A file with one limit, at line 1, column 28. */
+const limit = (text: string) => `policies: { api: { limits: [${text}] } }\n`;
+const policy = (text: string) => `policies: { api: ${text} }\n`;
+const L = "policies.api.limits[0]";
+
+const cases: readonly (readonly [string, string, ...string[]])[] = [
+  // The file as a whole.
+  ["empty", "", "1:1: the file is empty: write at least `policies`, as in docs/configuration.md"],
+  [
+    "only a comment",
+    "# nothing\n",
+    "1:1: the file is empty: write at least `policies`, as in docs/configuration.md",
+  ],
+  ["a list", "- 1\n", `1:1: the file must be a map such as ${FILE}, got a list`],
+  ["a text", "memory\n", `1:1: the file must be a map such as ${FILE}, got a text`],
+  ["a number", "7\n", `1:1: the file must be a map such as ${FILE}, got 7`],
+  [
+    "no policies",
+    "store: memory\n",
+    `1:1: policies is missing: write at least one, such as ${FILE.slice(2, -2)}`,
+  ],
+  ["unknown key", `${POLICIES}polices: {}\n`, "2:1: unknown key polices; did you mean policies?"],
+  [
+    "unknown key like none",
+    `${POLICIES}metrics: true\n`,
+    "2:1: unknown key metrics; known are store, coordination, policies, host, ports, log, drain",
+  ],
+  ["key twice", `${POLICIES}host: a\nhost: b\n`, "3:1: host is written twice, first in line 2"],
+  [
+    "merge key",
+    `<<: {}\n${POLICIES}`,
+    "1:1: << is a merge key, which YAML 1.2 does not have: write the keys out",
+  ],
+  ["alias to nothing", `${POLICIES}host: *h\n`, "2:7: *h refers to nothing: no &h is before it"],
+  // Syntax.
+  ["tab", `policies:\n\tapi: 1\n`, "2:1: YAML is not indented with tabs: use spaces"],
+  [
+    "open bracket",
+    "policies: [1, 2\nstore: memory\n",
+    "2:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]",
+  ],
+  ["open quote", "store: 'memory\n", "2:1: not valid YAML: Missing closing 'quote"],
+  [
+    "reserved character",
+    "store: @x\n",
+    "1:8: not valid YAML: Plain value cannot start with reserved character @",
+  ],
+  [
+    "two documents",
+    `${POLICIES}---\n${POLICIES}`,
+    "2:1: the file must hold one document: leave `---` out",
+  ],
+  [
+    "older YAML",
+    `%YAML 1.1\n---\n${POLICIES}`,
+    "1:1: the file must be YAML 1.2, got %YAML 1.1: leave the line out",
+  ],
+  [
+    "tag",
+    `${POLICIES}host: !x a\n`,
+    "2:7: tags such as ! and !! mean nothing here: Unresolved tag: !x",
+  ],
+  [
+    "binary",
+    `${POLICIES}host: !!binary aGk=\n`,
+    "2:7: tags such as ! and !! mean nothing here: Unresolved tag: tag:yaml.org,2002:binary",
+  ],
+  [
+    "CRLF keeps columns",
+    `${POLICIES.trimEnd()}\r\nport: 1\r\n`,
+    "2:1: unknown key port; did you mean ports?",
+  ],
+  [
+    "byte order mark",
+    `\ufeffstore: memroy\n${POLICIES}`,
+    `1:8: store must be ${STORES}, got "memroy"; did you mean memory?`,
+  ],
+  // Settings.
+  [
+    "store misspelt",
+    `${POLICIES}store: memroy\n`,
+    `2:8: store must be ${STORES}, got "memroy"; did you mean memory?`,
+  ],
+  ["store empty", `${POLICIES}store:\n`, `2:7: store must be ${STORES}, got nothing`],
+  ["store a map", `${POLICIES}store: { redis: x }\n`, `2:8: store must be ${STORES}, got a map`],
+  [
+    "store of another kind",
+    `${POLICIES}store: postgres://u:secret@h/db\n`,
+    "2:8: store must be a Redis address such as redis://host:6379, rediss://user:password@host:6379/0, " +
+      "redis+cluster://host1:7000,host2:7000 or redis+sentinel://host1:26379,host2:26379/master-name, " +
+      'got "postgres://***@h/db"',
+  ],
+  [
+    "sentinels without a name",
+    `${POLICIES}store: redis+sentinel://:secret@h:26379\n`,
+    '2:8: store must be redis+sentinel://hosts/master-name, with the name, got "redis+sentinel://***@h:26379"',
+  ],
+  [
+    "coordination",
+    `${POLICIES}coordination: centrall\n`,
+    '2:15: coordination must be local or central, got "centrall"; did you mean central?',
+  ],
+  [
+    "coordination of the future",
+    `${POLICIES}coordination: gossip\n`,
+    '2:15: coordination must be local or central, got "gossip"',
+  ],
+  [
+    "host with port",
+    `${POLICIES}host: 127.0.0.1:80\n`,
+    `2:7: host must be ${HOST}, got "127.0.0.1:80"`,
+  ],
+  [
+    "host out of range",
+    `${POLICIES}host: 127.0.0.256\n`,
+    `2:7: host must be ${HOST}, got "127.0.0.256"`,
+  ],
+  ["host a number", `${POLICIES}host: 5\n`, `2:7: host must be ${HOST}, got 5`],
+  [
+    "ports a number",
+    `${POLICIES}ports: 8080\n`,
+    "2:8: ports must be a map such as { http: 8080, grpc: 8081, admin: 8082 }, got 8080",
+  ],
+  [
+    "port too high",
+    `${POLICIES}ports: { http: 65536 }\n`,
+    `2:16: ports.http must be ${PORT}, got 65536`,
+  ],
+  ["port negative", `${POLICIES}ports: { grpc: -1 }\n`, `2:16: ports.grpc must be ${PORT}, got -1`],
+  [
+    "port a text",
+    `${POLICIES}ports: { admin: "8082" }\n`,
+    `2:17: ports.admin must be ${PORT}, got "8082"`,
+  ],
+  [
+    "port a fraction",
+    `${POLICIES}ports: { http: 80.5 }\n`,
+    `2:16: ports.http must be ${PORT}, got 80.5`,
+  ],
+  [
+    "unknown port",
+    `${POLICIES}ports: { metrics: 1 }\n`,
+    "2:10: unknown key ports.metrics; known are http, grpc, admin",
+  ],
+  [
+    "log level",
+    `${POLICIES}log: { level: warning }\n`,
+    '2:15: log.level must be debug, info, warn, error or silent, got "warning"',
+  ],
+  [
+    "log level misspelt",
+    `${POLICIES}log: { level: eror }\n`,
+    '2:15: log.level must be debug, info, warn, error or silent, got "eror"; did you mean error?',
+  ],
+  [
+    "log a word",
+    `${POLICIES}log: debug\n`,
+    "2:6: log must be a map such as { level: info }, got a text",
+  ],
+  [
+    "drain without unit",
+    `${POLICIES}drain: { timeout: 10 }\n`,
+    `2:19: drain.timeout must be ${WITH_UNIT}, got 10`,
+  ],
+  [
+    "drain with another unit",
+    `${POLICIES}drain: { timeout: 10w }\n`,
+    `2:19: drain.timeout must be ${DURATION}, got "10w"`,
+  ],
+  [
+    "drain too long",
+    `${POLICIES}drain: { timeout: 2h }\n`,
+    '2:19: drain.timeout must be a duration from 1ms to 1h, got "2h"',
+  ],
+  // Policies.
+  [
+    "policies a list",
+    "policies: []\n",
+    `1:11: policies must be a map such as ${FILE.slice(12, -2)}, got a list`,
+  ],
+  [
+    "policies empty",
+    "policies: {}\n",
+    `1:11: policies must have at least one policy, such as ${FILE.slice(12, -2)}`,
+  ],
+  [
+    "policies nothing",
+    "policies:\n",
+    `1:10: policies must be a map such as ${FILE.slice(12, -2)}, got nothing`,
+  ],
+  [
+    "policy a number",
+    policy("5"),
+    `1:18: policies.api must be a map such as { limits: [${LIMIT}] }, got 5`,
+  ],
+  [
+    "policy's name",
+    `policies: { a b: { limits: [${LIMIT}] } }\n`,
+    `1:13: policies["a b"]: a policy's name must be ${NAME}, got "a b"`,
+  ],
+  [
+    "policy twice",
+    `policies:\n  a: { limits: [${LIMIT}] }\n  a: { limits: [${LIMIT}] }\n`,
+    "3:3: policies.a is written twice, first in line 2",
+  ],
+  [
+    "policy's coordination",
+    policy(`{ coordination: hybrid, limits: [${LIMIT}] }`),
+    '1:34: policies.api.coordination must be local or central, got "hybrid"',
+  ],
+  [
+    "feature of the future",
+    policy(`{ onStoreFailure: allow, limits: [${LIMIT}] }`),
+    "1:20: unknown key policies.api.onStoreFailure; known are limits, coordination",
+  ],
+  [
+    "limits misspelt",
+    policy(`{ limit: [${LIMIT}] }`),
+    `1:13: policies.api.limits is missing: write a list of 1 to 8 limits such as [${LIMIT}]`,
+    "1:20: unknown key policies.api.limit; did you mean limits?",
+  ],
+  [
+    "limits a map",
+    policy(`{ limits: ${LIMIT} }`),
+    `1:28: policies.api.limits must be a list of 1 to 8 limits such as [${LIMIT}], got a map`,
+  ],
+  [
+    "no limits",
+    policy("{ limits: [] }"),
+    `1:28: policies.api.limits must be a list of 1 to 8 limits such as [${LIMIT}], got 0 of them`,
+  ],
+  [
+    "nine limits",
+    policy(`{ limits: [${Array(9).fill(LIMIT).join(", ")}] }`),
+    `1:28: policies.api.limits must be a list of 1 to 8 limits such as [${LIMIT}], got 9 of them`,
+  ],
+  [
+    "limits of one name",
+    policy(
+      "{ limits: [{ algorithm: fixed-window, limit: 1, window: 1s, name: a }, " +
+        "{ algorithm: fixed-window, limit: 2, window: 1m, name: a }] }",
+    ),
+    '1:28: policies.api.limits must have names that differ, got "a" twice',
+  ],
+  // Limits.
+  ["limit a text", limit("100/s"), `1:29: ${L} must be a map such as ${LIMIT}, got a text`],
+  [
+    "algorithm missing",
+    limit("{ limit: 1, window: 1s }"),
+    `1:29: ${L}.algorithm is missing: write token-bucket or fixed-window`,
+  ],
+  [
+    "algorithm misspelt",
+    limit("{ algorithm: fixed-windw, limit: 1, window: 1s }"),
+    `1:42: ${L}.algorithm must be token-bucket or fixed-window, got "fixed-windw"; did you mean fixed-window?`,
+  ],
+  [
+    "algorithm of the future",
+    limit("{ algorithm: sliding-window, limit: 1, window: 1s }"),
+    `1:42: ${L}.algorithm must be token-bucket or fixed-window, got "sliding-window"`,
+  ],
+  [
+    "capacity 0",
+    limit("{ algorithm: token-bucket, capacity: 0, refill: 1/s }"),
+    `1:66: ${L}.capacity must be a positive integer, got 0`,
+  ],
+  [
+    "capacity -1",
+    limit("{ algorithm: token-bucket, capacity: -1, refill: 1/s }"),
+    `1:66: ${L}.capacity must be a positive integer, got -1`,
+  ],
+  [
+    "capacity 1.5",
+    limit("{ algorithm: token-bucket, capacity: 1.5, refill: 1/s }"),
+    `1:66: ${L}.capacity must be a positive integer, got 1.5`,
+  ],
+  [
+    "capacity a text",
+    limit('{ algorithm: token-bucket, capacity: "9", refill: 1/s }'),
+    `1:66: ${L}.capacity must be a positive integer, got "9"`,
+  ],
+  [
+    "capacity with underscores",
+    limit("{ algorithm: token-bucket, capacity: 1_000, refill: 1/s }"),
+    `1:66: ${L}.capacity must be a positive integer, got "1_000"`,
+  ],
+  [
+    "capacity infinite",
+    limit("{ algorithm: token-bucket, capacity: .inf, refill: 1/s }"),
+    `1:66: ${L}.capacity must be a positive integer, got Infinity`,
+  ],
+  [
+    "capacity too high",
+    limit("{ algorithm: token-bucket, capacity: 1000000001, refill: 1/s }"),
+    `1:66: ${L}.capacity must be at most 1000000000, got 1000000001`,
+  ],
+  [
+    "refill a number",
+    limit("{ algorithm: token-bucket, capacity: 1, refill: 10 }"),
+    `1:77: ${L}.refill must be ${RATE}, got 10`,
+  ],
+  [
+    "refill of none",
+    limit("{ algorithm: token-bucket, capacity: 1, refill: 0/s }"),
+    `1:77: ${L}.refill must be ${RATE}, got "0/s"`,
+  ],
+  [
+    "refill too slow",
+    limit("{ algorithm: token-bucket, capacity: 2, refill: 1/36500d }"),
+    `1:77: ${L}.refill must fill the capacity of 2 within 36500d, got "1/36500d"`,
+  ],
+  [
+    "a bucket's both missing",
+    limit("{ algorithm: token-bucket }"),
+    `1:29: ${L}.capacity is missing: write how many units it holds, such as capacity: 100`,
+    `1:29: ${L}.refill is missing: write how fast units come back, such as refill: 10/s`,
+  ],
+  [
+    "a window's both missing",
+    limit("{ algorithm: fixed-window }"),
+    `1:29: ${L}.limit is missing: write how many units a window admits, such as limit: 1000`,
+    `1:29: ${L}.window is missing: write how long a window is, such as window: 1m`,
+  ],
+  [
+    "window without unit",
+    limit("{ algorithm: fixed-window, limit: 1, window: 60 }"),
+    `1:74: ${L}.window must be ${WITH_UNIT}, got 60`,
+  ],
+  [
+    "window of nothing",
+    limit("{ algorithm: fixed-window, limit: 1, window: 0s }"),
+    `1:74: ${L}.window must be ${DURATION}, from 1ms to 36500d in whole milliseconds, got "0s"`,
+  ],
+  [
+    "another algorithm's key",
+    limit("{ algorithm: token-bucket, capacity: 1, refill: 1/s, window: 1s }"),
+    `1:82: unknown key ${L}.window; known are algorithm, capacity, refill, name`,
+  ],
+  [
+    "limit's name",
+    limit("{ algorithm: fixed-window, limit: 1, window: 1s, name: a/b }"),
+    `1:84: ${L}.name must be ${NAME}, got "a/b"`,
+  ],
+  [
+    "several at once",
+    limit("{ algorithm: token-bucket, capacty: 1, refill: 1 }"),
+    `1:29: ${L}.capacity is missing: write how many units it holds, such as capacity: 100`,
+    `1:56: unknown key ${L}.capacty; did you mean capacity?`,
+    `1:76: ${L}.refill must be ${RATE}, got 1`,
+  ],
+];
+
+for (const [name, text, ...expected] of cases) {
+  test(`refuses: ${name}`, async () => {
+    const problems = refused(await load(text));
+    assert.deepEqual(
+      problems,
+      expected.map((line) => `tidegate.yaml:${line}`),
+    );
+  });
+}

@@ -1,0 +1,33 @@
+// The documentation and the example file say what the code does.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { EXAMPLE_POLICIES } from "../../src/config/default-configuration.ts";
+import { VARIABLES } from "../../src/config/environment.ts";
+import { accepted, load } from "./support.ts";
+
+const documentation = readFileSync(
+  new URL("../../../../docs/configuration.md", import.meta.url),
+  "utf8",
+);
+const example = readFileSync(new URL("../../tidegate.example.yaml", import.meta.url), "utf8");
+const blocks = [...documentation.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, text]) => text!);
+
+test("every example of docs/configuration.md is right", async () => {
+  assert.ok(blocks.length >= 5, `found ${blocks.length}`);
+  for (const block of blocks) accepted(await load(block));
+});
+
+test("tidegate.example.yaml and the last example are what is served without a file", async () => {
+  const { coordination, ...configuration } = accepted(await load(example));
+  assert.equal(coordination, "local");
+  assert.deepEqual(configuration, accepted(await load(undefined)));
+  assert.deepEqual(configuration.policies, EXAMPLE_POLICIES);
+  assert.deepEqual(accepted(await load(blocks.at(-1))), { coordination, ...configuration });
+});
+
+test("docs/configuration.md names every variable, and no other", () => {
+  const named = new Set(documentation.match(/TIDEGATE_[A-Z_]*[A-Z]/g));
+  assert.deepEqual([...named].sort(), ["TIDEGATE_CONFIG", ...Object.values(VARIABLES)].sort());
+});
