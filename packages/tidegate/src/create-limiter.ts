@@ -92,7 +92,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
       try {
         callOptions?.signal?.throwIfAborted();
         const answer = decide(request, true);
-        if (!(answer instanceof Promise)) {
+        if (!isPromise(answer)) {
           if (decided !== undefined) decided(answer);
           return Promise.resolve(answer);
         }
@@ -253,13 +253,24 @@ function checkRequests(
 }
 
 function areDecisions(answers: (Decision | Promise<Decision>)[]): answers is Decision[] {
-  return !answers.some((answer) => answer instanceof Promise);
+  return !answers.some(isPromise);
 }
+
+/** As `instanceof Promise` for what a store answers; that takes a fifth of the time of a check in memory. */
+function isPromise(answer: Decision | Promise<Decision>): answer is Promise<Decision> {
+  return "then" in answer;
+}
+
+// The refusals stand apart from the checks, which so stay small enough to be compiled into their callers.
 
 function checkKey(key: unknown): void {
   if (typeof key === "string" && key.length > 0 && key.length <= MAX_KEY_LENGTH) return;
+  throw keyError(key);
+}
+
+function keyError(key: unknown): TidegateError {
   const got = typeof key === "string" && key.length > 0 ? `${key.length} characters` : show(key);
-  throw new TidegateError(
+  return new TidegateError(
     "INVALID_REQUEST",
     `key must be a string of 1 to ${MAX_KEY_LENGTH} characters, got ${got}`,
     { field: "key" },
@@ -268,7 +279,11 @@ function checkKey(key: unknown): void {
 
 function checkCost(cost: unknown): void {
   if (Number.isInteger(cost) && (cost as number) >= 0 && (cost as number) <= MAX_UNITS) return;
-  throw requestError("cost", `a whole number from 0 to ${MAX_UNITS}`, cost);
+  throw costError(cost);
+}
+
+function costError(cost: unknown): TidegateError {
+  return requestError("cost", `a whole number from 0 to ${MAX_UNITS}`, cost);
 }
 
 function requestError(field: string, expected: string, value: unknown): TidegateError {

@@ -14,6 +14,7 @@ import {
   advanceTokenBucket,
   assumeTokenBucket,
   consumedTokenBucket,
+  decideWholeTokenBucket,
   resetTokenBucket,
   type TokenBucketLimit,
   takeTokenBucket,
@@ -39,14 +40,21 @@ export function decide(
   cost: number,
   consume: boolean,
 ): number {
-  if (limits.length === 1) {
-    // Most policies: without the loops this takes half the time.
-    const limit = limits[0]!;
-    advance(limit, numbers, at, now);
-    const wait = waitFor(limit, numbers, at, now, cost);
-    if (wait === 0 && consume && cost > 0) take(limit, numbers, at, now, cost);
-    return wait;
-  }
+  const limit = limits[0]!;
+  // Most policies: one bucket whose units return after whole microseconds. Without the loops it takes a third.
+  return limits.length === 1 && limit.algorithm === "token-bucket" && limit.partUs === 0
+    ? decideWholeTokenBucket(limit, numbers, at, now, cost, consume)
+    : decideEvery(limits, numbers, at, now, cost, consume);
+}
+
+function decideEvery(
+  limits: readonly Limit[],
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  cost: number,
+  consume: boolean,
+): number {
   let longest = 0;
   for (let index = 0; index < limits.length; index += 1) {
     const limit = limits[index]!;

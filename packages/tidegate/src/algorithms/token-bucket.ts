@@ -124,6 +124,30 @@ export function takeTokenBucket(
 }
 
 /**
+ * Does all of the above at once for a bucket whose units return after whole microseconds (`partUs` is 0), which most
+ * do: brings the state to `now`, answers the wait, and takes the cost where that is 0 and `consume` is set.
+ */
+export function decideWholeTokenBucket(
+  limit: TokenBucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  cost: number,
+  consume: boolean,
+): number {
+  let excess = numbers[at]! - now;
+  if (excess > limit.fullUs) {
+    excess = limit.fullUs;
+    numbers[at] = now + excess;
+  }
+  if (cost > limit.limit) return Number.POSITIVE_INFINITY;
+  const wait = excess - (limit.limit - cost) * limit.wholeUs;
+  if (wait > 0) return wait;
+  if (consume && cost > 0) numbers[at] = Math.max(excess, 0) + now + cost * limit.wholeUs;
+  return 0;
+}
+
+/**
  * Returns the units in use at `now`, a unit that is partly back counted as in use. Exact up to any capacity that the
  * limit may have; beyond (a TAT written under another capacity) it is the nearest double.
  */
@@ -134,9 +158,13 @@ export function consumedTokenBucket(
   now: number,
 ): number {
   const excess = numbers[at]! - now;
+  if (limit.partUs === 0) return Math.ceil(Math.max(excess, 0) / limit.wholeUs);
   if (excess < 0) return 0;
-  if (limit.partUs === 0) return Math.ceil(excess / limit.wholeUs);
-  const part = numbers[at + 1]!;
+  return unitsCovering(limit, excess, numbers[at + 1]!);
+}
+
+/** Returns the least number of units that take at least excess + part / units microseconds to return. */
+function unitsCovering(limit: TokenBucketLimit, excess: number, part: number): number {
   let used = Math.ceil((excess + part / limit.units) / (limit.periodUs / limit.units));
   if (used * limit.units > MAX_EXACT) return used;
   while (!covers(limit, used, excess, part)) used += 1;
@@ -154,12 +182,13 @@ function covers(limit: TokenBucketLimit, used: number, excess: number, part: num
 
 /** Returns the microseconds until the bucket is full, rounded up. */
 export function resetTokenBucket(
-  _limit: TokenBucketLimit,
+  limit: TokenBucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,
 ): number {
   const excess = numbers[at]! - now;
+  if (limit.partUs === 0) return Math.max(excess, 0);
   if (excess < 0) return 0;
   return numbers[at + 1]! > 0 ? excess + 1 : excess;
 }

@@ -11,15 +11,18 @@ const STEP_MS = 50;
  */
 export function createSystemClock(): Clock {
   let offsetMs = Date.now() - performance.now();
-  let anchorMs = performance.now();
+  let nextAnchorMs = performance.now() + REANCHOR_AFTER_MS;
+
+  function anchor(monotonicMs: number): void {
+    nextAnchorMs = monotonicMs + REANCHOR_AFTER_MS;
+    const wall = Date.now() - monotonicMs;
+    if (Math.abs(wall - offsetMs) > STEP_MS) offsetMs = wall;
+  }
+
   return {
     now() {
       const monotonicMs = performance.now();
-      if (monotonicMs - anchorMs > REANCHOR_AFTER_MS) {
-        anchorMs = monotonicMs;
-        const wall = Date.now() - monotonicMs;
-        if (Math.abs(wall - offsetMs) > STEP_MS) offsetMs = wall;
-      }
+      if (monotonicMs > nextAnchorMs) anchor(monotonicMs);
       return Math.floor((offsetMs + monotonicMs) * 1_000);
     },
   };

@@ -28,7 +28,9 @@ export class KeyTable {
   readonly #slots = new Map<string, number>();
   readonly #keys: (string | undefined)[] = [undefined];
   readonly #chunks: Float64Array[] = [];
+  /** 1 where the slot's key was denied last. */
   readonly #denied: Uint8Array[] = [];
+  #deniedCount = 0;
   readonly #free: number[] = [];
   #hand = 0;
 
@@ -57,11 +59,12 @@ export class KeyTable {
 
   /** Remembers whether the key's last request was denied for now, which keeps it from being evicted. */
   markDenied(slot: number, denied: boolean): void {
-    this.#denied[slot >> CHUNK_BITS]![slot & CHUNK_MASK] = denied ? 1 : 0;
+    // Where nobody is denied, which is most of the time, an admission need not touch the slot's flag.
+    if (denied || this.#deniedCount > 0) this.#setDenied(slot, denied ? 1 : 0);
   }
 
-  /** Gives `key` a slot with the states in `numbers`. The caller has made room. */
-  insert(key: string, numbers: Float64Array): number {
+  /** Gives `key` a slot with the states in `numbers`, and remembers whether it was denied. The caller has made room. */
+  insert(key: string, numbers: Float64Array, denied: boolean): void {
     let slot = this.#free.pop();
     if (slot === undefined) {
       slot = this.#keys.length;
@@ -74,13 +77,13 @@ export class KeyTable {
     const chunk = this.chunkOf(slot);
     const offset = this.offsetOf(slot);
     for (let index = 0; index < this.#stride; index += 1) chunk[offset + index] = numbers[index]!;
-    this.markDenied(slot, false);
-    return slot;
+    this.markDenied(slot, denied);
   }
 
   remove(slot: number): void {
     const key = this.#keys[slot];
     if (key === undefined) return;
+    this.markDenied(slot, false);
     this.#slots.delete(key);
     this.#keys[slot] = undefined;
     this.#free.push(slot);
@@ -131,6 +134,13 @@ export class KeyTable {
     const offset = this.offsetOf(slot);
     decide(this.limits, chunk, offset, now, 0, false);
     return longestReset(this.limits, chunk, offset, now);
+  }
+
+  #setDenied(slot: number, denied: 0 | 1): void {
+    const flags = this.#denied[slot >> CHUNK_BITS]!;
+    const at = slot & CHUNK_MASK;
+    this.#deniedCount += denied - flags[at]!;
+    flags[at] = denied;
   }
 
   #grow(): void {

@@ -131,7 +131,9 @@ class InMemory implements MemoryStore {
     const numbers = table.chunkOf(slot);
     const at = table.offsetOf(slot);
     const wait = decide(policy.limits, numbers, at, now, cost, consume);
-    if (consume && cost > 0 && wait !== Number.POSITIVE_INFINITY) table.markDenied(slot, wait > 0);
+    if (consume && cost > 0 && wait !== Number.POSITIVE_INFINITY) {
+      table.markDenied(slot, wait > 0);
+    }
     return createDecision(policy, key, cost, wait, numbers, at, now, "local");
   }
 
@@ -160,8 +162,7 @@ class InMemory implements MemoryStore {
         fullTable.remove(victim);
         this.#telemetry?.evicted?.(policy.name);
       }
-      const slot = table.insert(key, scratch);
-      table.markDenied(slot, wait > 0 && wait !== Number.POSITIVE_INFINITY);
+      table.insert(key, scratch, wait > 0 && wait !== Number.POSITIVE_INFINITY);
     }
     return createDecision(policy, key, cost, wait, scratch, 0, now, "local");
   }

@@ -1,0 +1,80 @@
+// Writes sections as Markdown, for the terminal and for docs/benchmarks.md alike. No figure is typed by hand.
+
+import { type Goal, judge, type Measurement, ratio, type Section, type Unit } from "./section.ts";
+import { median } from "./statistics.ts";
+
+/** Writes one section: its table, its goals, and for what is missed the reason. */
+export function sectionToMarkdown(section: Section): string {
+  const { comparator } = section;
+  const rows = section.measurements.map((measurement) => {
+    return [
+      measurement.contender,
+      spread(measurement),
+      ...(comparator === undefined ? [] : [ratioCell(section, measurement, comparator)]),
+    ];
+  });
+  const head = ["contender", "median [min – max]"];
+  if (comparator !== undefined) head.push(`ratio to ${comparator}`);
+  const blocks = [`## ${section.title}`, section.how, table(head, rows)];
+  if (section.remarks !== undefined) blocks.push(...section.remarks);
+  const verdicts = judge(section);
+  if (verdicts.length > 0) {
+    const judged = verdicts.map(({ goal, value, unit, met }) => {
+      return [goalText(goal, unit), show(value, unit), met ? "met" : "**missed**"];
+    });
+    blocks.push(table(["goal", "measured", ""], judged));
+  }
+  for (const { goal, met, unit } of verdicts) {
+    if (!met && goal.whenMissed !== undefined) {
+      blocks.push(`**Why “${goalText(goal, unit)}” is missed, and what was tried**`);
+      blocks.push(goal.whenMissed.map((line) => `- ${line}`).join("\n"));
+    }
+  }
+  const missed = verdicts.filter(({ met }) => !met).map(({ goal }) => goal.profile);
+  for (const profile of section.profiles ?? []) {
+    if (!missed.includes(profile.contender)) continue;
+    const lines = profile.lines.map(({ share, where }) => [`${share.toFixed(1)} %`, where]);
+    blocks.push(`Profile of ${profile.contender} in this run, by own time:`);
+    blocks.push(table(["own time", "function"], lines));
+  }
+  return blocks.join("\n\n");
+}
+
+function spread({ values, unit }: Measurement): string {
+  const middle = show(median(values), unit);
+  if (values.length === 1) return middle;
+  return `${middle} [${show(Math.min(...values), unit)} – ${show(Math.max(...values), unit)}]`;
+}
+
+function ratioCell(section: Section, measurement: Measurement, comparator: string): string {
+  const base = section.measurements.find(({ contender }) => contender === comparator);
+  if (base?.unit !== measurement.unit || base.values.length !== measurement.values.length)
+    return "";
+  return `${show(ratio(section, measurement.contender, comparator), "ratio")} ×`;
+}
+
+function goalText({ contender, against, atLeast, atMost }: Goal, unit: Unit | "ratio"): string {
+  const sign = atLeast === undefined ? "≤" : "≥";
+  const bound = show((atLeast ?? atMost)!, unit);
+  return against === undefined
+    ? `${contender} ${sign} ${bound}`
+    : `${contender} ${sign} ${bound} × ${against}`;
+}
+
+function show(value: number, unit: Unit | "ratio"): string {
+  if (unit === "ratio") return value.toFixed(2);
+  if (unit === "per second") return `${Math.round(value).toLocaleString("en-US")}/s`;
+  if (unit === "bytes") return `${Math.round(value)} bytes`;
+  return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((cell, column) => {
+    return Math.max(cell.length, 3, ...rows.map((row) => row[column]!.length));
+  });
+  const line = (cells: readonly string[]) => {
+    return `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
+  };
+  const rule = `|${widths.map((width) => "-".repeat(width + 2)).join("|")}|`;
+  return [line(head), rule, ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,82 @@
+// What a benchmark hands over: measurements round by round, and goals on them. Ratios are taken within a round and
+// only then is their median, so that what slowed the machine for a while slowed both sides.
+
+import { median } from "./statistics.ts";
+
+/** How a value is shown. */
+export type Unit = "per second" | "ms" | "bytes" | "µs" | "%";
+
+/** One contender's values, one for each round. */
+export interface Measurement {
+  readonly contender: string;
+  readonly unit: Unit;
+  readonly values: readonly number[];
+}
+
+/** A bound on a contender's median, or, with `against`, on the median of its ratio to another contender. */
+export interface Goal {
+  readonly contender: string;
+  readonly against?: string;
+  readonly atLeast?: number;
+  readonly atMost?: number;
+  /** Says why it is missed and what was tried; shown only where it is missed. */
+  readonly whenMissed?: readonly string[];
+  /** Name of the profile of this section that shows where the time goes. */
+  readonly profile?: string;
+}
+
+/** Where the time of one contender went. */
+export interface Profile {
+  readonly contender: string;
+  /** Functions by their own time, in per cent of the samples, largest first. */
+  readonly lines: readonly { readonly share: number; readonly where: string }[];
+}
+
+/** One table of the report. */
+export interface Section {
+  readonly title: string;
+  /** How it is measured. */
+  readonly how: string;
+  readonly measurements: readonly Measurement[];
+  /** Contender that the table's ratios are to. */
+  readonly comparator?: string;
+  readonly goals: readonly Goal[];
+  readonly profiles?: readonly Profile[];
+  /** Sentences with figures of the run. */
+  readonly remarks?: readonly string[];
+}
+
+/** A goal beside what was measured. */
+export interface Verdict {
+  readonly goal: Goal;
+  readonly value: number;
+  readonly unit: Unit | "ratio";
+  readonly met: boolean;
+}
+
+/** Judges the goals of a section. */
+export function judge(section: Section): Verdict[] {
+  return section.goals.map((goal) => {
+    const value =
+      goal.against === undefined
+        ? median(valuesOf(section, goal.contender).values)
+        : ratio(section, goal.contender, goal.against);
+    const unit = goal.against === undefined ? valuesOf(section, goal.contender).unit : "ratio";
+    const met = value >= (goal.atLeast ?? -Infinity) && value <= (goal.atMost ?? Infinity);
+    return { goal, value, unit, met };
+  });
+}
+
+/** Returns the median of the ratios of two contenders, round by round. */
+export function ratio(section: Section, contender: string, against: string): number {
+  const values = valuesOf(section, contender).values;
+  const others = valuesOf(section, against).values;
+  if (values.length !== others.length) throw new Error(`${contender}: rounds differ`);
+  return median(values.map((value, round) => value / others[round]!));
+}
+
+function valuesOf(section: Section, contender: string): Measurement {
+  const found = section.measurements.find((each) => each.contender === contender);
+  if (found === undefined) throw new Error(`${section.title} has no contender "${contender}"`);
+  return found;
+}
