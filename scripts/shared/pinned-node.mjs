@@ -18,8 +18,8 @@ export function pinnedNode() {
   console.error(
     [
       `Tidegate needs Node ${OLDEST.join(".")} or newer, and this is Node ${process.versions.node}.`,
-      `The npm package "node", which brings its own, has none for ${process.platform}-${process.arch}, or its install`,
-      "script was not allowed to run (npm's ignore-scripts). Install a newer Node from https://nodejs.org and try again.",
+      `The npm package "node", which brings its own, has none for ${process.platform}-${process.arch}, or its`,
+      "install script was not allowed to run (npm's ignore-scripts). Install a newer Node from https://nodejs.org.",
     ].join("\n"),
   );
   process.exit(1);
