@@ -9,6 +9,7 @@ import { type HttpServer, startHttpServer } from "./http/http-server.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
 import { systemTimers, type Timers } from "./runtime/timers.ts";
 import { ROTATE_EVERY_MS } from "./telemetry/distinct-keys.ts";
+import { createFaultLog } from "./telemetry/fault-log.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { ServiceTelemetry } from "./telemetry/service-telemetry.ts";
 import { type StoreState, type StoreWatch, watchStore } from "./telemetry/store-watch.ts";
@@ -54,9 +55,7 @@ export async function startService(
   const timers = ports.timers ?? systemTimers;
   const telemetry = new ServiceTelemetry(Object.keys(configuration.policies));
   const limiter = await openLimiter(configuration, ports.store, telemetry);
-  const unexpected = (error: unknown) => {
-    logger.error({ err: error }, "a call failed for a reason that is no caller's");
-  };
+  const unexpected = createFaultLog(logger, timers);
   let grpc: GrpcServer | undefined;
   let draining = false;
   const watch = watchStore({

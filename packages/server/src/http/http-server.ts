@@ -2,13 +2,13 @@
 
 import { isUtf8 } from "node:buffer";
 import type { Socket } from "node:net";
-import { type FastifyError, type FastifyInstance, type FastifyReply, fastify } from "fastify";
+import { type FastifyError, type FastifyInstance, fastify } from "fastify";
 import { listenError } from "../listen-error.ts";
+import { sendProblem } from "./answer.ts";
 import { parseJson } from "./check-body.ts";
 import {
   createProblem,
   PROBLEM_TYPE,
-  type Problem,
   ProblemError,
   type ProblemName,
   problemOf,
@@ -54,6 +54,7 @@ export async function startHttpServer(
 }
 
 function createApp(options: HttpOptions): FastifyInstance {
+  const { readiness, unexpected } = options;
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
@@ -63,7 +64,9 @@ function createApp(options: HttpOptions): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: "idle",
     clientErrorHandler: (error, socket) => answerClientError(error, socket),
-    frameworkErrors: (error, _request, reply) => sendProblem(reply, frameworkProblem(error)),
+    frameworkErrors: (error, _request, reply) => {
+      sendProblem(reply, readiness, frameworkProblem(error) ?? problemOf(error, unexpected));
+    },
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
@@ -78,27 +81,22 @@ function createApp(options: HttpOptions): FastifyInstance {
     }
   });
   app.setErrorHandler((error: FastifyError, _request, reply) => {
-    sendProblem(reply, frameworkProblem(error) ?? problemOf(error, options.unexpected));
+    sendProblem(reply, readiness, frameworkProblem(error) ?? problemOf(error, unexpected));
   });
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split("?", 1)[0]!;
     const methods = METHODS_BY_PATH.get(path);
     if (methods === undefined) {
       const detail = "There is nothing at this path; /openapi.json says what there is.";
-      sendProblem(reply, createProblem("not-found", detail));
+      sendProblem(reply, readiness, createProblem("not-found", detail));
       return;
     }
     reply.header("allow", methods);
     const detail = `${path} takes ${methods}, not ${request.method}.`;
-    sendProblem(reply, createProblem("method-not-allowed", detail));
+    sendProblem(reply, readiness, createProblem("method-not-allowed", detail));
   });
   addRoutes(app, options);
   return app;
-}
-
-function sendProblem(reply: FastifyReply, problem: Problem | undefined): void {
-  const { status } = problem!;
-  reply.code(status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
 }
 
 /** Returns the problem for what Fastify refuses by itself, or undefined where the error is not Fastify's. */

@@ -5,9 +5,10 @@ import { type CheckRequest, type Decision, type Limiter, rateLimitHeaders } from
 import type { Readiness } from "../readiness.ts";
 import type { Timers } from "../runtime/timers.ts";
 import type { ServiceTelemetry } from "../telemetry/service-telemetry.ts";
+import { sendJson, sendProblem } from "./answer.ts";
 import { readBatchBody, readCheckBody, readStatusQuery } from "./check-body.ts";
 import { decisionJson, decisionsJson } from "./decision-json.ts";
-import { createProblem, PROBLEM_TYPE, problemOf } from "./problem.ts";
+import { createProblem, problemOf } from "./problem.ts";
 
 /** What the HTTP door needs. */
 export interface HttpOptions {
@@ -29,21 +30,19 @@ export const METHODS_BY_PATH: ReadonlyMap<string, string> = new Map([
   ["/readyz", "GET, HEAD"],
 ]);
 
-const JSON_TYPE = "application/json; charset=utf-8";
-
 /** Adds all routes. */
 export function addRoutes(app: FastifyInstance, options: HttpOptions): void {
   const { limiter, readiness } = options;
-  const writeDecision = (reply: FastifyReply, decision: Decision) => {
-    reply.headers({ ...rateLimitHeaders(decision, limiter.describe(decision.policy)) });
-    return decisionJson(decision);
+  const headersOf = (decision: Decision) => {
+    return rateLimitHeaders(decision, limiter.describe(decision.policy));
   };
   app.post(
     "/v1/check",
     deciding(options, "check", {
       read: (request) => readCheckBody(request.body),
       decide: (request: CheckRequest) => limiter.check(request),
-      write: writeDecision,
+      write: decisionJson,
+      headersOf,
     }),
   );
   app.post(
@@ -51,7 +50,7 @@ export function addRoutes(app: FastifyInstance, options: HttpOptions): void {
     deciding(options, "check-all", {
       read: (request) => readBatchBody(request.body),
       decide: (requests: CheckRequest[]) => limiter.checkAll(requests),
-      write: (_reply, decisions) => decisionsJson(decisions),
+      write: decisionsJson,
     }),
   );
   app.get(
@@ -59,25 +58,19 @@ export function addRoutes(app: FastifyInstance, options: HttpOptions): void {
     deciding(options, "status", {
       read: (request) => readStatusQuery(request.query),
       decide: (request: CheckRequest) => limiter.peek(request),
-      write: writeDecision,
+      write: decisionJson,
+      headersOf,
     }),
   );
   app.get("/openapi.json", async (_request, reply) => {
     const { openApiJson } = await import("./openapi.ts");
-    return reply.type(JSON_TYPE).send(openApiJson);
+    sendJson(reply, readiness, 200, openApiJson);
   });
-  app.get("/healthz", (_request, reply) => {
-    closeWhenDraining(reply, readiness);
-    reply.type(JSON_TYPE).send('{"alive":true}');
-  });
+  app.get("/healthz", (_request, reply) => sendJson(reply, readiness, 200, '{"alive":true}'));
   app.get("/readyz", async (_request, reply) => {
     const answer = await readiness.check();
-    closeWhenDraining(reply, readiness);
-    reply.header("cache-control", "no-store");
-    return reply
-      .code(answer.ready ? 200 : 503)
-      .type(JSON_TYPE)
-      .send(JSON.stringify(answer));
+    const headers = { "Cache-Control": "no-store" };
+    sendJson(reply, readiness, answer.ready ? 200 : 503, JSON.stringify(answer), headers);
   });
 }
 
@@ -88,7 +81,8 @@ function deciding<Request, Answer>(
   route: {
     readonly read: (request: FastifyRequest) => Request;
     readonly decide: (request: Request) => Promise<Answer>;
-    readonly write: (reply: FastifyReply, answer: Answer) => string;
+    readonly write: (answer: Answer) => string;
+    readonly headersOf?: (answer: Answer) => object;
   },
 ) {
   const { timers, readiness, unexpected } = options;
@@ -97,14 +91,11 @@ function deciding<Request, Answer>(
     const startedMs = timers.now();
     const fail = (error: unknown) => {
       observe(timers.now() - startedMs);
-      closeWhenDraining(reply, readiness);
-      const problem = problemOf(error, unexpected);
-      reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+      sendProblem(reply, readiness, problemOf(error, unexpected));
     };
     if (readiness.draining) {
-      closeWhenDraining(reply, readiness);
       const problem = createProblem("stopping", "The service is stopping; try another node.");
-      reply.code(problem.status).type(PROBLEM_TYPE).send(JSON.stringify(problem));
+      sendProblem(reply, readiness, problem);
       return;
     }
     let decided: Promise<Answer>;
@@ -117,14 +108,8 @@ function deciding<Request, Answer>(
     decided
       .then((answer) => {
         observe(timers.now() - startedMs);
-        closeWhenDraining(reply, readiness);
-        reply.type(JSON_TYPE).send(route.write(reply, answer));
+        sendJson(reply, readiness, 200, route.write(answer), { ...route.headersOf?.(answer) });
       })
       .catch(fail);
   };
-}
-
-/** Ends the connection with this answer, so that its next request goes to another node. */
-function closeWhenDraining(reply: FastifyReply, readiness: Readiness): void {
-  if (readiness.draining) reply.header("connection", "close");
 }

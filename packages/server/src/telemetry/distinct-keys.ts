@@ -53,21 +53,27 @@ export class DistinctKeys {
   }
 }
 
-/** FNV-1a over UTF-16 code units, with the finish of MurmurHash3 so that all bits depend on all units. */
+/** FNV-1a over pairs of UTF-16 code units, finished as MurmurHash3 is, so that all bits depend on all units. */
 function hashOf(key: string): number {
   const length = key.length;
-  let hash = 0x811c9dc5;
-  const headEnd = length > 2 * ENDS ? ENDS : length;
-  for (let index = 0; index < headEnd; index += 1) {
-    hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
-  }
-  if (headEnd < length) {
-    hash = Math.imul(hash ^ length, 0x01000193);
-    for (let index = length - ENDS; index < length; index += 1) {
-      hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
-    }
-  }
+  let hash =
+    length <= 2 * ENDS
+      ? mix(0x811c9dc5, key, 0, length)
+      : mix(mix(0x811c9dc5, key, 0, ENDS) ^ length, key, length - ENDS, length);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+function mix(start: number, key: string, from: number, to: number): number {
+  let hash = start;
+  let index = from;
+  for (; index + 1 < to; index += 2) {
+    const pair = key.charCodeAt(index) | (key.charCodeAt(index + 1) << 16);
+    hash = Math.imul(hash ^ pair, 0x01000193);
+    // Without this the higher unit of a pair would never reach the lower half of the hash before the finish.
+    hash ^= hash >>> 15;
+  }
+  if (index < to) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  return hash;
 }

@@ -17,9 +17,14 @@ export class PlainHistogram {
 
   observe(value: number): void {
     const bounds = this.#bounds;
-    let index = 0;
-    while (index < bounds.length && value > bounds[index]!) index += 1;
-    this.#counts[index] = this.#counts[index]! + 1;
+    let low = 0;
+    let high = bounds.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (value > bounds[middle]!) low = middle + 1;
+      else high = middle;
+    }
+    this.#counts[low] = this.#counts[low]! + 1;
     this.#sum += value;
   }
 
