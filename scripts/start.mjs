@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { whenOrphaned } from "./shared/orphaned.mjs";
 import { ensurePackages, root } from "./shared/packages.mjs";
 import { pinnedNode, SOURCE_CONDITION } from "./shared/pinned-node.mjs";
 
@@ -35,15 +36,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) {
     lastSignal = { name, at };
   });
 }
-// npm passes a SIGTERM on to the shell between it and this script, and some shells die of it and tell nobody.
-if (process.env.npm_lifecycle_event !== undefined) {
-  const parent = process.ppid;
-  const watch = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(watch);
-    child.kill("SIGTERM");
-  }, 200);
-}
+whenOrphaned(() => child.kill("SIGTERM"));
 child.on("error", (error) => {
   console.error(`The service could not be started: ${error.message}`);
   process.exit(1);

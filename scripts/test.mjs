@@ -4,6 +4,7 @@
 import { spawn } from "node:child_process";
 import { availableParallelism, constants } from "node:os";
 import { join } from "node:path";
+import { whenOrphaned } from "./shared/orphaned.mjs";
 import { ensurePackages, root } from "./shared/packages.mjs";
 import { pinnedNode, SOURCE_CONDITION } from "./shared/pinned-node.mjs";
 import { ensureRedisServer } from "./shared/redis-server.mjs";
@@ -14,6 +15,12 @@ const node = pinnedNode();
 const env = { ...process.env, ...redisEnvironment() };
 // Set by a test runner around this one, where there is one; Node's own would then report to that and not here.
 delete env.NODE_TEST_CONTEXT;
+
+let running;
+whenOrphaned(() => {
+  running?.kill("SIGTERM");
+  process.exit(143);
+});
 
 const given = process.argv.slice(2);
 let failed = false;
@@ -27,6 +34,8 @@ if (given.length === 0) {
 const parallel = Math.min(Math.max(availableParallelism(), 2), 4);
 const status = await run([
   SOURCE_CONDITION,
+  // Node's module.stripTypeScriptTypes, which test/tidy uses.
+  "--disable-warning=ExperimentalWarning",
   "--test",
   `--test-concurrency=${parallel}`,
   "--test-reporter=spec",
@@ -53,6 +62,7 @@ async function step(title, bin, args) {
 function run(args) {
   return new Promise((resolve) => {
     const child = spawn(node, args, { cwd: root, env, stdio: "inherit" });
+    running = child;
     const forward = (signal) => child.kill(signal);
     const signals = ["SIGINT", "SIGTERM", "SIGHUP"];
     for (const signal of signals) process.on(signal, forward);
