@@ -3,12 +3,13 @@
 
 import { writeFileSync } from "node:fs";
 import type { Benchmark, Effort } from "./benchmark.ts";
+import { centralBenchmark } from "./central/benchmark.ts";
 import { memoryBenchmark } from "./memory/benchmark.ts";
 import { describeMachine } from "./report/machine.ts";
 import { sectionToMarkdown } from "./report/markdown.ts";
 import { judge } from "./report/section.ts";
 
-const BENCHMARKS: readonly Benchmark[] = [memoryBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [memoryBenchmark, centralBenchmark];
 const REPORT = new URL("../../docs/benchmarks.md", import.meta.url);
 const FULL: Effort = { rounds: 9, sliceMs: 300, quick: false };
 const QUICK: Effort = { rounds: 3, sliceMs: 150, quick: true };

@@ -110,12 +110,15 @@ export class Batch {
       const numbers = new Float64Array(policy.limits.length * NUMBERS_PER_LIMIT);
       for (const list of checks) {
         for (const check of list) {
-          const taken = reply[position] === 1;
-          position += 1;
-          for (let index = 0; index < numbers.length; index += NUMBERS_PER_LIMIT) {
-            numbers[index] = now + reply[position];
-            numbers[index + 1] = reply[position + 1];
-            position += NUMBERS_PER_LIMIT;
+          const taken = reply[position] % 2 !== 0;
+          let odd = taken ? 1 : 0;
+          for (let index = 0; index < policy.limits.length; index += 1) {
+            const limit = policy.limits[index]!;
+            const whole = limit.algorithm === "token-bucket" && limit.partUs === 0;
+            numbers[index * NUMBERS_PER_LIMIT] = now + (reply[position] - odd) / 2;
+            numbers[index * NUMBERS_PER_LIMIT + 1] = whole ? 0 : reply[position + 1];
+            position += whole ? 1 : 2;
+            odd = 0;
           }
           const wait = taken ? 0 : decide(policy.limits, numbers, 0, now, check.cost, false);
           if (wait === 0 && !taken && check.consume) throw new Error("the script denied what fits");

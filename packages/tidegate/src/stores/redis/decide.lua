@@ -7,8 +7,10 @@
 --         for each limit three numbers: token bucket  capacity, period in us, units (units return every period)
 --                                       fixed window  limit, window in us, 0
 --         for each key the costs of its checks in order: "1", or "1,5,?2" where ? only looks.
--- Returns integers: now in us, then for each check 1 (taken) or 0 (denied, or looked at), and for each limit its
---         two numbers after the check, the first one relative to now.
+-- Returns integers: now in us, then for each check, and for each of its limits, the limit's numbers after the check:
+--         the first relative to now and doubled, with 1 added in the check's first limit where the cost was taken
+--         (and not where it was denied, or only looked at); then the second, but for buckets whose units return
+--         after whole microseconds, where it is always 0.
 -- A value is rules .. "|" .. two little-endian doubles for each limit. Every write carries an expiry.
 
 local ceil, max = math.ceil, math.max
@@ -171,8 +173,7 @@ local function check(limits, numbers, cost, consume)
     if admitted and not admits(limits[i], newA, newB, cost) then admitted = false end
   end
   admitted = admitted and consume
-  filled = filled + 1
-  reply[filled] = admitted and 1 or 0
+  local taken = admitted and 1 or 0
   for i = 1, #limits do
     local a, b = numbers[2 * i - 1], numbers[2 * i]
     if admitted and cost > 0 then
@@ -180,10 +181,41 @@ local function check(limits, numbers, cost, consume)
       numbers[2 * i - 1], numbers[2 * i] = a, b
       changed = true
     end
-    reply[filled + 1] = a - now
-    reply[filled + 2] = b
-    filled = filled + 2
+    filled = filled + 1
+    reply[filled] = 2 * (a - now) + taken
+    taken = 0
+    if limits[i].part ~= 0 then
+      filled = filled + 1
+      reply[filled] = b
+    end
   end
+end
+
+-- Numbers as call takes them; it would print each one itself, in ten times the time of a look-up.
+local texts = {}
+
+-- When a key expires, in seconds, whose state is as if unused from microsecond `unused` on.
+local function expiryOf(unused)
+  return ceil(unused / 1000000 + EXPIRY_SLACK_MS / 1000)
+end
+
+-- Writes a value that is as if unused from microsecond `unused` on; `before` is that of the value that the key holds,
+-- where that has its expiry from here, else nil. SET with an expiry would remove the one that the key has and add it
+-- anew, and a relative one is rewritten to an absolute one for replicas, whether there are any or not: together that
+-- takes longer than all the rest of the call.
+local function write(key, value, unused, before)
+  local expiry = expiryOf(unused)
+  if before and expiryOf(before) == expiry then
+    call('SET', key, value, 'KEEPTTL')
+    return
+  end
+  local text = texts[expiry]
+  if not text then
+    text = string.format('%d000', expiry)
+    texts[expiry] = text
+  end
+  call('SET', key, value, 'KEEPTTL')
+  call('PEXPIREAT', key, text)
 end
 
 local function store(key, format, rules, limits, numbers)
@@ -192,7 +224,7 @@ local function store(key, format, rules, limits, numbers)
     longest = max(longest, resetAfter(limits[i], numbers[2 * i - 1], numbers[2 * i]))
   end
   local value = pack(format, rules, '|', unpack(numbers))
-  call('SET', key, value, 'PX', ceil(longest / 1000) + EXPIRY_SLACK_MS)
+  write(key, value, now + longest)
 end
 
 -- Decides one key's checks, whatever its limits and costs are.
@@ -241,11 +273,10 @@ local function decideBucket(key, value, cost, policy)
     end
   end
   if clamped then
-    local value = pack(policy.format, policy.rules, '|', now + excess, 0)
-    call('SET', key, value, 'PX', ceil(excess / 1000) + EXPIRY_SLACK_MS)
+    write(key, pack(policy.format, policy.rules, '|', now + excess, 0), now + excess, value and tat)
   end
-  reply[filled + 1], reply[filled + 2], reply[filled + 3] = taken, excess, 0
-  filled = filled + 3
+  filled = filled + 1
+  reply[filled] = 2 * excess + taken
   return true
 end
 

@@ -1,0 +1,93 @@
+// Decisions in one Redis: Tidegate's one script call for each turn beside one call for each request.
+
+import { startRedis } from "../../../test/support/redis-server.ts";
+import type { Benchmark, Effort } from "../benchmark.ts";
+import { type Contender, interleave, startContender } from "../process/contender.ts";
+import type { Measurement, Profile, Section } from "../report/section.ts";
+import { median } from "../report/statistics.ts";
+
+const TIDEGATE = "tidegate, central";
+const EVALSHA = "one EVALSHA per request";
+const PIPELINED = "one EVALSHA per request, ioredis' auto-pipelining";
+const FLEXIBLE = "rate-limiter-flexible, RateLimiterRedis";
+const CONTENDERS = [
+  { name: TIDEGATE, which: "tidegate" },
+  { name: EVALSHA, which: "evalsha" },
+  { name: PIPELINED, which: "evalsha-pipelined" },
+  { name: FLEXIBLE, which: "rate-limiter-flexible" },
+];
+const CONTENDER_FILE = new URL("./contender.ts", import.meta.url);
+const KEYS = 10_000;
+const CONCURRENCY = 1_024;
+
+/** The benchmark "central". */
+export const centralBenchmark: Benchmark = {
+  name: "central",
+  async run(effort) {
+    const redis = await startRedis();
+    const contenders: Contender[] = [];
+    try {
+      for (const { name, which } of CONTENDERS) {
+        const args = [which, String(redis.port), String(KEYS)];
+        contenders.push(await startContender(name, CONTENDER_FILE, args));
+      }
+      const throughput = await runThroughput(contenders, effort);
+      const peak = median(throughput.measurements[0]!.values);
+      return [throughput, await runLatency(contenders[0]!, peak, effort)];
+    } finally {
+      await Promise.all(contenders.map((contender) => contender.stop()));
+      await redis.stop();
+    }
+  },
+};
+
+async function runThroughput(contenders: readonly Contender[], effort: Effort): Promise<Section> {
+  const request = { sliceMs: effort.sliceMs, concurrency: CONCURRENCY };
+  await interleave(contenders, 2, request);
+  const results = await interleave(contenders, effort.rounds, request);
+  const profiles: Profile[] = [
+    await contenders[0]!.profile({ sliceMs: 1_500, concurrency: CONCURRENCY }),
+  ];
+  const cpu = contenders.map(({ name }, index) => {
+    const microseconds = median(results[index]!.map(({ redisUs }) => redisUs!));
+    return `${name} ${microseconds.toFixed(1)} µs`;
+  });
+  return {
+    title: "Central, one Redis: throughput",
+    how:
+      `One process keeps ${CONCURRENCY.toLocaleString("en-US")} requests in flight over ` +
+      `${KEYS.toLocaleString("en-US")} keys, none ever denied, through one ioredis client. The second contender calls ` +
+      "Tidegate's own script with one check in each call and reads the answer from the reply; the third does so with " +
+      "ioredis' enableAutoPipelining, which sends the calls of a turn together but still runs one script for each.",
+    measurements: contenders.map(({ name }, index): Measurement => {
+      const values = results[index]!.map(({ perSecond }) => perSecond!);
+      return { contender: name, unit: "per second", values };
+    }),
+    comparator: EVALSHA,
+    goals: [
+      { contender: TIDEGATE, against: EVALSHA, atLeast: 3, profile: TIDEGATE },
+      { contender: TIDEGATE, against: FLEXIBLE, atLeast: 3, profile: TIDEGATE },
+    ],
+    profiles,
+    remarks: [`Time of Redis' main thread for one decision, median: ${cpu.join("; ")}.`],
+  };
+}
+
+async function runLatency(contender: Contender, peak: number, effort: Effort): Promise<Section> {
+  const perSecond = Math.round(peak / 2);
+  const request = { perSecond, sliceMs: 2 * effort.sliceMs };
+  await contender.measure(request);
+  const [results] = await interleave([contender], effort.rounds, request);
+  const row = (name: string, key: "p50" | "p99" | "p999"): Measurement => {
+    return { contender: name, unit: "ms", values: results!.map((result) => result[key]!) };
+  };
+  return {
+    title: "Central, one Redis: latency at half load",
+    how:
+      `Tidegate at ${perSecond.toLocaleString("en-US")} requests/s, half of its median throughput above, evenly spaced ` +
+      "and sent when due whatever is still unanswered; latency counts from the instant at which the request was due. " +
+      "One value for each round.",
+    measurements: [row("p50", "p50"), row("p99", "p99"), row("p99.9", "p999")],
+    goals: [{ contender: "p99", atMost: 2 }],
+  };
+}
