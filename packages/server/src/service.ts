@@ -145,7 +145,7 @@ async function drain(
   const finished = await within(
     timeoutMs,
     timers,
-    Promise.all([parts.grpc?.drain(), parts.http?.drain()]),
+    Promise.all([parts.grpc?.drain(timeoutMs), parts.http?.drain()]),
   );
   if (!finished) logger.warn({ timeoutMs }, "calls in flight were cut off");
   await closeAll(parts, timers);
@@ -155,8 +155,7 @@ async function drain(
 async function closeAll(parts: Parts, timers: Timers): Promise<void> {
   parts.watch.stop();
   parts.stopRotating();
-  parts.grpc?.close();
-  parts.http?.close();
+  await Promise.all([parts.http?.close(), parts.grpc?.drain(0)]);
   // A store that hangs must not keep the process from ending.
   await within(CLOSE_TIMEOUT_MS, timers, parts.limiter.close());
   await parts.admin?.close();

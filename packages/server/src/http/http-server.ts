@@ -26,8 +26,8 @@ export interface HttpServer {
   readonly port: number;
   /** Takes no new connections; resolves when the requests in flight have been answered. */
   drain(): Promise<void>;
-  /** Cuts what is left. */
-  close(): void;
+  /** Cuts what is left; resolves when all connections are closed. */
+  close(): Promise<void>;
 }
 
 /**
@@ -46,10 +46,19 @@ export async function startHttpServer(
     throw listenError("httpPort", host, port, error);
   }
   const address = app.server.address();
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= app.close();
+    return stopped;
+  };
   return {
     port: typeof address === "object" && address !== null ? address.port : port,
-    drain: () => app.close(),
-    close: () => app.server.closeAllConnections(),
+    drain: stop,
+    close() {
+      const closed = stop();
+      app.server.closeAllConnections();
+      return closed;
+    },
   };
 }
 

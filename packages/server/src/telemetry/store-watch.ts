@@ -62,9 +62,12 @@ export function watchStore({ ping, timers, changed }: StoreWatchOptions): StoreW
 
   function withDeadline(answer: Promise<boolean>): Promise<boolean> {
     return new Promise((resolve) => {
-      const cancel = timers.after(PING_DEADLINE_MS, () => {
-        become("unreachable", new Error(`no answer within ${PING_DEADLINE_MS} ms`));
-        resolve(false);
+      let cancel = timers.after(PING_DEADLINE_MS, () => {
+        // A process that was paused sees the deadline before the answer that lies in its socket: let it be read first.
+        cancel = timers.after(1, () => {
+          become("unreachable", new Error(`no answer within ${PING_DEADLINE_MS} ms`));
+          resolve(false);
+        });
       });
       answer.then((reachable) => {
         cancel();

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fixedWindow, memoryStore } from "tidegate";
+import { createRegistry } from "../../src/telemetry/metrics.ts";
+import { ServiceTelemetry } from "../../src/telemetry/service-telemetry.ts";
+import {
+  createHttpClient,
+  createManualStore,
+  startTestService,
+  until,
+} from "../service-support.ts";
+
+/** Reads the text format: each series, as it is written, with its value. */
+function parse(text: string): Map<string, number> {
+  const series = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    const match = /^([a-z_]+(?:\{[^}]*\})?) (\S+)$/.exec(line);
+    if (match !== null) series.set(match[1]!, Number(match[2]));
+  }
+  return series;
+}
+
+test("metrics count what was asked, exactly", async (context) => {
+  const { service, http, grpc } = await startTestService(context);
+  const admin = createHttpClient(service.addresses.admin.port);
+  for (const key of ["a", "a", "a", "b"]) {
+    await http("POST", "/v1/check", { policy: "login", key });
+  }
+  await grpc.call("CheckLimit", { policy: "api", key: "c", cost: 97 });
+  await grpc.call("CheckLimits", {
+    requests: [
+      { policy: "api", key: "c", cost: 2 },
+      { policy: "api", key: "c", cost: 2 },
+    ],
+  });
+  await grpc.call("GetStatus", { policy: "api", key: "d" });
+  await http("GET", "/v1/status?policy=api&key=d");
+  await http("POST", "/v1/check", { policy: "nope", key: "e" });
+  const answer = await admin("GET", "/metrics");
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+  const series = parse(answer.text);
+  const expected = {
+    'rate_limiter_request_total{policy="login",allowed="true",source="local"}': 3,
+    'rate_limiter_request_total{policy="login",allowed="false",source="local"}': 1,
+    'rate_limiter_request_total{policy="api",allowed="true",source="local"}': 2,
+    'rate_limiter_request_total{policy="api",allowed="false",source="local"}': 1,
+    'rate_limiter_hits_total{policy="login"}': 1,
+    'rate_limiter_hits_total{policy="api"}': 1,
+    rate_limiter_active_clients: 3,
+    'rate_limiter_request_duration_seconds_count{transport="http",method="check"}': 5,
+    'rate_limiter_request_duration_seconds_count{transport="http",method="check-all"}': 0,
+    'rate_limiter_request_duration_seconds_count{transport="http",method="status"}': 1,
+    'rate_limiter_request_duration_seconds_count{transport="grpc",method="CheckLimit"}': 1,
+    'rate_limiter_request_duration_seconds_count{transport="grpc",method="CheckLimits"}': 1,
+    'rate_limiter_request_duration_seconds_count{transport="grpc",method="GetStatus"}': 1,
+    'rate_limiter_request_duration_seconds_bucket{transport="grpc",method="CheckLimit",le="+Inf"}': 1,
+    'rate_limiter_token_bucket_size_bucket{policy="api",le="0"}': 0,
+    'rate_limiter_token_bucket_size_bucket{policy="api",le="1"}': 2,
+    'rate_limiter_token_bucket_size_bucket{policy="api",le="2"}': 2,
+    'rate_limiter_token_bucket_size_bucket{policy="api",le="5"}': 3,
+    'rate_limiter_token_bucket_size_bucket{policy="api",le="+Inf"}': 3,
+    'rate_limiter_token_bucket_size_sum{policy="api"}': 5,
+    'rate_limiter_token_bucket_size_count{policy="api"}': 3,
+    'rate_limiter_token_bucket_size_count{policy="login"}': 4,
+    'rate_limiter_memory_evictions_total{policy="api"}': 0,
+    'rate_limiter_memory_overflow_total{policy="api"}': 0,
+  };
+  for (const [name, value] of Object.entries(expected)) {
+    assert.equal(series.get(name), value, name);
+  }
+  assert.ok(series.get("process_cpu_seconds_total")! > 0);
+  assert.ok(!answer.text.includes("key="));
+  assert.ok(!answer.text.includes("nope"));
+});
+
+test("a second scrape does not count anything twice", async (context) => {
+  const { service, http } = await startTestService(context);
+  const admin = createHttpClient(service.addresses.admin.port);
+  const series = 'rate_limiter_request_total{policy="api",allowed="true",source="local"}';
+  for (const count of [1, 2]) {
+    await http("POST", "/v1/check", { policy: "api", key: "a" });
+    assert.equal(parse((await admin("GET", "/metrics")).text).get(series), count);
+  }
+});
+
+test("what the memory store had to give up is counted", async (context) => {
+  const store = memoryStore({ maxKeys: 2 });
+  const policies = {
+    roomy: { limits: [fixedWindow({ limit: 10, window: "36500d" })] },
+    tight: { limits: [fixedWindow({ limit: 1, window: "36500d" })] },
+  };
+  const { service, http } = await startTestService(context, { policies }, { store });
+  const admin = createHttpClient(service.addresses.admin.port);
+  const check = (policy: string, key: string) => http("POST", "/v1/check", { policy, key });
+  for (const key of ["a", "b", "c"]) await check("roomy", key);
+  // Keys that have been denied are being limited, so none of them makes room for the third.
+  for (const key of ["a", "a", "b", "b", "c"]) await check("tight", key);
+  const series = parse((await admin("GET", "/metrics")).text);
+  const counts = ["evictions", "overflow"].map((what) => {
+    return ["roomy", "tight"].map((policy) => {
+      return series.get(`rate_limiter_memory_${what}_total{policy="${policy}"}`);
+    });
+  });
+  assert.deepEqual(counts, [
+    [1, 0],
+    [0, 1],
+  ]);
+});
+
+test("calls to Redis are counted by operation and status", async () => {
+  const telemetry = new ServiceTelemetry(["api"]);
+  telemetry.storeCalled("evalsha", "ok");
+  telemetry.storeCalled("evalsha", "ok");
+  telemetry.storeCalled("evalsha", "error");
+  telemetry.storeCalled("ping", "ok");
+  const series = parse(await createRegistry(telemetry).metrics());
+  assert.deepEqual(
+    [...series].filter(([name]) => name.startsWith("rate_limiter_redis")),
+    [
+      ['rate_limiter_redis_operations_total{operation="evalsha",status="ok"}', 2],
+      ['rate_limiter_redis_operations_total{operation="evalsha",status="error"}', 1],
+      ['rate_limiter_redis_operations_total{operation="ping",status="ok"}', 1],
+      ['rate_limiter_redis_operations_total{operation="ping",status="error"}', 0],
+    ],
+  );
+});
+
+test("the admin port has the probes, and nothing else", async (context) => {
+  const store = createManualStore();
+  const { service, log } = await startTestService(context, {}, { store });
+  await until(() => log.lines.some(({ message }) => message === "the store answers"));
+  const admin = createHttpClient(service.addresses.admin.port);
+  const alive = await admin("GET", "/healthz");
+  assert.deepEqual([alive.status, alive.json], [200, { alive: true }]);
+  const ready = await admin("GET", "/readyz");
+  const body = { ready: true, store: "reachable", draining: false };
+  assert.deepEqual([ready.status, ready.json], [200, body]);
+  const head = await admin("HEAD", "/metrics");
+  assert.deepEqual([head.status, head.text], [200, ""]);
+  assert.equal((await admin("GET", "/v1/status")).status, 404);
+  const post = await admin("POST", "/metrics", {});
+  assert.deepEqual([post.status, post.headers.allow], [405, "GET, HEAD"]);
+});

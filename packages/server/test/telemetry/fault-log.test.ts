@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createFaultLog } from "../../src/telemetry/fault-log.ts";
+import { createLogLines, createManualTimers } from "../service-support.ts";
+
+test("faults are logged at most once in ten seconds, with how many were left out", () => {
+  const log = createLogLines();
+  const timers = createManualTimers();
+  const fault = createFaultLog(log, timers);
+  const [first, second, third] = [new Error("1"), new Error("2"), new Error("3")];
+  fault(first);
+  fault(second);
+  timers.advance(9_999);
+  fault(second);
+  timers.advance(1);
+  fault(third);
+  assert.deepEqual(
+    log.lines.map(({ level, fields }) => [level, fields]),
+    [
+      ["error", { err: first, leftOut: 0 }],
+      ["error", { err: third, leftOut: 2 }],
+    ],
+  );
+});
