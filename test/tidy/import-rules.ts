@@ -39,19 +39,12 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     files: ["middleware/express"],
-    may: [
-      "middleware/",
-      "limiter.ts",
-      "decision.ts",
-      "errors.ts",
-      "policy/options.ts",
-      "runtime/warnings.ts",
-    ],
+    may: ["middleware/", "limiter.ts", "decision.ts", "errors.ts", "policy/options.ts", "runtime/"],
     packages: ["node:", "express"],
   },
   {
     files: ["middleware/"],
-    may: ["limiter.ts", "decision.ts", "errors.ts", "policy/options.ts", "runtime/warnings.ts"],
+    may: ["limiter.ts", "decision.ts", "errors.ts", "policy/options.ts", "runtime/"],
     packages: ["node:"],
   },
   {

@@ -2,6 +2,7 @@
 // application with a sentence that says what to do. Nothing here changes a decision or stops a request.
 
 import type { Limiter } from "../limiter.ts";
+import { systemScheduler } from "../runtime/system-scheduler.ts";
 import type { Warning } from "../runtime/warnings.ts";
 
 /** Codes of the warnings, each with a section in docs/express.md. */
@@ -106,7 +107,7 @@ const requestsWithNewborn = new WeakSet<object>();
  */
 export function watchBirth(): BirthWatch {
   let state: "newborn" | "kept" | "settled" = "newborn";
-  queueMicrotask(() => {
+  systemScheduler.afterTurn(() => {
     if (state === "newborn") state = "settled";
   });
   return {

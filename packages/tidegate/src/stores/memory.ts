@@ -16,8 +16,8 @@ import { KeyTable, OVERFLOW_SLOT } from "./key-table.ts";
 /** Options of the memory store. */
 export interface MemoryStoreOptions {
   /**
-   * Keys kept per policy, 1 to 16,000,000; default 1,000,000, of about 80 bytes each beyond the key itself. When all are in
-   * use, a key that is not being limited is forgotten; when all are being limited, new keys share one count.
+   * Keys kept per policy, 1 to 16,000,000; default 1,000,000, of about 80 bytes each beyond the key itself. When all
+   * are in use, a key that is not being limited is forgotten; when all are being limited, new keys share one count.
    */
   readonly maxKeys?: number;
   readonly clock?: Clock;

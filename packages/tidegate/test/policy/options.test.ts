@@ -9,6 +9,7 @@ import { parseDuration, parseRate } from "../../src/policy/duration.ts";
 const api = { limits: [tokenBucket({ capacity: 10, refill: "1/s" })] };
 const untyped = (value: unknown) => value as never;
 const DURATION = 'a duration such as "500ms", "10s", "1m", "2h" or "1d"';
+const NAME = 'a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit';
 const RATE = 'a rate such as "10/s", "100/15m" or "1/30d" (whole units)';
 
 const table: [name: string, make: () => unknown, message: string][] = [
@@ -100,7 +101,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "name with a space",
     () => fixedWindow({ limit: 1, window: "1m", name: "per minute" }),
-    'name must be a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit, got "per minute"',
+    `name must be ${NAME}, got "per minute"`,
   ],
   [
     "no policies",
@@ -110,7 +111,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "policy name",
     () => createLimiter({ policies: { "a:b": api } }),
-    'a policy\'s name must be a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit, got "a:b"',
+    `a policy's name must be ${NAME}, got "a:b"`,
   ],
   [
     "limits empty",
@@ -160,7 +161,8 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "central in memory",
     () => createLimiter({ policies: { api }, coordination: "central" }),
-    'coordination "central" needs a store that nodes share, such as redisStore(), got one in memory; pass a redisStore(), or set coordination to "local"',
+    'coordination "central" needs a store that nodes share, such as redisStore(), got one in memory; ' +
+      'pass a redisStore(), or set coordination to "local"',
   ],
   [
     "store not made",
