@@ -49,8 +49,9 @@ async function runThroughput(contenders: readonly Contender[], effort: Effort): 
     await contenders[0]!.profile({ sliceMs: 1_500, concurrency: CONCURRENCY }),
   ];
   const cpu = contenders.map(({ name }, index) => {
-    const microseconds = median(results[index]!.map(({ redisUs }) => redisUs!));
-    return `${name} ${microseconds.toFixed(1)} µs`;
+    const ofRedis = median(results[index]!.map(({ redisUs }) => redisUs!));
+    const ofNode = median(results[index]!.map(({ nodeUs }) => nodeUs!));
+    return `${name} ${ofRedis.toFixed(1)} and ${ofNode.toFixed(1)} µs`;
   });
   return {
     title: "Central, one Redis: throughput",
@@ -69,7 +70,9 @@ async function runThroughput(contenders: readonly Contender[], effort: Effort): 
       { contender: TIDEGATE, against: FLEXIBLE, atLeast: 3, profile: TIDEGATE },
     ],
     profiles,
-    remarks: [`Time of Redis' main thread for one decision, median: ${cpu.join("; ")}.`],
+    remarks: [
+      `Processor time of one decision, in Redis' main thread and in the Node process, medians: ${cpu.join("; ")}.`,
+    ],
   };
 }
 

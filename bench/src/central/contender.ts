@@ -77,9 +77,12 @@ answerMeasurements({}, async ({ sliceMs, concurrency, perSecond }) => {
     return { ...latencies };
   }
   const cpuBefore = await redisCpuSeconds();
+  const ownBefore = process.cpuUsage();
   const started = performance.now();
   const answered = await closedLoop(send, concurrency as number, sliceMs as number);
   const elapsed = (performance.now() - started) / 1_000;
-  const redisUs = (1e6 * ((await redisCpuSeconds()) - cpuBefore)) / (answered * elapsed);
-  return { perSecond: answered, redisUs };
+  const own = process.cpuUsage(ownBefore);
+  const decisions = answered * elapsed;
+  const redisUs = (1e6 * ((await redisCpuSeconds()) - cpuBefore)) / decisions;
+  return { perSecond: answered, redisUs, nodeUs: (own.user + own.system) / decisions };
 });

@@ -4,6 +4,7 @@
 import { decide, NUMBERS_PER_LIMIT } from "../../algorithms/decide.ts";
 import { createDecision, type Decision } from "../../decision.ts";
 import type { Policy } from "../../policy/policy.ts";
+import { redisKey } from "./key.ts";
 
 /** One check that waits for its answer. */
 export interface PendingCheck {
@@ -16,9 +17,8 @@ export interface PendingCheck {
 
 interface Group {
   readonly policy: Policy;
-  readonly names: string[];
-  readonly checks: PendingCheck[][];
-  readonly indexOf: Map<string, number>;
+  /** The checks of each key, in order. Found by the key that the caller has, whose hash is known; a name is new. */
+  readonly lists: Map<string, PendingCheck[]>;
 }
 
 /** Collects checks, and settles them from the script's reply. */
@@ -33,36 +33,33 @@ export class Batch {
     return group === undefined || group.policy === policy;
   }
 
-  /** Adds a check of the Redis key `name`, of a policy that the batch takes. */
-  add(policy: Policy, name: string, check: PendingCheck): void {
+  /** Adds a check of a policy that the batch takes. */
+  add(policy: Policy, check: PendingCheck): void {
     this.size += 1;
     let group = this.#groups.get(policy.name);
     if (group === undefined) {
-      group = { policy, names: [], checks: [], indexOf: new Map() };
+      group = { policy, lists: new Map() };
       this.#groups.set(policy.name, group);
     }
-    const index = group.indexOf.get(name);
-    if (index === undefined) {
-      group.indexOf.set(name, group.names.length);
-      group.names.push(name);
-      group.checks.push([check]);
-    } else {
-      group.checks[index]!.push(check);
-    }
+    const list = group.lists.get(check.key);
+    if (list === undefined) group.lists.set(check.key, [check]);
+    else list.push(check);
   }
 
-  /** The script's KEYS. */
-  keys(): string[] {
-    const keys: string[] = [];
-    for (const group of this.#groups.values()) keys.push(...group.names);
-    return keys;
+  /** The script's KEYS: the Redis keys under `prefix`. */
+  keys(prefix: string): string[] {
+    const names: string[] = [];
+    for (const { policy, lists } of this.#groups.values()) {
+      for (const key of lists.keys()) names.push(redisKey(prefix, policy.name, key));
+    }
+    return names;
   }
 
   /** The script's ARGV, as decide.lua documents it. */
   args(): string[] {
     const args = [String(this.#groups.size)];
-    for (const { policy, names, checks } of this.#groups.values()) {
-      args.push(policy.rules, String(policy.limits.length), String(names.length));
+    for (const { policy, lists } of this.#groups.values()) {
+      args.push(policy.rules, String(policy.limits.length), String(lists.size));
       for (const limit of policy.limits) {
         if (limit.algorithm === "token-bucket") {
           args.push(String(limit.limit), String(limit.periodUs), String(limit.units));
@@ -70,7 +67,7 @@ export class Batch {
           args.push(String(limit.limit), String(limit.windowUs), "0");
         }
       }
-      for (const list of checks) {
+      for (const list of lists.values()) {
         args.push(list.length === 1 ? costOf(list[0]!) : list.map(costOf).join(","));
       }
     }
@@ -84,8 +81,8 @@ export class Batch {
   settle(reply: unknown): void {
     const answers = this.#read(reply);
     let index = 0;
-    for (const { checks } of this.#groups.values()) {
-      for (const list of checks) {
+    for (const { lists } of this.#groups.values()) {
+      for (const list of lists.values()) {
         for (const check of list) {
           check.resolve(answers[index]!);
           index += 1;
@@ -96,8 +93,8 @@ export class Batch {
 
   /** Rejects every check. */
   fail(error: unknown): void {
-    for (const { checks } of this.#groups.values()) {
-      for (const list of checks) for (const check of list) check.reject(error);
+    for (const { lists } of this.#groups.values()) {
+      for (const list of lists.values()) for (const check of list) check.reject(error);
     }
   }
 
@@ -106,9 +103,9 @@ export class Batch {
     const now: number = reply[0];
     const answers: Decision[] = [];
     let position = 1;
-    for (const { policy, checks } of this.#groups.values()) {
+    for (const { policy, lists } of this.#groups.values()) {
       const numbers = new Float64Array(policy.limits.length * NUMBERS_PER_LIMIT);
-      for (const list of checks) {
+      for (const list of lists.values()) {
         for (const check of list) {
           const taken = reply[position] % 2 !== 0;
           let odd = taken ? 1 : 0;

@@ -105,8 +105,9 @@ export class InRedis implements Store {
 
   decide(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
     return new Promise((resolve, reject) => {
-      const name = redisKey(this.#prefix, policy.name, key);
-      const slot = this.#commands.cluster ? slotOf(name) : ANY_SLOT;
+      const slot = this.#commands.cluster
+        ? slotOf(redisKey(this.#prefix, policy.name, key))
+        : ANY_SLOT;
       let batch = this.#batches.get(slot);
       if (batch !== undefined && !batch.takes(policy)) {
         this.#send(batch);
@@ -116,7 +117,7 @@ export class InRedis implements Store {
         batch = new Batch();
         this.#batches.set(slot, batch);
       }
-      batch.add(policy, name, { key, cost, consume, resolve, reject });
+      batch.add(policy, { key, cost, consume, resolve, reject });
       if (batch.size >= this.#maxBatch) {
         this.#batches.delete(slot);
         this.#send(batch);
@@ -168,7 +169,7 @@ export class InRedis implements Store {
   }
 
   async #decideBatch(batch: Batch): Promise<unknown> {
-    const keys = batch.keys();
+    const keys = batch.keys(this.#prefix);
     const rest = [String(keys.length), ...keys, ...batch.args()];
     try {
       return await this.#call(keys[0]!, "evalsha", ["EVALSHA", this.#script.sha, ...rest]);
