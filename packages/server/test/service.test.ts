@@ -171,7 +171,9 @@ test("a port that is taken is named, and what was opened is closed again", async
       name: "TidegateError",
       code: "INVALID_OPTION",
       field,
-      message: `${field} must be a port that can be listened on, got ${port} on 127.0.0.1: something else listens there already`,
+      message:
+        `${field} must be a port that can be listened on, got ${port} on 127.0.0.1: ` +
+        "something else listens there already",
     });
     assert.equal(store.released, 1, field);
   }

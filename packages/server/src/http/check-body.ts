@@ -3,6 +3,9 @@
 import type { CheckRequest } from "tidegate";
 import { ProblemError } from "./problem.ts";
 
+/** The largest body, in bytes. */
+export const BODY_LIMIT = 65_536;
+
 /** The most requests in one POST /v1/check-all. */
 export const MAX_BATCH = 1_000;
 

@@ -5,7 +5,7 @@ import type { Socket } from "node:net";
 import { type FastifyError, type FastifyInstance, fastify } from "fastify";
 import { listenError } from "../listen-error.ts";
 import { sendProblem } from "./answer.ts";
-import { parseJson } from "./check-body.ts";
+import { BODY_LIMIT, parseJson } from "./check-body.ts";
 import {
   createProblem,
   PROBLEM_TYPE,
@@ -15,8 +15,6 @@ import {
 } from "./problem.ts";
 import { addRoutes, type HttpOptions, METHODS_BY_PATH } from "./routes.ts";
 
-/** The largest body, in bytes. */
-export const BODY_LIMIT = 65_536;
 /** How long a request may take to arrive, so that slow senders hold nothing for long. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;

@@ -1,8 +1,7 @@
 // The OpenAPI document of the HTTP door, by hand. A test holds it against the routes, and real answers against its
 // schemas. Loaded with the first request for it.
 
-import { MAX_BATCH } from "./check-body.ts";
-import { BODY_LIMIT } from "./http-server.ts";
+import { BODY_LIMIT, MAX_BATCH } from "./check-body.ts";
 
 const reference = (kind: "schemas" | "responses" | "parameters" | "headers", name: string) => {
   return { $ref: `#/components/${kind}/${name}` };
