@@ -4,11 +4,16 @@
 
 const NEEDED = [22, 18];
 
+const installed = import.meta.url.includes("/node_modules/");
+
 const [major, minor] = process.versions.node.split(".").map(Number);
 if (major < NEEDED[0] || (major === NEEDED[0] && minor < NEEDED[1])) {
+  const remedy = installed
+    ? "Install a newer one from https://nodejs.org."
+    : "In this repository, `npm start` and `npm run tidegate -- demo` use one that fits.";
   console.error(
     `tidegate needs Node.js ${NEEDED.join(".")} or later, and this is ${process.versions.node} ` +
-      `(${process.execPath}).\nInstall a newer one from https://nodejs.org.`,
+      `(${process.execPath}).\n${remedy}`,
   );
   process.exit(2);
 }
@@ -23,7 +28,6 @@ async function start() {
   // Half of the time to start is compiling; what is compiled once is kept in the temporary directory.
   module.enableCompileCache();
   const source = new URL("../src/cli/main.ts", import.meta.url);
-  const installed = import.meta.url.includes("/node_modules/");
   const fromSource = !installed && existsSync(source);
   if (fromSource) {
     module.registerHooks({

@@ -81,7 +81,12 @@ function send(base: string, { policy, key, cost, peek }: CheckOptions): Promise<
 function describeFailure(base: string, error: unknown): string {
   const { name, message, cause } = error as Error & { cause?: { code?: string; message?: string } };
   if (name === "TimeoutError") return `${base} gave no answer within ${sayDuration(DEADLINE_MS)}`;
-  const reason = cause?.code === "ECONNREFUSED" ? "" : ` (${cause?.message ?? message})`;
+  if (cause?.message === "bad port") {
+    const why = "its port is one that web clients refuse (fetch.spec.whatwg.org, port blocking)";
+    return `${base} cannot be asked: ${why}.\nLet the service listen on another port.`;
+  }
+  const detail = cause?.code?.startsWith("ERR_SSL_") ? cause.code : (cause?.message ?? message);
+  const reason = cause?.code === "ECONNREFUSED" ? "" : ` (${detail})`;
   return (
     `nothing answers at ${base}${reason}.\n` +
     "Start the service with `tidegate serve`, or say where it is with --url."

@@ -17,7 +17,9 @@ export async function main(): Promise<void> {
     if (error.code !== "EPIPE") throw error;
     process.exit();
   });
-  process.exitCode = await run(process.argv.slice(2), context);
+  const code = await run(process.argv.slice(2), context);
+  // Once all is written it ends, whatever a library may still hold open.
+  process.stdout.write("", () => process.exit(code));
 }
 
 /** Runs a command line and returns what to exit with. */

@@ -4,7 +4,7 @@ import type { Limit } from "tidegate";
 
 /** Says a duration, rounded up so that whoever waits that long has waited enough: "812 ms", "12.3 s", "2 m 5 s". */
 export function sayDuration(milliseconds: number): string {
-  if (milliseconds < 1_000) return `${Math.ceil(milliseconds)} ms`;
+  if (milliseconds <= 999) return `${Math.ceil(milliseconds)} ms`;
   if (milliseconds < 60_000) {
     const tenths = Math.ceil(milliseconds / 100);
     if (tenths < 600) return `${tenths / 10} s`;

@@ -1,0 +1,65 @@
+// `tidegate config check`, as CI calls it.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { inDirectory } from "../config/support.ts";
+import { execute, runHere } from "./support.ts";
+
+const EXAMPLE = fileURLToPath(new URL("../../tidegate.example.yaml", import.meta.url));
+
+test("a right file ends with 0 and says what would be served", async () => {
+  assert.deepEqual(await execute(["config", "check", EXAMPLE]), {
+    code: 0,
+    stdout: `${EXAMPLE} is right. \`tidegate serve --config ${EXAMPLE}\` would serve:
+
+  Listens   127.0.0.1, ports 8080 (HTTP), 8081 (gRPC), 8082 (metrics)
+  Store     memory (this process alone; gone when it ends)
+  Policies  api    100 at once, refilled at 10/s; 1,000 per 1m
+            login  5 at once, refilled at 5/m
+`,
+    stderr: "",
+  });
+});
+
+test("a wrong file ends with 2 and says everything that is wrong", async () => {
+  const text = "store: redis://:hunter2@h:x\npolicies: { api: { limits: [5] } }\nhots: a\n";
+  await inDirectory({ "bad.yaml": text }, async (directory) => {
+    const outcome = await execute(["config", "check", "bad.yaml"], { directory });
+    assert.deepEqual(outcome, {
+      code: 2,
+      stdout: "",
+      stderr: `bad.yaml:1:8: store must be a Redis address such as redis://host:6379, \
+rediss://user:password@host:6379/0, redis+cluster://host1:7000,host2:7000 or \
+redis+sentinel://host1:26379,host2:26379/master-name, got "redis://***@h:x"
+bad.yaml:2:29: policies.api.limits[0] must be a map such as \
+{ algorithm: token-bucket, capacity: 100, refill: 10/s }, got 5
+bad.yaml:3:1: unknown key hots; did you mean host?
+
+3 problems. docs/configuration.md explains every key and variable.
+`,
+    });
+  });
+});
+
+test("variables are applied, said, and their slips warned about", async () => {
+  const environment = {
+    TIDEGATE_STORE: "rediss://:hunter2@redis.internal/1",
+    TIDEGATE_COORDINATION: "central",
+    TIDEGATE_LOGLEVEL: "debug",
+  };
+  const { code, stdout, stderr } = await runHere(["config", "check", EXAMPLE], environment);
+  assert.equal(code, 0);
+  assert.match(stdout, /Store {5}rediss:\/\/\*\*\*@redis\.internal\/1\n/);
+  assert.match(stdout, /Set by {4}TIDEGATE_STORE, TIDEGATE_COORDINATION\n$/);
+  assert.equal(
+    stderr,
+    "warning: TIDEGATE_LOGLEVEL is not read; did you mean TIDEGATE_LOG_LEVEL?\n",
+  );
+});
+
+test("a missing file ends with 2", async () => {
+  const { code, stderr } = await runHere(["config", "check", "no.yaml"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /^the file "no\.yaml" cannot be read: there is no such file\n\n1 problem\./);
+});
