@@ -39,10 +39,12 @@ export async function openNodes(
   );
   if (failure === undefined) return limiters;
   closeNodes(limiters, timers);
+  const remedy = /password/.test(failure)
+    ? "Give it as redis://user:password@host:6379, or without the user where Redis has none."
+    : "Is it running there? Without --redis the demo counts in memory.";
   throw new TidegateError(
     "STORE_UNAVAILABLE",
-    `--redis ${redactUrl(redis ?? "")} cannot be used: ${failure}.\n` +
-      "Is it running there? Without --redis the demo counts in memory.",
+    `--redis ${redactUrl(redis ?? "")} cannot be used: ${failure}.\n${remedy}`,
   );
 }
 
@@ -54,7 +56,9 @@ export async function closeNodes(limiters: readonly Limiter[], timers: Timers): 
 
 /** ioredis tells those who wait for a connection about its retries, and not why it has none. */
 function sayFailure(message: string): string {
-  return message.includes("max retries per request") ? "no connection" : redactText(message);
+  if (message.includes("max retries per request")) return "no connection";
+  if (message.includes("NOAUTH")) return "it asks for a password";
+  return redactText(message).replace(/\.+$/, "");
 }
 
 function shareMemory(): () => Store {

@@ -55,7 +55,7 @@ function sayNodes(rounds: readonly Round[], paint: Paint): string {
   };
   const lines = counts.map(({ allowed, denied }, node) => {
     const length = Math.round((allowed + denied) * scale);
-    const full = Math.min(length, Math.round(allowed * scale));
+    const full = Math.min(length, allowed === 0 ? 0 : Math.max(1, Math.round(allowed * scale)));
     const bar = paint("green", "█".repeat(full)) + paint("red", "░".repeat(length - full));
     const numbers = [allowed + denied, allowed, denied].map(sayNumber);
     return `${row(sayNode(node, nodes), numbers[0]!, numbers[1]!, numbers[2]!)}   ${bar}`;

@@ -1,8 +1,8 @@
 // The commands and their options. What a command does is loaded when it is called, so that none pays for another.
 
-import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Context } from "./context.ts";
+import { readVersion } from "./version.ts";
 
 const EXAMPLES = `
 Examples:
@@ -44,12 +44,6 @@ export function createProgram(context: Context, done: (code: number) => void): C
   addConfig(program, context, done);
   addDemo(program, context, done);
   return program;
-}
-
-/** Returns the version of this package. */
-export function readVersion(): string {
-  const file = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }
 
 function addServe(program: Command, context: Context, done: (code: number) => void): void {

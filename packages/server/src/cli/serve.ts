@@ -9,6 +9,7 @@ import { type Context, EXIT } from "./context.ts";
 import { createPaint } from "./paint.ts";
 import { reportProblems, reportWarnings } from "./report-problems.ts";
 import { stopSignal } from "./stop-signal.ts";
+import { readVersion } from "./version.ts";
 
 type Accepted = Extract<LoadedConfiguration, { configuration: Configuration }>;
 
@@ -43,7 +44,6 @@ export async function serve(file: string | undefined, context: Context): Promise
 }
 
 async function showBanner(service: Service, loaded: Accepted, context: Context): Promise<void> {
-  const { readVersion } = await import("./program.ts");
   const { stdout, environment } = context;
   const banner = writeBanner({
     version: readVersion(),

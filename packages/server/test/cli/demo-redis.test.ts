@@ -35,3 +35,25 @@ test("nodes on connections of their own keep one limit in Redis", {
   assert.equal(keys.length, 2, "a key of its own for each run");
   for (const key of keys) assert.ok((await redis.client.pttl(key)) > 0, "which expires");
 });
+
+test("a Redis that asks for a password says so", { skip: withoutRedis }, async (t) => {
+  const redis = await startRedis();
+  t.after(() => redis.stop());
+  await redis.client.config("SET", "requirepass", "hunter2");
+  const refused = await execute(["demo", "--redis", redis.url]);
+  const remedy =
+    "Give it as redis://user:password@host:6379, or without the user where Redis has none.\n";
+  assert.deepEqual(refused, {
+    code: 2,
+    stdout: "",
+    stderr: `tidegate: --redis ${redis.url} cannot be used: it asks for a password.\n${remedy}`,
+  });
+  const wrong = await execute(["demo", "--redis", redis.url.replace("//", "//:hunter3@")]);
+  assert.equal(wrong.code, 2);
+  assert.ok(wrong.stderr.endsWith(remedy), wrong.stderr);
+  assert.doesNotMatch(wrong.stderr, /hunter3/);
+  const url = redis.url.replace("//", "//:hunter2@");
+  const right = await execute(["demo", "--redis", url, "--refill", "1/h"]);
+  assert.deepEqual([right.code, right.stderr], [0, ""]);
+  assert.doesNotMatch(right.stdout, /hunter2/);
+});
