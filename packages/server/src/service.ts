@@ -175,5 +175,8 @@ function within(ms: number, timers: Timers, work: Promise<unknown>): Promise<boo
 
 function logStoreState(logger: Logger, state: StoreState, cause: unknown): void {
   if (state === "reachable") logger.info({ store: state }, "the store answers");
-  else logger.warn({ store: state, err: cause }, "the store does not answer");
+  else {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    logger.warn({ store: state, reason }, "the store does not answer");
+  }
 }

@@ -8,7 +8,8 @@ import {
   type Store,
   TidegateError,
 } from "tidegate";
-import { redactText, redactUrl } from "../config/redact.ts";
+import { redactRedisUrl } from "tidegate/redis";
+import { redactText } from "../config/redact.ts";
 import { checkStore } from "../config/values.ts";
 import type { Timers } from "../runtime/timers.ts";
 import { sayDuration } from "./words.ts";
@@ -44,7 +45,7 @@ export async function openNodes(
     : "Is it running there? Without --redis the demo counts in memory.";
   throw new TidegateError(
     "STORE_UNAVAILABLE",
-    `--redis ${redactUrl(redis ?? "")} cannot be used: ${failure}.\n${remedy}`,
+    `--redis ${redactRedisUrl(redis ?? "")} cannot be used: ${failure}.\n${remedy}`,
   );
 }
 
@@ -54,9 +55,7 @@ export async function closeNodes(limiters: readonly Limiter[], timers: Timers): 
   await within(CONNECT_DEADLINE_MS, timers, closing);
 }
 
-/** ioredis tells those who wait for a connection about its retries, and not why it has none. */
 function sayFailure(message: string): string {
-  if (message.includes("max retries per request")) return "no connection";
   if (message.includes("NOAUTH")) return "it asks for a password";
   return redactText(message).replace(/\.+$/, "");
 }

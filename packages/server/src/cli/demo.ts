@@ -3,7 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import { type Decision, type Limit, type Limiter, TidegateError, tokenBucket } from "tidegate";
-import { redactUrl } from "../config/redact.ts";
+import { redactRedisUrl } from "tidegate/redis";
 import { systemTimers, type Timers } from "../runtime/timers.ts";
 import { type Context, EXIT } from "./context.ts";
 import { closeNodes, openNodes, POLICY } from "./demo-nodes.ts";
@@ -65,7 +65,7 @@ function createLimit({ capacity, refill }: DemoOptions): Limit {
 function introduce({ nodes, requests, redis }: DemoOptions, limit: Limit, paint: Paint): string {
   const who = nodes === 1 ? "One node sends" : `${nodes} nodes send`;
   const what = requests === 1 ? "one request" : `${sayNumber(requests)} requests at once`;
-  const where = redis === undefined ? "in memory" : `in ${redactUrl(redis)}`;
+  const where = redis === undefined ? "in memory" : `in ${redactRedisUrl(redis)}`;
   return `  ${paint("bold", `${who} ${what}.`)} Their one limit: ${sayLimit(limit)}, counted ${where}.`;
 }
 

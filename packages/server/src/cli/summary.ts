@@ -1,6 +1,6 @@
 // Says what a configuration serves, for the banner and for `config check`.
 
-import { redactUrl } from "../config/redact.ts";
+import { redactRedisUrl } from "tidegate/redis";
 import type { Configuration } from "../configuration.ts";
 import { sayLimit } from "./words.ts";
 
@@ -8,7 +8,9 @@ const MAX_POLICIES = 12;
 
 /** Says where counts are kept; shows no password. */
 export function sayStore(store: string): string {
-  return store === "memory" ? "memory (this process alone; gone when it ends)" : redactUrl(store);
+  return store === "memory"
+    ? "memory (this process alone; gone when it ends)"
+    : redactRedisUrl(store);
 }
 
 /** Says each policy on a line of its own: "api    100 at once, refilled at 10/s; 1,000 per 1m". */

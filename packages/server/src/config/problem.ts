@@ -1,6 +1,6 @@
 // What is wrong with a configuration, said so that it can be put right: where, what, and what would be right.
 
-import { redactUrl } from "./redact.ts";
+import { redactRedisUrl } from "tidegate/redis";
 
 /** One thing that is wrong. */
 export interface Problem {
@@ -43,7 +43,7 @@ export function show(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a map";
   if (typeof value !== "string") return String(value);
-  const text = value.includes(":/") ? redactUrl(value) : value;
+  const text = value.includes(":/") ? redactRedisUrl(value) : value;
   const long = text.length > SHOWN_LENGTH;
   return JSON.stringify(long ? `${text.slice(0, SHOWN_LENGTH - 3)}...` : text);
 }

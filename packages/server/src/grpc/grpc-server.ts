@@ -1,6 +1,6 @@
 // The gRPC door: the rate limiter, health and reflection on one port.
 
-import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from "@grpc/grpc-js";
 import { listenError } from "../listen-error.ts";
 import { createHealthService } from "./health.ts";
 import {
@@ -27,6 +27,8 @@ export async function startGrpcServer(
   options: RateLimiterServiceOptions & { readonly host: string; readonly port: number },
 ): Promise<GrpcServer> {
   const { host, unexpected } = options;
+  // It would print lines of its own between those of the log; what it has to say is in the errors it gives.
+  setLogVerbosity(logVerbosity.NONE);
   // Channelz keeps records of every call for a debugging service that is not offered here.
   const server = new Server({ "grpc.enable_channelz": 0 });
   server.addService(rateLimiterDefinition, createRateLimiterHandlers(options));

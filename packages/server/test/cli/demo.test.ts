@@ -91,7 +91,8 @@ test("a Redis that is not there is said within seconds, without its password", a
     code: 2,
     stdout: "",
     stderr:
-      "tidegate: --redis redis://***@127.0.0.1:1 cannot be used: no connection.\n" +
+      "tidegate: --redis redis://***@127.0.0.1:1 cannot be used: Redis gave no answer: " +
+      "no connection (connect ECONNREFUSED 127.0.0.1:1).\n" +
       "Is it running there? Without --redis the demo counts in memory.\n",
   });
 });

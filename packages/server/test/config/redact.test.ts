@@ -3,33 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { redactText, redactUrl } from "../../src/config/redact.ts";
+import { redactText } from "../../src/config/redact.ts";
 import { checkStore } from "../../src/config/values.ts";
-
-const addresses: readonly (readonly [string, string])[] = [
-  ["memory", "memory"],
-  ["redis://127.0.0.1:6379", "redis://127.0.0.1:6379"],
-  ["redis://[::1]:6379/2", "redis://[::1]:6379/2"],
-  ["redis+sentinel://a:26379,b:26379/main/1", "redis+sentinel://a:26379,b:26379/main/1"],
-  ["redis://:secret@host:6379", "redis://***@host:6379"],
-  ["redis://user:secret@host:6379/0", "redis://***@host:6379/0"],
-  ["rediss+cluster://user:secret@a:1,b:2", "rediss+cluster://***@a:1,b:2"],
-  ["redis://user@host", "redis://***@host"],
-  ["redis://user:se@cr:e/t@host", "redis://***@host"],
-  ["redis://user:sec?ret#x@host", "redis://***@host"],
-  ["REDIS://user:secret@host", "REDIS://***@host"],
-  ["redis:/user:secret@host", "redis:/***@host"],
-  ["redis:user:secret@host", "redis:***@host"],
-  ["user:secret@host", "user:***@host"],
-  ["redis://host:6379?password=secret", "redis://host:6379?***"],
-  ["redis://host:6379#secret", "redis://host:6379#***"],
-  ["redis://host:secret", "redis://host:***"],
-  ["redis://:secret", "redis://:***"],
-];
-
-for (const [address, expected] of addresses) {
-  test(`shows ${expected}`, () => assert.equal(redactUrl(address), expected));
-}
 
 test("finds addresses inside a message", () => {
   assert.equal(

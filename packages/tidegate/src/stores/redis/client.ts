@@ -121,13 +121,39 @@ export function openUrl(url: string, random: Random): RedisCommands {
           ...(address.tls ? { dnsLookup: keepName } : {}),
         })
       : new Redis({ ...shared, ...serverOf(address), db: address.database, retryStrategy });
-  // Every failed command rejects by itself; without a listener the client would print each error.
-  client.on("error", () => {});
+  // Without a listener the client would print each error. What it tells those who wait is how often it tried, so the
+  // reason is kept for them.
+  let lastError: unknown;
+  client.on("error", (error) => {
+    lastError = error;
+  });
   return {
     cluster: address.kind === "cluster",
-    send: (_key, args) => client.call(args[0]!, ...args.slice(1)),
+    send: (_key, args) => {
+      return client.call(args[0]!, ...args.slice(1)).catch((error: unknown) => {
+        throw withoutConnection(error) ? connectionError(lastError ?? error) : error;
+      });
+    },
     close: () => client.disconnect(),
   };
+}
+
+/** Whether ioredis gave a command up because it had no connection. */
+function withoutConnection(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (error.name === "MaxRetriesPerRequestError" ||
+      error.name === "ClusterAllFailedError" ||
+      error.message.startsWith("Connection is closed"))
+  );
+}
+
+function connectionError(cause: unknown): Error {
+  const { lastNodeError } = cause as { lastNodeError?: unknown };
+  const error = lastNodeError ?? cause;
+  // A host with several addresses fails with an AggregateError, which has a code but no message.
+  const { message, code } = error as { message?: string; code?: string };
+  return new Error(`no connection (${message || code || String(error)})`, { cause });
 }
 
 function serverOf(address: RedisAddress) {
@@ -135,7 +161,7 @@ function serverOf(address: RedisAddress) {
   return {
     sentinels: [...address.nodes],
     name: address.masterName,
-    enableTLSForSentinelMode: address.tls,
+    ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
   };
 }
 

@@ -57,11 +57,19 @@ export function parseRedisUrl(url: string): RedisAddress {
   };
 }
 
-/** Replaces the password of an address by `***`, for messages and logs. */
+/**
+ * Returns an address fit for messages and logs: `redis://***@host:6379/0`, without user, password and parameters. It
+ * hides too much rather than too little, since it is often given the address that could not be understood.
+ */
 export function redactRedisUrl(url: string): string {
-  return url.replace(/^([a-z+]*:\/\/)(?:([^:@/]*)(:?).*)@/, (_, scheme, user, colon) => {
-    return `${scheme}${user}${colon === ":" ? ":***" : ""}@`;
-  });
+  const schemeEnd = url.indexOf(":") + 1;
+  const from = schemeEnd + /^\/*/.exec(url.slice(schemeEnd))![0].length;
+  const at = url.lastIndexOf("@");
+  const shown = at < 0 ? url : `${url.slice(0, Math.min(from, at))}***${url.slice(at)}`;
+  const parameters = shown.search(/[?#]/);
+  const bare = parameters < 0 ? shown : `${shown.slice(0, parameters + 1)}***`;
+  // "redis://:password" and "redis://host:password" forget the host: what stands where a port should, is not shown.
+  return at < 0 ? bare.replace(/([^:[]):(?!\d{1,5}(?:[,/?#]|$)|\/\/)[^,/\][]+/g, "$1:***") : bare;
 }
 
 function parseUser(text: string | undefined, url: string) {

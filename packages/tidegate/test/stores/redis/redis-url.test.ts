@@ -62,6 +62,12 @@ test("refuses what is none, and never shows a password", () => {
     "http://localhost",
     "redis://",
     "redis://:s3cret@",
+    "redis://:s3cret",
+    "REDIS://:s3cret@host",
+    "redis:/:s3cret@host",
+    "redis2://:s3cret@host",
+    " redis://:s3cret@host:x",
+    "redis://:s3cret\n@host",
     "redis://:s3cret@host:port",
     "redis://:s3cret@host:0",
     "redis://:s3cret@host:70000",
@@ -88,14 +94,27 @@ test("refuses what is none, and never shows a password", () => {
   }
 });
 
-test("redacts passwords, and nothing else", () => {
+test("redacts user, password and parameters, and nothing else", () => {
   const table = [
-    ["redis://host:6379/1", "redis://host:6379/1"],
-    ["redis://me:s3cret@host", "redis://me:***@host"],
-    ["rediss://:s3@cret@host", "rediss://:***@host"],
-    ["redis+sentinel://me:x@a,b/main", "redis+sentinel://me:***@a,b/main"],
-    ["redis://me@host", "redis://me@host"],
     ["memory", "memory"],
+    ["redis://127.0.0.1:6379", "redis://127.0.0.1:6379"],
+    ["redis://[::1]:6379/2", "redis://[::1]:6379/2"],
+    ["redis+sentinel://a:26379,b:26379/main/1", "redis+sentinel://a:26379,b:26379/main/1"],
+    ["redis://:secret@host:6379", "redis://***@host:6379"],
+    ["redis://user:secret@host:6379/0", "redis://***@host:6379/0"],
+    ["rediss+cluster://user:secret@a:1,b:2", "rediss+cluster://***@a:1,b:2"],
+    ["redis://user@host", "redis://***@host"],
+    ["redis://user:se@cr:e/t@host", "redis://***@host"],
+    ["redis://user:sec?ret#x@host", "redis://***@host"],
+    ["REDIS://user:secret@host", "REDIS://***@host"],
+    ["redis:/user:secret@host", "redis:/***@host"],
+    ["redis:user:secret@host", "redis:***@host"],
+    ["user:secret@host", "user:***@host"],
+    ["redis://host:6379?password=secret", "redis://host:6379?***"],
+    ["redis://host:6379#secret", "redis://host:6379#***"],
+    ["redis://host:secret", "redis://host:***"],
+    ["redis://:secret", "redis://:***"],
+    ["redis://:s3\ncret@host", "redis://***@host"],
   ];
   for (const [url, expected] of table) assert.equal(redactRedisUrl(url!), expected);
 });
