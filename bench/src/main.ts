@@ -4,12 +4,22 @@
 import { writeFileSync } from "node:fs";
 import type { Benchmark, Effort } from "./benchmark.ts";
 import { centralBenchmark } from "./central/benchmark.ts";
+import { exactnessBenchmark } from "./exactness/benchmark.ts";
 import { memoryBenchmark } from "./memory/benchmark.ts";
+
 import { describeMachine } from "./report/machine.ts";
 import { sectionToMarkdown } from "./report/markdown.ts";
 import { judge } from "./report/section.ts";
+import { serviceBenchmark } from "./service/benchmark.ts";
+import { startBenchmark } from "./start/benchmark.ts";
 
-const BENCHMARKS: readonly Benchmark[] = [memoryBenchmark, centralBenchmark];
+const BENCHMARKS: readonly Benchmark[] = [
+  memoryBenchmark,
+  centralBenchmark,
+  serviceBenchmark,
+  startBenchmark,
+  exactnessBenchmark,
+];
 const REPORT = new URL("../../docs/benchmarks.md", import.meta.url);
 const FULL: Effort = { rounds: 9, sliceMs: 300, quick: false };
 const QUICK: Effort = { rounds: 3, sliceMs: 150, quick: true };

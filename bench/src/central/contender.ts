@@ -52,6 +52,8 @@ async function createSend(): Promise<Send> {
         if ((reply as number[])[1]! % 2 !== 1) throw new Error("denied");
       };
     }
+    case "ping":
+      return () => client.ping();
     case "rate-limiter-flexible": {
       const limiter = new RateLimiterRedis({
         storeClient: client,

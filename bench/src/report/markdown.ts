@@ -54,7 +54,7 @@ function ratioCell(section: Section, measurement: Measurement, comparator: strin
 }
 
 function goalText({ contender, against, atLeast, atMost }: Goal, unit: Unit | "ratio"): string {
-  const sign = atLeast === undefined ? "≤" : "≥";
+  const sign = atLeast === atMost ? "=" : atLeast === undefined ? "≤" : "≥";
   const bound = show((atLeast ?? atMost)!, unit);
   return against === undefined
     ? `${contender} ${sign} ${bound}`
@@ -65,6 +65,7 @@ function show(value: number, unit: Unit | "ratio"): string {
   if (unit === "ratio") return value.toFixed(2);
   if (unit === "per second") return `${Math.round(value).toLocaleString("en-US")}/s`;
   if (unit === "bytes") return `${Math.round(value)} bytes`;
+  if (unit === "units") return value.toLocaleString("en-US");
   return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
 }
 

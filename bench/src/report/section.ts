@@ -4,7 +4,7 @@
 import { median } from "./statistics.ts";
 
 /** How a value is shown. */
-export type Unit = "per second" | "ms" | "bytes" | "µs" | "%";
+export type Unit = "per second" | "ms" | "bytes" | "units";
 
 /** One contender's values, one for each round. */
 export interface Measurement {

@@ -1,0 +1,73 @@
+// Starts the `tidegate serve` of this repository as a process, on free ports of the loopback, and ends it by its id.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { freePort } from "./free-port.ts";
+
+const COMMAND = fileURLToPath(new URL("../../packages/server/bin/tidegate.js", import.meta.url));
+
+/** A running service process that is ready. */
+export interface TidegateProcess {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly adminPort: number;
+  /** Milliseconds from the start of the process to the first 200 of /readyz. */
+  readonly readyMs: number;
+  stop(): Promise<void>;
+}
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/** Starts a service with the configuration `yaml`, and resolves when it is ready, asked every `pollMs`. */
+export async function startTidegate(yaml: string, pollMs = 20): Promise<TidegateProcess> {
+  const directory = mkdtempSync(join(tmpdir(), "tidegate-service-"));
+  const file = join(directory, "tidegate.yaml");
+  writeFileSync(file, yaml);
+  const [httpPort, grpcPort, adminPort] = [await freePort(), await freePort(), await freePort()];
+  const startedMs = performance.now();
+  const child = spawn(process.execPath, [COMMAND, "serve", "--config", file], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: {
+      ...process.env,
+      TIDEGATE_HTTP_PORT: String(httpPort),
+      TIDEGATE_GRPC_PORT: String(grpcPort),
+      TIDEGATE_ADMIN_PORT: String(adminPort),
+    },
+  });
+  running.add(child);
+  let log = "";
+  child.stderr.on("data", (data) => {
+    log += data;
+  });
+  const exited = new Promise<void>((resolve) => child.once("exit", () => resolve())).then(() => {
+    running.delete(child);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  const stop = () => {
+    child.kill("SIGKILL");
+    return exited;
+  };
+  while (!(await isReady(httpPort))) {
+    if (!running.has(child)) throw new Error(`tidegate ended: ${log}`);
+    if (performance.now() - startedMs > 20_000) {
+      await stop();
+      throw new Error(`tidegate is not ready after 20 s: ${log}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+  return { httpPort, grpcPort, adminPort, readyMs: performance.now() - startedMs, stop };
+}
+
+async function isReady(port: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${port}/readyz`)).status === 200;
+  } catch {
+    return false;
+  }
+}
