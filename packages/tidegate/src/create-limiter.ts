@@ -240,15 +240,14 @@ function checkRequests(
   if (!Array.isArray(requests)) {
     throw requestError("requests", "a list of requests", requests);
   }
-  for (const [index, request] of requests.entries()) {
-    try {
-      checkOne(request);
-    } catch (error) {
-      if (!(error instanceof TidegateError) || error.field === undefined) throw error;
-      throw new TidegateError(error.code, `requests[${index}]: ${error.message}`, {
-        field: `requests[${index}].${error.field}`,
-      });
-    }
+  let index = 0;
+  try {
+    for (; index < requests.length; index += 1) checkOne(requests[index]!);
+  } catch (error) {
+    if (!(error instanceof TidegateError) || error.field === undefined) throw error;
+    throw new TidegateError(error.code, `requests[${index}]: ${error.message}`, {
+      field: `requests[${index}].${error.field}`,
+    });
   }
 }
 

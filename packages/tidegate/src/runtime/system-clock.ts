@@ -10,6 +10,8 @@ const STEP_MS = 50;
  * another way by more than 50 ms: the machine slept, or its time was set.
  */
 export function createSystemClock(): Clock {
+  // The global is a getter, and asking it each time takes a tenth of a check in memory.
+  const { performance } = globalThis;
   let offsetMs = Date.now() - performance.now();
   let nextAnchorMs = performance.now() + REANCHOR_AFTER_MS;
 
