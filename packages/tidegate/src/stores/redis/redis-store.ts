@@ -83,7 +83,8 @@ export class InRedis implements Store {
   readonly #prefix: string;
   readonly #maxBatch: number;
   readonly #scheduler: Scheduler;
-  readonly #batches = new Map<number, Batch>();
+  /** By slot. A new map for each turn: see #flush. */
+  #batches = new Map<number, Batch>();
   readonly #inFlight = new Set<Promise<unknown>>();
   #scheduled = false;
   #users = 0;
@@ -155,9 +156,11 @@ export class InRedis implements Store {
   #flush(): void {
     this.#scheduled = false;
     if (this.#batches.size === 0) return;
-    const batches = [...this.#batches.values()];
-    this.#batches.clear();
-    for (const batch of batches) this.#send(batch);
+    const batches = this.#batches;
+    // Not clear(): V8 links the table that a map leaves behind to its next one, so that once one of them has become
+    // old, every batch after it would outlive the collections of young garbage. They took 10 ms each.
+    this.#batches = new Map();
+    for (const batch of batches.values()) this.#send(batch);
   }
 
   #send(batch: Batch): void {
