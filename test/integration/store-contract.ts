@@ -185,6 +185,26 @@ export function storeContract(
       assert.equal(await asked(two, 0), 8);
     });
 
+    test("two definitions at once, as in a rolling deploy, admit no more than the larger", async () => {
+      const policy = `rolling${suite}`;
+      const definitions = [
+        tokenBucket({ capacity: 100, refill: "1/1h" }),
+        tokenBucket({ capacity: 20, refill: "1/1h" }),
+        tokenBucket({ capacity: 30, refill: "7/2h" }),
+        fixedWindow({ limit: 40, window: AGES }),
+        tokenBucket({ capacity: 10, refill: "1/1d" }),
+      ];
+      const nodes = definitions.map((limit) => limiterWith([limit], policy));
+      let admitted = 0;
+      for (let turn = 0; turn < 400; turn += 1) {
+        const node = nodes[(turn * 7 + (turn >> 3)) % nodes.length]!;
+        if (turn % 3 === 0) await node.peek("k");
+        else if ((await node.check("k", 1 + (turn % 4))).allowed) admitted += 1 + (turn % 4);
+      }
+      assert.ok(admitted <= 100, `${admitted} units admitted`);
+      assert.ok(admitted >= 90, `${admitted} units admitted`);
+    });
+
     test("a bucket refills, and a window begins anew", async () => {
       for (const limit of [
         tokenBucket({ capacity: 1, refill: "20/s" }),

@@ -6,8 +6,7 @@ import { createLocal } from "./coordination/local.ts";
 import type { Decision } from "./decision.ts";
 import { TidegateError } from "./errors.ts";
 import type { CheckRequest, Limiter, PolicyDescription } from "./limiter.ts";
-import { MAX_UNITS } from "./policy/limits.ts";
-import { checkOptions, optionError, show, unknownName } from "./policy/options.ts";
+import { checkOptions, optionError, unknownName } from "./policy/options.ts";
 import {
   COORDINATIONS,
   type CoordinationName,
@@ -15,6 +14,13 @@ import {
   type Policy,
   type PolicyOptions,
 } from "./policy/policy.ts";
+import {
+  checkCost,
+  checkKey,
+  checkRequest,
+  checkRequests,
+  requestError,
+} from "./policy/request.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Random } from "./ports/random.ts";
 import type { Store } from "./ports/store.ts";
@@ -33,9 +39,6 @@ export interface LimiterOptions {
   readonly clock?: Clock;
   readonly random?: Random;
 }
-
-/** The longest key, in UTF-16 code units. */
-export const MAX_KEY_LENGTH = 1_024;
 
 interface Entry {
   readonly policy: Policy;
@@ -66,7 +69,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
 
   function entryOf(policy: string): Entry {
     if (closing !== undefined) throw closedError();
-    if (policy === lastName) return lastEntry!;
+    if (lastEntry !== undefined && policy === lastName) return lastEntry;
     const entry = entries.get(policy);
     if (entry === undefined) throw unknownPolicy(policy, entries);
     lastName = policy;
@@ -75,6 +78,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
   }
 
   function decide(request: CheckRequest, consume: boolean): Decision | Promise<Decision> {
+    checkRequest(request);
     const entry = entryOf(request.policy);
     const cost = request.cost ?? 1;
     checkKey(request.key);
@@ -105,22 +109,26 @@ export function createLimiter(options: LimiterOptions): Limiter {
     async checkAll(requests, callOptions) {
       callOptions?.signal?.throwIfAborted();
       checkRequests(requests, (request) => {
+        checkRequest(request);
         entryOf(request.policy);
         checkKey(request.key);
         checkCost(request.cost ?? 1);
       });
       const answers = requests.map((request) => decide(request, true));
-      const decisions = areDecisions(answers)
-        ? answers
-        : await untilAborted(Promise.all(answers), callOptions?.signal);
-      if (decided !== undefined) for (const decision of decisions) decided(decision);
-      return decisions;
+      if (areDecisions(answers)) {
+        if (decided !== undefined) for (const decision of answers) decided(decision);
+        return answers;
+      }
+      // Told one by one, so that those are told that were decided before another failed or the caller went away.
+      const decisions = answers.map((answer) => Promise.resolve(answer).then(told));
+      return untilAborted(Promise.all(decisions), callOptions?.signal);
     },
     async peek(request, callOptions) {
       callOptions?.signal?.throwIfAborted();
       return untilAborted(Promise.resolve(decide(request, false)), callOptions?.signal);
     },
     async reset(request) {
+      checkRequest(request);
       const entry = entryOf(request.policy);
       checkKey(request.key);
       await entry.coordination.reset(entry.policy, request.key);
@@ -148,11 +156,15 @@ function createEntries(options: LimiterOptions): {
   coordinations: Coordination[];
 } {
   const { policies, store } = options;
-  if (typeof policies !== "object" || policies === null || Object.keys(policies).length === 0) {
+  const isRecord = typeof policies === "object" && policies !== null && !Array.isArray(policies);
+  if (!isRecord || Object.keys(policies).length === 0) {
     throw optionError("policies", "an object with at least one policy", policies);
   }
-  if (store !== undefined && typeof (store as Partial<Store>)?.decide !== "function") {
+  if (store !== undefined && typeof (store as Partial<Store>)?.acquire !== "function") {
     throw optionError("store", "a store made by memoryStore() or redisStore()", store);
+  }
+  if (options.telemetry !== undefined && typeof options.telemetry !== "object") {
+    throw optionError("telemetry", "an object with decided()", options.telemetry);
   }
   if (store !== undefined && (options.clock !== undefined || options.random !== undefined)) {
     const given = options.clock === undefined ? "random" : "clock";
@@ -232,25 +244,6 @@ function describe(policy: Policy): PolicyDescription {
   });
 }
 
-/** Checks a whole batch before any of it is decided, so that a wrong request takes nothing for the others. */
-function checkRequests(
-  requests: readonly CheckRequest[],
-  checkOne: (request: CheckRequest) => void,
-): void {
-  if (!Array.isArray(requests)) {
-    throw requestError("requests", "a list of requests", requests);
-  }
-  let index = 0;
-  try {
-    for (; index < requests.length; index += 1) checkOne(requests[index]!);
-  } catch (error) {
-    if (!(error instanceof TidegateError) || error.field === undefined) throw error;
-    throw new TidegateError(error.code, `requests[${index}]: ${error.message}`, {
-      field: `requests[${index}].${error.field}`,
-    });
-  }
-}
-
 function areDecisions(answers: (Decision | Promise<Decision>)[]): answers is Decision[] {
   return !answers.some(isPromise);
 }
@@ -258,37 +251,6 @@ function areDecisions(answers: (Decision | Promise<Decision>)[]): answers is Dec
 /** As `instanceof Promise` for what a store answers; that takes a fifth of the time of a check in memory. */
 function isPromise(answer: Decision | Promise<Decision>): answer is Promise<Decision> {
   return "then" in answer;
-}
-
-// The refusals stand apart from the checks, which so stay small enough to be compiled into their callers.
-
-function checkKey(key: unknown): void {
-  if (typeof key === "string" && key.length > 0 && key.length <= MAX_KEY_LENGTH) return;
-  throw keyError(key);
-}
-
-function keyError(key: unknown): TidegateError {
-  const got = typeof key === "string" && key.length > 0 ? `${key.length} characters` : show(key);
-  return new TidegateError(
-    "INVALID_REQUEST",
-    `key must be a string of 1 to ${MAX_KEY_LENGTH} characters, got ${got}`,
-    { field: "key" },
-  );
-}
-
-function checkCost(cost: unknown): void {
-  if (Number.isInteger(cost) && (cost as number) >= 0 && (cost as number) <= MAX_UNITS) return;
-  throw costError(cost);
-}
-
-function costError(cost: unknown): TidegateError {
-  return requestError("cost", `a whole number from 0 to ${MAX_UNITS}`, cost);
-}
-
-function requestError(field: string, expected: string, value: unknown): TidegateError {
-  return new TidegateError("INVALID_REQUEST", `${field} must be ${expected}, got ${show(value)}`, {
-    field,
-  });
 }
 
 function unknownPolicy(name: unknown, entries: ReadonlyMap<string, Entry>): TidegateError {

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createLimiter, type Decision, fixedWindow, memoryStore, tokenBucket } from "tidegate";
+import { show } from "../src/policy/options.ts";
 import { createManualClock } from "./support/manual-clock.ts";
 
 function createTestLimiter() {
@@ -74,7 +75,6 @@ test("policies and keys are apart", async () => {
 });
 
 test("refuses requests that are wrong, as rejections that name the field", async () => {
-  const { limiter } = createTestLimiter();
   const key = "key must be a string of 1 to 1024 characters, got ";
   const cost = "cost must be a whole number from 0 to 1000000000, got ";
   const table: [request: object, field: string, code: string, message: string][] = [
@@ -103,6 +103,7 @@ test("refuses requests that are wrong, as rejections that name the field", async
     [{ key: "a" }, "policy", "INVALID_REQUEST", "policy must be a policy's name, got undefined"],
   ];
   for (const [request, field, code, message] of table) {
+    const { limiter } = createTestLimiter();
     const expected = { name: "TidegateError", code, field, message };
     await assert.rejects(limiter.check(request as never), expected);
     await assert.rejects(limiter.peek(request as never), expected);
@@ -116,12 +117,32 @@ test("refuses requests that are wrong, as rejections that name the field", async
       inBatch,
     );
   }
-  assert.equal(
-    (await limiter.peek({ policy: "api", key: "a" })).remaining,
-    100,
-    "nothing was taken",
-  );
+  const { limiter } = createTestLimiter();
+  const request = { policy: "api", key: "a" };
+  await assert.rejects(limiter.checkAll([request, { policy: "api", key: "" }]));
+  assert.equal((await limiter.peek(request)).remaining, 100, "nothing was taken");
   await assert.rejects(limiter.checkAll({} as never), { field: "requests" });
+  for (const wrong of [undefined, null, 5, "api"] as never[]) {
+    const message = `request must be an object with policy and key, got ${show(wrong)}`;
+    const expected = { code: "INVALID_REQUEST", field: "request", message };
+    await assert.rejects(limiter.check(wrong), expected);
+    await assert.rejects(limiter.peek(wrong), expected);
+    await assert.rejects(limiter.reset(wrong), expected);
+    const inBatch = { ...expected, field: "requests[0]", message: `requests[0]: ${message}` };
+    await assert.rejects(limiter.checkAll([wrong]), inBatch);
+  }
+});
+
+test("a long name of no policy is refused without being compared to any", async () => {
+  const { limiter } = createTestLimiter();
+  const request = { policy: "x".repeat(10_000_000), key: "a" };
+  await assert.rejects(limiter.check(request), (error: Error) => {
+    assert.match(
+      error.message,
+      /^unknown policy "x+\.\.\." of this limiter; known are api, login$/,
+    );
+    return true;
+  });
 });
 
 test("the longest key is a key", async () => {

@@ -72,8 +72,8 @@ function decideEvery(
 }
 
 /**
- * Carries states written under `before` over to `after`, limit by limit in order: units in use stay in use, as far
- * as the new limit can hold them. Limits that are new start unused.
+ * Carries states written under `before` over to `after`, limit by limit in order: units in use stay in use, be they
+ * more than the new limit has. Limits that are new start unused.
  */
 export function carryOver(
   before: { limits: readonly Limit[]; numbers: Float64Array; at: number },
@@ -92,7 +92,7 @@ export function carryOver(
       after.numbers[offset] = before.numbers[oldOffset]!;
       after.numbers[offset + 1] = before.numbers[oldOffset + 1]!;
     } else {
-      if (old.algorithm === "fixed-window") advance(old, before.numbers, oldOffset, now);
+      advance(old, before.numbers, oldOffset, now);
       assume(limit, after.numbers, offset, now, consumed(old, before.numbers, oldOffset, now));
     }
   }

@@ -15,9 +15,8 @@ export interface TokenBucketLimit {
   /** One unit returns every wholeUs + partUs / units microseconds. */
   readonly wholeUs: number;
   readonly partUs: number;
-  /** The whole bucket takes fullUs + fullPart / units microseconds. */
-  readonly fullUs: number;
-  readonly fullPart: number;
+  /** The most units in use that a state can hold: the capacity, or as many as stay exact. */
+  readonly unitsMax: number;
 }
 
 /**
@@ -37,6 +36,10 @@ export function createTokenBucketLimit(rule: {
   const wholeUs = (periodUs - partUs) / units;
   const fullPart = (rule.capacity * partUs) % units;
   const fullUs = rule.capacity * wholeUs + (rule.capacity * partUs - fullPart) / units;
+  const exact = Math.min(
+    Math.floor(MAX_EXACT / units),
+    Math.floor(MAX_FILL_US / (periodUs / units)),
+  );
   return {
     algorithm: "token-bucket",
     name: rule.name,
@@ -46,8 +49,7 @@ export function createTokenBucketLimit(rule: {
     units,
     wholeUs,
     partUs,
-    fullUs,
-    fullPart,
+    unitsMax: Math.max(rule.capacity, exact),
   };
 }
 
@@ -58,12 +60,18 @@ function greatestCommonDivisor(a: number, b: number): number {
 /** Products above this are not exact in a double. */
 const MAX_EXACT = 2 ** 52;
 
-// State: numbers[at] = TAT in whole microseconds, numbers[at + 1] = the rest as a numerator over `units`.
-// (0, 0) is a bucket never used, and so is every TAT that is not after `now`.
+/** The longest time to fill: 100 years of 365 days, in microseconds. */
+export const MAX_FILL_US = 36_500 * 86_400_000_000;
+
+// State: numbers[at] = TAT in whole microseconds. numbers[at + 1] = ceiling × units + rest: the TAT is `rest` / units
+// of a microsecond later, and at most `ceiling` units were in use when it was written, so that a TAT farther ahead
+// tells of a clock that was stepped back. The ceiling is the writer's, not this limit's: under two definitions at once,
+// as in a rolling deploy, neither may forget what the other admitted. (0, 0) is a bucket never used, and so is every
+// TAT that is not after `now`.
 
 /**
- * Brings the state to `now`. A TAT farther ahead than a whole refill (the clock was stepped back, or the capacity
- * lowered) is brought back to an empty bucket, so that nobody is locked out for longer than one refill.
+ * Brings the state to `now`. After a clock was stepped back no more units are in use than could be before, so nobody
+ * is locked out for longer than one refill.
  */
 export function advanceTokenBucket(
   limit: TokenBucketLimit,
@@ -72,10 +80,15 @@ export function advanceTokenBucket(
   now: number,
 ): void {
   const excess = numbers[at]! - now;
-  if (excess < limit.fullUs) return;
-  if (excess > limit.fullUs || numbers[at + 1]! > limit.fullPart) {
-    numbers[at] = now + limit.fullUs;
-    numbers[at + 1] = limit.fullPart;
+  if (excess < 0) return;
+  const rest = numbers[at + 1]! % limit.units;
+  const ceiling = (numbers[at + 1]! - rest) / limit.units;
+  const product = ceiling * limit.partUs;
+  const part = product % limit.units;
+  const mostUs = ceiling * limit.wholeUs + (product - part) / limit.units;
+  if (excess > mostUs || (excess === mostUs && rest > part)) {
+    numbers[at] = now + mostUs;
+    numbers[at + 1] = ceiling * limit.units + part;
   }
 }
 
@@ -98,7 +111,8 @@ export function waitTokenBucket(
   const product = spare * limit.partUs;
   const sparePart = product % limit.units;
   const spareUs = spare * limit.wholeUs + (product - sparePart) / limit.units;
-  const wait = excess - spareUs + (numbers[at + 1]! > sparePart ? 1 : 0);
+  const rest = numbers[at + 1]! % limit.units;
+  const wait = excess - spareUs + (rest > sparePart ? 1 : 0);
   return Math.max(wait, 0);
 }
 
@@ -113,14 +127,11 @@ export function takeTokenBucket(
   const tat = numbers[at]!;
   const behind = tat < now;
   const start = behind ? now : tat;
-  if (limit.partUs === 0) {
-    numbers[at] = start + cost * limit.wholeUs;
-    return;
-  }
-  const product = cost * limit.partUs + (behind ? 0 : numbers[at + 1]!);
+  const rest = behind ? 0 : numbers[at + 1]! % limit.units;
+  const product = cost * limit.partUs + rest;
   const part = product % limit.units;
   numbers[at] = start + cost * limit.wholeUs + (product - part) / limit.units;
-  numbers[at + 1] = part;
+  numbers[at + 1] = limit.limit * limit.units + part;
 }
 
 /**
@@ -136,20 +147,26 @@ export function decideWholeTokenBucket(
   consume: boolean,
 ): number {
   let excess = numbers[at]! - now;
-  if (excess > limit.fullUs) {
-    excess = limit.fullUs;
-    numbers[at] = now + excess;
+  if (excess > 0) {
+    const mostUs = numbers[at + 1]! * limit.wholeUs;
+    if (excess > mostUs) {
+      excess = mostUs;
+      numbers[at] = now + excess;
+    }
   }
   if (cost > limit.limit) return Number.POSITIVE_INFINITY;
   const wait = excess - (limit.limit - cost) * limit.wholeUs;
   if (wait > 0) return wait;
-  if (consume && cost > 0) numbers[at] = Math.max(excess, 0) + now + cost * limit.wholeUs;
+  if (consume && cost > 0) {
+    numbers[at] = Math.max(excess, 0) + now + cost * limit.wholeUs;
+    numbers[at + 1] = limit.limit;
+  }
   return 0;
 }
 
 /**
- * Returns the units in use at `now`, a unit that is partly back counted as in use. Exact up to any capacity that the
- * limit may have; beyond (a TAT written under another capacity) it is the nearest double.
+ * Returns the units in use at `now`, a unit that is partly back counted as in use. More than the capacity where they
+ * were taken under a larger one. The state must be at `now`.
  */
 export function consumedTokenBucket(
   limit: TokenBucketLimit,
@@ -160,13 +177,12 @@ export function consumedTokenBucket(
   const excess = numbers[at]! - now;
   if (limit.partUs === 0) return Math.ceil(Math.max(excess, 0) / limit.wholeUs);
   if (excess < 0) return 0;
-  return unitsCovering(limit, excess, numbers[at + 1]!);
+  return unitsCovering(limit, excess, numbers[at + 1]! % limit.units);
 }
 
 /** Returns the least number of units that take at least excess + part / units microseconds to return. */
 function unitsCovering(limit: TokenBucketLimit, excess: number, part: number): number {
   let used = Math.ceil((excess + part / limit.units) / (limit.periodUs / limit.units));
-  if (used * limit.units > MAX_EXACT) return used;
   while (!covers(limit, used, excess, part)) used += 1;
   while (used > 0 && covers(limit, used - 1, excess, part)) used -= 1;
   return used;
@@ -190,10 +206,10 @@ export function resetTokenBucket(
   const excess = numbers[at]! - now;
   if (limit.partUs === 0) return Math.max(excess, 0);
   if (excess < 0) return 0;
-  return numbers[at + 1]! > 0 ? excess + 1 : excess;
+  return numbers[at + 1]! % limit.units > 0 ? excess + 1 : excess;
 }
 
-/** Sets the state to `consumed` units in use at `now`, at most the capacity. */
+/** Sets the state to `consumed` units in use at `now`, which may be more than the capacity. */
 export function assumeTokenBucket(
   limit: TokenBucketLimit,
   numbers: Float64Array,
@@ -201,7 +217,9 @@ export function assumeTokenBucket(
   now: number,
   consumed: number,
 ): void {
-  numbers[at] = now;
-  numbers[at + 1] = 0;
-  takeTokenBucket(limit, numbers, at, now, Math.min(consumed, limit.limit));
+  const used = Math.min(consumed, limit.unitsMax);
+  const product = used * limit.partUs;
+  const part = product % limit.units;
+  numbers[at] = now + used * limit.wholeUs + (product - part) / limit.units;
+  numbers[at + 1] = Math.max(limit.limit, used) * limit.units + part;
 }

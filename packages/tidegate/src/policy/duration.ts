@@ -11,7 +11,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 };
 
 /** The longest duration: 100 years of 365 days, in milliseconds. Microseconds then stay exact in a double. */
-export const MAX_DURATION_MS = 36_500 * 86_400_000;
+const MAX_DURATION_MS = 36_500 * 86_400_000;
 
 const EXPECTED = 'a duration such as "500ms", "10s", "1m", "2h" or "1d"';
 
@@ -56,6 +56,14 @@ export function parseRate(field: string, value: unknown): Rate {
     throw optionError(field, 'a rate such as "10/s", "100/15m" or "1/30d" (whole units)', value);
   }
   const per = match[2]!;
-  const milliseconds = parseDuration(field, /^\d/.test(per) ? per : `1${per}`);
-  return { units, periodUs: milliseconds * 1_000 };
+  try {
+    const milliseconds = parseDuration(field, /^\d/.test(per) ? per : `1${per}`);
+    return { units, periodUs: milliseconds * 1_000 };
+  } catch {
+    throw optionError(
+      field,
+      'a rate over 1ms to 36500d, such as "10/s", "100/15m" or "1/30d"',
+      value,
+    );
+  }
 }

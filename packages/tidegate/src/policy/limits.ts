@@ -2,9 +2,9 @@
 
 import type { Limit } from "../algorithms/decide.ts";
 import { createFixedWindowLimit } from "../algorithms/fixed-window.ts";
-import { createTokenBucketLimit } from "../algorithms/token-bucket.ts";
+import { createTokenBucketLimit, MAX_FILL_US } from "../algorithms/token-bucket.ts";
 import { TidegateError } from "../errors.ts";
-import { MAX_DURATION_MS, parseDuration, parseRate } from "./duration.ts";
+import { parseDuration, parseRate } from "./duration.ts";
 import { checkOptions, optionError, positiveInteger } from "./options.ts";
 
 /** The largest capacity, limit or cost: one billion units. */
@@ -18,7 +18,7 @@ export function checkName(field: string, value: unknown): string {
   if (typeof value !== "string" || !NAME.test(value)) {
     throw optionError(
       field,
-      'a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit',
+      '1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit',
       value,
     );
   }
@@ -52,7 +52,7 @@ export function tokenBucket(options: TokenBucketOptions): Limit {
   const rate = parseRate("refill", options.refill);
   const name = options.name === undefined ? undefined : checkName("name", options.name);
   const limit = createTokenBucketLimit({ capacity, ...rate, name });
-  if (limit.windowUs > MAX_DURATION_MS * 1_000) {
+  if (limit.windowUs > MAX_FILL_US) {
     throw new TidegateError(
       "INVALID_OPTION",
       `refill must fill the capacity of ${capacity} within 36500d, got "${options.refill}"`,
@@ -67,7 +67,7 @@ export function tokenBucket(options: TokenBucketOptions): Limit {
       { field: "refill" },
     );
   }
-  return Object.freeze(limit);
+  return made(limit);
 }
 
 /**
@@ -80,5 +80,18 @@ export function fixedWindow(options: FixedWindowOptions): Limit {
   const limit = positiveInteger("limit", options.limit, MAX_UNITS);
   const windowUs = parseDuration("window", options.window) * 1_000;
   const name = options.name === undefined ? undefined : checkName("name", options.name);
-  return Object.freeze(createFixedWindowLimit({ limit, windowUs, name }));
+  return made(createFixedWindowLimit({ limit, windowUs, name }));
+}
+
+/** The limits that were checked here; a copy with other numbers is none. */
+const limitsMade = new WeakSet<object>();
+
+function made(limit: Limit): Limit {
+  limitsMade.add(limit);
+  return Object.freeze(limit);
+}
+
+/** Whether `value` was made by tokenBucket() or fixedWindow(). */
+export function isLimit(value: unknown): value is Limit {
+  return typeof value === "object" && value !== null && limitsMade.has(value);
 }

@@ -37,6 +37,14 @@ export function positiveInteger(field: string, value: unknown, max: number): num
   return value;
 }
 
+/** Throws where `port` is given and has no function `method`. */
+export function checkPort(field: string, port: unknown, method: string): void {
+  if (port === undefined) return;
+  const found = typeof port === "object" && port !== null && method in port;
+  if (found && typeof (port as Record<string, unknown>)[method] === "function") return;
+  throw optionError(field, `an object with ${method}()`, port);
+}
+
 /** Throws where `options` is not a plain object or has a key that is not in `known`, naming the nearest known one. */
 export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
@@ -64,7 +72,11 @@ export function unknownName(
   return `unknown ${kind} ${show(name)} of ${where}; ${hint}`;
 }
 
+/** Names longer than this are near to none, and comparing them would take long. */
+const MAX_NAME_LENGTH = 64;
+
 function nearestOf(name: string, known: readonly string[]): string | undefined {
+  if (name.length > MAX_NAME_LENGTH) return undefined;
   let best: string | undefined;
   let bestDistance = Math.min(3, Math.ceil(name.length / 2) + 1);
   for (const candidate of known) {

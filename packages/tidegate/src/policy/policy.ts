@@ -2,7 +2,7 @@
 
 import type { Limit } from "../algorithms/decide.ts";
 import { TidegateError } from "../errors.ts";
-import { checkName } from "./limits.ts";
+import { checkName, isLimit } from "./limits.ts";
 import { checkOptions, optionError } from "./options.ts";
 
 /** How nodes share a count: each alone in its memory, or all through one store that decides. */
@@ -24,6 +24,8 @@ export interface Policy {
   readonly name: string;
   readonly limits: readonly Limit[];
   readonly limitNames: readonly string[];
+  /** The same for two policies exactly where they decide and answer the same. */
+  readonly identity: string;
   /** Names what the stored states mean: states written under the same `rules` need no conversion. */
   readonly rules: string;
 }
@@ -35,14 +37,14 @@ const MAX_LIMITS = 8;
  * @throws TidegateError INVALID_OPTION naming the option by its path, e.g. "policies.api.limits[0]".
  */
 export function createPolicy(name: string, options: PolicyOptions): Policy {
-  checkName("a policy's name", name);
+  checkName("the name of a policy", name);
   const path = `policies.${name}`;
   checkOptions(path, options, ["limits", "coordination"]);
   const limits: unknown = options.limits;
   if (!Array.isArray(limits) || limits.length < 1 || limits.length > MAX_LIMITS) {
     throw optionError(`${path}.limits`, `a list of 1 to ${MAX_LIMITS} limits`, limits);
   }
-  limits.forEach((limit: unknown, index) => {
+  for (const [index, limit] of limits.entries()) {
     if (!isLimit(limit)) {
       throw optionError(
         `${path}.limits[${index}]`,
@@ -50,7 +52,7 @@ export function createPolicy(name: string, options: PolicyOptions): Policy {
         limit,
       );
     }
-  });
+  }
   const limitNames = options.limits.map((limit, index) => {
     return limit.name ?? (options.limits.length === 1 ? name : `${name}-${index + 1}`);
   });
@@ -63,7 +65,15 @@ export function createPolicy(name: string, options: PolicyOptions): Policy {
     );
   }
   const rules = options.limits.map(ruleOf).join(";");
-  return Object.freeze({ name, limits: Object.freeze([...options.limits]), limitNames, rules });
+  const capacities = options.limits.map(({ limit }) => limit).join(",");
+  const identity = [name, rules, capacities, ...limitNames].join("|");
+  return Object.freeze({
+    name,
+    limits: Object.freeze([...options.limits]),
+    limitNames,
+    rules,
+    identity,
+  });
 }
 
 /** Names what a limit's state means. The capacity or count is left out: a state means the same under another. */
@@ -71,12 +81,4 @@ function ruleOf(limit: Limit): string {
   return limit.algorithm === "token-bucket"
     ? `tb,${limit.periodUs},${limit.units}`
     : `fw,${limit.windowUs}`;
-}
-
-function isLimit(value: unknown): value is Limit {
-  if (typeof value !== "object" || value === null || !("windowUs" in value)) return false;
-  return (
-    "algorithm" in value &&
-    (value.algorithm === "token-bucket" || value.algorithm === "fixed-window")
-  );
 }

@@ -3,7 +3,7 @@
 
 import { carryOver, decide, NUMBERS_PER_LIMIT } from "../algorithms/decide.ts";
 import { createDecision, type Decision } from "../decision.ts";
-import { checkOptions, positiveInteger } from "../policy/options.ts";
+import { checkOptions, checkPort, optionError, positiveInteger } from "../policy/options.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -50,6 +50,12 @@ type Tables = Map<string, KeyTable>;
  */
 export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   checkOptions("memoryStore", options, ["maxKeys", "clock", "random", "sweepSlots"]);
+  checkPort("clock", options.clock, "now");
+  checkPort("random", options.random, "next");
+  const { sweepSlots = SWEEP_SLOTS } = options;
+  if (!Number.isInteger(sweepSlots) || sweepSlots < 0 || sweepSlots > 1_000) {
+    throw optionError("sweepSlots", "a whole number from 0 to 1000", sweepSlots);
+  }
   const maxKeys =
     options.maxKeys === undefined
       ? DEFAULT_MAX_KEYS
@@ -58,7 +64,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
     maxKeys,
     options.clock ?? createSystemClock(),
     options.random ?? systemRandom,
-    options.sweepSlots ?? SWEEP_SLOTS,
+    sweepSlots,
   );
 }
 

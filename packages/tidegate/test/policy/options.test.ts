@@ -9,7 +9,7 @@ import { parseDuration, parseRate } from "../../src/policy/duration.ts";
 const api = { limits: [tokenBucket({ capacity: 10, refill: "1/s" })] };
 const untyped = (value: unknown) => value as never;
 const DURATION = 'a duration such as "500ms", "10s", "1m", "2h" or "1d"';
-const NAME = 'a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit';
+const NAME = '1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit';
 const RATE = 'a rate such as "10/s", "100/15m" or "1/30d" (whole units)';
 
 const table: [name: string, make: () => unknown, message: string][] = [
@@ -111,7 +111,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "policy name",
     () => createLimiter({ policies: { "a:b": api } }),
-    `a policy's name must be ${NAME}, got "a:b"`,
+    `the name of a policy must be ${NAME}, got "a:b"`,
   ],
   [
     "limits empty",
@@ -175,6 +175,41 @@ const table: [name: string, make: () => unknown, message: string][] = [
     "clock must be given to the store where a store is passed, e.g. memoryStore({ clock })",
   ],
   ["maxKeys 0", () => memoryStore({ maxKeys: 0 }), "maxKeys must be a positive integer, got 0"],
+  [
+    "a limit with other numbers",
+    () =>
+      createLimiter({
+        policies: { api: { limits: [{ ...fixedWindow({ limit: 1, window: "1m" }), limit: 9 }] } },
+      }),
+    "policies.api.limits[0] must be a limit made by tokenBucket() or fixedWindow(), got " +
+      '{"algorithm":"fixed-window","limit":9,"windowUs":60000000}',
+  ],
+  [
+    "a hole among limits",
+    () => createLimiter({ policies: { api: { limits: new Array(1) } } }),
+    "policies.api.limits[0] must be a limit made by tokenBucket() or fixedWindow(), got undefined",
+  ],
+  [
+    "policies as a list",
+    () => createLimiter({ policies: [api] as never }),
+    "policies must be an object with at least one policy, got " +
+      '[{"limits":[{"algorithm":"token-bucket","limit":10,"windowUs":10000000,"perio...',
+  ],
+  [
+    "clock that is none",
+    () => memoryStore({ clock: untyped({}) }),
+    "clock must be an object with now(), got {}",
+  ],
+  [
+    "sweepSlots",
+    () => memoryStore({ sweepSlots: Number.NaN }),
+    "sweepSlots must be a whole number from 0 to 1000, got NaN",
+  ],
+  [
+    "refill over nothing",
+    () => tokenBucket({ capacity: 1, refill: "10/0s" }),
+    'refill must be a rate over 1ms to 36500d, such as "10/s", "100/15m" or "1/30d", got "10/0s"',
+  ],
   [
     "redis without both",
     () => redisStore({}),

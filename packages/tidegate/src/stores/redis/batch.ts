@@ -15,6 +15,9 @@ export interface PendingCheck {
   readonly reject: (error: unknown) => void;
 }
 
+/** Ceiling of states that Redis has brought to `now` already, which nothing exceeds. */
+const NO_CEILING = Number.MAX_SAFE_INTEGER;
+
 interface Group {
   readonly policy: Policy;
   /** The checks of each key, in order. Found by the key that the caller has, whose hash is known; a name is new. */
@@ -30,7 +33,7 @@ export class Batch {
   /** Whether a check of `policy` may go into this batch: not beside another definition of the same policy. */
   takes(policy: Policy): boolean {
     const group = this.#groups.get(policy.name);
-    return group === undefined || group.policy === policy;
+    return group === undefined || group.policy.identity === policy.identity;
   }
 
   /** Adds a check of a policy that the batch takes. */
@@ -100,20 +103,22 @@ export class Batch {
 
   #read(reply: unknown): Decision[] {
     if (!Array.isArray(reply)) throw new Error(`the script answered ${typeof reply}, not a list`);
-    const now: number = reply[0];
+    // Clients may be set to answer numbers as strings.
+    const numbersOf: readonly number[] = typeof reply[0] === "number" ? reply : reply.map(Number);
+    const now = numbersOf[0]!;
     const answers: Decision[] = [];
     let position = 1;
     for (const { policy, lists } of this.#groups.values()) {
       const numbers = new Float64Array(policy.limits.length * NUMBERS_PER_LIMIT);
       for (const list of lists.values()) {
         for (const check of list) {
-          const taken = reply[position] % 2 !== 0;
+          const taken = numbersOf[position]! % 2 !== 0;
           let odd = taken ? 1 : 0;
           for (let index = 0; index < policy.limits.length; index += 1) {
             const limit = policy.limits[index]!;
             const whole = limit.algorithm === "token-bucket" && limit.partUs === 0;
-            numbers[index * NUMBERS_PER_LIMIT] = now + (reply[position] - odd) / 2;
-            numbers[index * NUMBERS_PER_LIMIT + 1] = whole ? 0 : reply[position + 1];
+            numbers[index * NUMBERS_PER_LIMIT] = now + (numbersOf[position]! - odd) / 2;
+            numbers[index * NUMBERS_PER_LIMIT + 1] = whole ? NO_CEILING : numbersOf[position + 1]!;
             position += whole ? 1 : 2;
             odd = 0;
           }
@@ -125,8 +130,8 @@ export class Batch {
         }
       }
     }
-    if (position !== reply.length || !Number.isSafeInteger(now)) {
-      throw new Error(`the script answered ${reply.length} numbers, not ${position}`);
+    if (position !== numbersOf.length || !Number.isSafeInteger(now)) {
+      throw new Error(`the script answered ${numbersOf.length} numbers, not ${position}`);
     }
     return answers;
   }

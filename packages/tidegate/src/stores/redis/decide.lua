@@ -10,10 +10,10 @@
 -- Returns integers: now in us, then for each check, and for each of its limits, the limit's numbers after the check:
 --         the first relative to now and doubled, with 1 added in the check's first limit where the cost was taken
 --         (and not where it was denied, or only looked at); then the second, but for buckets whose units return
---         after whole microseconds, where it is always 0.
+--         after whole microseconds, which need no more to be read.
 -- A value is rules .. "|" .. two little-endian doubles for each limit. Every write carries an expiry.
 
-local ceil, max = math.ceil, math.max
+local ceil, floor, max = math.ceil, math.floor, math.max
 local pack, unpackNumbers, find = struct.pack, struct.unpack, string.find
 local call = redis.call
 
@@ -21,6 +21,7 @@ local call = redis.call
 -- when its time is over, so a second more changes no decision.
 local EXPIRY_SLACK_MS = 1000
 local MAX_EXACT = 2 ^ 52
+local MAX_FILL_US = 36500 * 86400000000
 
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -28,10 +29,10 @@ local now = time[1] * 1000000 + time[2]
 local function tokenBucket(capacity, period, units)
   local part = period % units
   local whole = (period - part) / units
-  local fullPart = (capacity * part) % units
+  local exact = math.min(floor(MAX_EXACT / units), floor(MAX_FILL_US / (period / units)))
   return {
     capacity = capacity, period = period, units = units, whole = whole, part = part,
-    full = capacity * whole + (capacity * part - fullPart) / units, fullPart = fullPart,
+    unitsMax = max(capacity, exact),
   }
 end
 
@@ -50,9 +51,15 @@ local function advance(limit, a, b)
     end
     return a, b
   end
-  local excess = a - now
-  if excess > limit.full or (excess == limit.full and b > limit.fullPart) then
-    return now + limit.full, limit.fullPart
+  local excess, units = a - now, limit.units
+  if excess < 0 then return a, b end
+  local rest = b % units
+  local ceiling = (b - rest) / units
+  local product = ceiling * limit.part
+  local part = product % units
+  local most = ceiling * limit.whole + (product - part) / units
+  if excess > most or (excess == most and rest > part) then
+    return now + most, ceiling * units + part
   end
   return a, b
 end
@@ -68,16 +75,15 @@ local function admits(limit, a, b, cost)
   local product = spare * limit.part
   local sparePart = product % limit.units
   local spareUs = spare * limit.whole + (product - sparePart) / limit.units
-  return excess < spareUs or (excess == spareUs and b <= sparePart)
+  return excess < spareUs or (excess == spareUs and b % limit.units <= sparePart)
 end
 
 local function take(limit, a, b, cost)
   if limit.window then return a, b + cost end
   if a < now then a, b = now, 0 end
-  if limit.part == 0 then return a + cost * limit.whole, b end
-  local product = cost * limit.part + b
+  local product = cost * limit.part + b % limit.units
   local part = product % limit.units
-  return a + cost * limit.whole + (product - part) / limit.units, part
+  return a + cost * limit.whole + (product - part) / limit.units, limit.capacity * limit.units + part
 end
 
 -- Microseconds until the limit is as if never used. a, b are at now.
@@ -87,7 +93,7 @@ local function resetAfter(limit, a, b)
     return 0
   end
   if a < now then return 0 end
-  if b > 0 then return a - now + 1 end
+  if b % limit.units > 0 then return a - now + 1 end
   return a - now
 end
 
@@ -100,23 +106,25 @@ end
 
 -- Units in use at now, for numbers written under another rule.
 local function consumed(limit, a, b)
-  if limit.window then
-    local _, count = advance(limit, a, b)
-    return count
-  end
-  local excess = a - now
+  a, b = advance(limit, a, b)
+  if limit.window then return b end
+  local excess, rest = a - now, b % limit.units
   if excess < 0 then return 0 end
   if limit.part == 0 then return ceil(excess / limit.whole) end
-  local used = ceil((excess + b / limit.units) / (limit.period / limit.units))
-  if used * limit.units > MAX_EXACT then return used end
-  while not covers(limit, used, excess, b) do used = used + 1 end
-  while used > 0 and covers(limit, used - 1, excess, b) do used = used - 1 end
+  local used = ceil((excess + rest / limit.units) / (limit.period / limit.units))
+  while not covers(limit, used, excess, rest) do used = used + 1 end
+  while used > 0 and covers(limit, used - 1, excess, rest) do used = used - 1 end
   return used
 end
 
+-- The numbers of a limit with so many units in use, which may be more than it has.
 local function assume(limit, units)
   if limit.window then return now - now % limit.window, units end
-  return take(limit, now, 0, math.min(units, limit.capacity))
+  local used = math.min(units, limit.unitsMax)
+  local product = used * limit.part
+  local part = product % limit.units
+  return now + used * limit.whole + (product - part) / limit.units,
+    max(limit.capacity, used) * limit.units + part
 end
 
 -- Reads a limit back from its rule: "tb,period,units" or "fw,window". Its capacity is not known, nor needed.
@@ -255,25 +263,29 @@ end
 -- Decides one check of one token bucket whose units return after whole microseconds: the same as decideKey, in a
 -- third of its time, for what most checks are. Returns false where the value needs decideKey.
 local function decideBucket(key, value, cost, policy)
-  local tat = 0
+  local tat, ceiling = 0, 0
   if value then
     if #value ~= policy.length or find(value, policy.header, 1, true) ~= 1 then return false end
-    tat = unpackNumbers('<d', value, policy.offset)
+    tat, ceiling = unpackNumbers('<dd', value, policy.offset)
   end
   local limit = policy.limits[1]
-  local excess, clamped = tat - now, false
-  if excess > limit.full then excess, clamped = limit.full, true end
+  local excess, changed = tat - now, false
+  if excess > ceiling * limit.whole and excess > 0 then
+    excess, changed = ceiling * limit.whole, true
+  end
   local taken = 0
   if cost <= limit.capacity and excess <= (limit.capacity - cost) * limit.whole then
     taken = 1
     if cost > 0 then
       if excess < 0 then excess = 0 end
       excess = excess + cost * limit.whole
-      clamped = true
+      ceiling = limit.capacity
+      changed = true
     end
   end
-  if clamped then
-    write(key, pack(policy.format, policy.rules, '|', now + excess, 0), now + excess, value and tat)
+  if changed then
+    local unused = now + excess
+    write(key, pack(policy.format, policy.rules, '|', unused, ceiling), unused, value and tat)
   end
   filled = filled + 1
   reply[filled] = 2 * excess + taken
