@@ -39,12 +39,12 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     files: ["middleware/express"],
-    may: ["middleware/", "limiter.ts", "decision.ts", "errors.ts", "policy/options.ts", "runtime/"],
+    may: ["middleware/", "limiter.ts", "decision.ts", "errors.ts", "policy/", "runtime/"],
     packages: ["node:", "express"],
   },
   {
     files: ["middleware/"],
-    may: ["limiter.ts", "decision.ts", "errors.ts", "policy/options.ts", "runtime/"],
+    may: ["limiter.ts", "decision.ts", "errors.ts", "policy/", "runtime/"],
     packages: ["node:"],
   },
   {

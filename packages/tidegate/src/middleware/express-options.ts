@@ -3,7 +3,9 @@
 import type { NextFunction, Request, Response } from "express";
 import type { Decision } from "../decision.ts";
 import type { Limiter } from "../limiter.ts";
+import { MAX_UNITS } from "../policy/limits.ts";
 import { checkOptions, optionError } from "../policy/options.ts";
+import { checkCost } from "../policy/request.ts";
 import { emitWarning, type Warning } from "../runtime/warnings.ts";
 import { checkIpv6Prefix, DEFAULT_IPV6_PREFIX } from "./client-address.ts";
 import { clientAddress } from "./express-client.ts";
@@ -75,8 +77,9 @@ export function checkSettings(options: RateLimitOptions): Settings {
   }
   if (typeof policy === "string") limiter.describe(policy);
   else checkFunction("policy", "a policy's name, or a function that returns one", policy);
-  if (typeof cost !== "function" && !(Number.isInteger(cost) && cost >= 0)) {
-    throw optionError("cost", "a whole number from 0, or a function that returns one", cost);
+  if (typeof cost !== "function" && !(Number.isInteger(cost) && cost >= 0 && cost <= MAX_UNITS)) {
+    const expected = `a whole number from 0 to ${MAX_UNITS}, or a function that returns one`;
+    throw optionError("cost", expected, cost);
   }
   for (const [field, value] of Object.entries({
     key,
@@ -90,7 +93,7 @@ export function checkSettings(options: RateLimitOptions): Settings {
     limiter,
     policyOf: typeof policy === "function" ? policy : () => policy,
     keyOf: key ?? clientAddress,
-    costOf: typeof cost === "function" ? cost : () => cost,
+    costOf: typeof cost === "function" ? checked(cost) : () => cost,
     skip,
     onDenied,
     version: checkHeaders(headers),
@@ -109,4 +112,13 @@ function checkHeaders(value: boolean | HeaderVersion): HeaderVersion | undefined
     return value === false ? undefined : value;
   const names = HEADER_VERSIONS.map((version) => `"${version}"`);
   throw optionError("headers", ["true", "false", ...names].join(" or "), value);
+}
+
+/** A function that forgets to return is told, rather than counted as 1. */
+function checked(costOf: (req: Request) => number): (req: Request) => number {
+  return (req) => {
+    const cost = costOf(req);
+    checkCost(cost);
+    return cost;
+  };
 }

@@ -43,6 +43,15 @@ export function describeFaults(serve: Serve): void {
     ["a skip function that throws", { skip: fail }],
     ["a skip function that rejects", { skip: async () => fail() }],
   ];
+  it("hands on an error where the cost function forgets to return", async () => {
+    const { limiter } = createSetup();
+    const cost = () => undefined as never;
+    const server = await serve({ guards: [{ limiter, policy: "api", key: byUser, cost }] });
+    const { message } = (await (await get(server)).json()) as { message: string };
+    assert.equal(message, "cost must be a whole number from 0 to 1000000000, got undefined");
+    assert.equal(server.handled(), 0);
+  });
+
   for (const [what, options] of throwing) {
     it(`hands on the error of ${what}`, async () => {
       const { limiter } = createSetup();

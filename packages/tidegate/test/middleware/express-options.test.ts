@@ -45,6 +45,11 @@ describe("rateLimit, options", () => {
       { code: "INVALID_OPTION", field: "cost", message: /a whole number from 0.*got -1/ },
     ],
     [
+      "a cost that no limit has",
+      { limiter, policy: "api", cost: 1e12 },
+      { code: "INVALID_OPTION", field: "cost", message: /from 0 to 1000000000.*got 1000000000000/ },
+    ],
+    [
       "a fractional cost",
       { limiter, policy: "api", cost: 0.5 },
       { code: "INVALID_OPTION", field: "cost", message: /got 0.5/ },
