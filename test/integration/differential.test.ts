@@ -53,9 +53,11 @@ const limitArbitrary: fc.Arbitrary<Limit> = fc.oneof(
     .map((options) => fixedWindow(options)),
 );
 
-const policyArbitrary = fc
-  .array(limitArbitrary, { minLength: 1, maxLength: 3 })
-  .map((limits) => createPolicy("api", { limits }));
+const policyArbitrary = (name: string) => {
+  return fc
+    .array(limitArbitrary, { minLength: 1, maxLength: 3 })
+    .map((limits) => createPolicy(name, { limits }));
+};
 
 const gapArbitrary = fc.oneof(
   { arbitrary: fc.constant(0), weight: 3 },
@@ -70,6 +72,7 @@ const stepArbitrary = fc.record({
   gapUs: gapArbitrary,
   key: fc.constantFrom("a", "b"),
   burst: fc.constantFrom(0, 0, 0, 1, 5),
+  elsewhere: fc.boolean(),
   cost: fc.oneof(
     { arbitrary: fc.constant(1), weight: 4 },
     { arbitrary: fc.integer({ min: 0, max: 25 }), weight: 3 },
@@ -81,7 +84,9 @@ const stepArbitrary = fc.record({
 });
 
 const historyArbitrary = fc.record({
-  policies: fc.tuple(policyArbitrary, policyArbitrary, policyArbitrary),
+  policies: fc.tuple(policyArbitrary("api"), policyArbitrary("api"), policyArbitrary("api")),
+  /** Another policy, whose checks go out in the same script calls. */
+  other: policyArbitrary("web"),
   steps: fc.array(stepArbitrary, { minLength: 1, maxLength: 25 }),
 });
 
@@ -94,7 +99,7 @@ test("memory and Redis give the same decisions, field by field", {
   });
   let decisions = 0;
   await fc.assert(
-    fc.asyncProperty(historyArbitrary, async ({ policies, steps }) => {
+    fc.asyncProperty(historyArbitrary, async ({ policies, other, steps }) => {
       const clock = createManualClock();
       const memory = memoryStore({ clock, sweepSlots: 0 });
       await server.client.flushdb();
@@ -107,14 +112,17 @@ test("memory and Redis give the same decisions, field by field", {
           await redis.reset(policy, step.key);
           continue;
         }
-        // A burst goes out as one script call, with several checks of one key and of several keys.
+        // A burst goes out as one script call: several checks of one key, several keys, two policies.
         const burst = steps.slice(0, step.burst);
         const checks = [step, ...burst].filter(({ act }) => act !== "reset");
         const actual = await Promise.all(
-          checks.map(({ key, cost, act }) => redis.decide(policy, key, cost, act === "check")),
+          checks.map(({ elsewhere, key, cost, act }) => {
+            return redis.decide(elsewhere ? other : policy, key, cost, act === "check");
+          }),
         );
-        for (const [index, { key, cost, act }] of checks.entries()) {
-          const expected = memory.decide(policy, key, cost, act === "check");
+        for (const [index, { elsewhere, key, cost, act }] of checks.entries()) {
+          const asked = elsewhere ? other : policy;
+          const expected = memory.decide(asked, key, cost, act === "check");
           assert.deepEqual({ ...actual[index], source: "local" }, expected);
           decisions += 1;
         }
