@@ -21,6 +21,6 @@ export function decideInStore(store: Store, telemetry: Telemetry | undefined): C
     decide: (policy, key, cost, consume) => store.decide(policy, key, cost, consume),
     reset: (policy, key) => store.reset(policy, key),
     ping: () => store.ping(),
-    close: () => store.release(),
+    close: () => store.release(telemetry),
   };
 }

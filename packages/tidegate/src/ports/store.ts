@@ -16,8 +16,11 @@ export interface Store {
   reset(policy: Policy, key: string): void | Promise<void>;
   /** Answers where the store can decide; rejects with STORE_UNAVAILABLE where it cannot. */
   ping(): void | Promise<void>;
-  /** Counts one more user of the store, who will call `release` once. */
+  /** Counts one more user of the store, who is told of what happens in it and will call `release` once. */
   acquire(telemetry: Telemetry | undefined): void;
-  /** Gives the store back; the last one to do so closes what the store itself opened. */
-  release(): void | Promise<void>;
+  /**
+   * Gives the store back, with what was given to `acquire`; the last one to do so closes what the store itself opened.
+   * It does not wait for an answer longer than about a second.
+   */
+  release(telemetry: Telemetry | undefined): void | Promise<void>;
 }

@@ -6,6 +6,7 @@ import { createDecision, type Decision } from "../decision.ts";
 import { checkOptions, checkPort, optionError, positiveInteger } from "../policy/options.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
+import { Listeners } from "../ports/listeners.ts";
 import type { Random } from "../ports/random.ts";
 import type { Store } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
@@ -80,7 +81,7 @@ class InMemory implements MemoryStore {
   readonly #scratch = new Float64Array(MAX_LIMITS * NUMBERS_PER_LIMIT);
   #lastPolicy: Policy | undefined;
   #lastTable: KeyTable | undefined;
-  #telemetry: Telemetry | undefined;
+  readonly #listeners = new Listeners();
   #tick = 0;
 
   constructor(maxKeys: number, clock: Clock, random: Random, sweepSlots: number) {
@@ -120,10 +121,12 @@ class InMemory implements MemoryStore {
   ping(): void {}
 
   acquire(telemetry: Telemetry | undefined): void {
-    this.#telemetry ??= telemetry;
+    this.#listeners.add(telemetry);
   }
 
-  release(): void {}
+  release(telemetry: Telemetry | undefined): void {
+    this.#listeners.remove(telemetry);
+  }
 
   #decideIn(
     table: KeyTable,
@@ -159,14 +162,14 @@ class InMemory implements MemoryStore {
     const fullTable = this.#fullTable(policy, table);
     const victim = fullTable?.victim(this.#random, now);
     if (fullTable !== undefined && victim === undefined) {
-      this.#telemetry?.overflowed?.(policy.name);
+      this.#listeners.overflowed(policy.name);
       return this.#decideIn(table, OVERFLOW_SLOT, policy, key, cost, consume, now);
     }
     const wait = decide(policy.limits, scratch, 0, now, cost, consume);
     if (carried || (wait === 0 && consume && cost > 0)) {
       if (fullTable !== undefined && victim !== undefined) {
         fullTable.remove(victim);
-        this.#telemetry?.evicted?.(policy.name);
+        this.#listeners.evicted(policy.name);
       }
       table.insert(key, scratch, wait > 0 && wait !== Number.POSITIVE_INFINITY);
     }

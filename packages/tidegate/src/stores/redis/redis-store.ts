@@ -5,15 +5,20 @@ import type { Decision } from "../../decision.ts";
 import { TidegateError } from "../../errors.ts";
 import { checkOptions, optionError, positiveInteger } from "../../policy/options.ts";
 import type { Policy } from "../../policy/policy.ts";
+import { Listeners } from "../../ports/listeners.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Scheduler } from "../../ports/scheduler.ts";
 import type { Store } from "../../ports/store.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
+import type { Timer } from "../../ports/timer.ts";
 import { systemRandom } from "../../runtime/system-random.ts";
 import { systemScheduler } from "../../runtime/system-scheduler.ts";
+import { systemTimer } from "../../runtime/system-timer.ts";
 import { Batch } from "./batch.ts";
-import { adaptClient, openUrl, type RedisClient, type RedisCommands } from "./client.ts";
+import { adaptClient, type RedisClient, type RedisCommands } from "./client.ts";
+import { storeUnavailable, tooManyWaiting } from "./faults.ts";
 import { redisKey, slotOf } from "./key.ts";
+import { CALL_TIMEOUT_MS, openUrl } from "./own-connection.ts";
 import { createScript, readDecideScript, type Script } from "./script.ts";
 
 /** Options of the Redis store: a `url` or a `client`. */
@@ -32,6 +37,7 @@ export interface RedisStoreOptions {
   readonly prefix?: string;
   /** Checks in one script call at most, 1 to 1,000; default 128. Redis serves nobody else while a script runs. */
   readonly maxBatch?: number;
+  /** Spreads the reconnects of a `url`. */
   readonly random?: Random;
   readonly scheduler?: Scheduler;
 }
@@ -40,6 +46,14 @@ const DEFAULT_MAX_BATCH = 128;
 
 /** Cluster slot of batches where there is no Cluster. */
 const ANY_SLOT = -1;
+
+/** Checks that may wait for their answers: a second of more than one process decides, in tens of megabytes. */
+const MAX_WAITING_CHECKS = 100_000;
+/** Calls in flight: one for each check where there is a Cluster, and so about a kilobyte each. */
+const MAX_WAITING_CALLS = 10_000;
+
+/** Writes, as a check does: a Redis that answers PING may be loading, read-only, full or without scripts. */
+const PROBE = "return redis.call('SET', KEYS[1], '', 'PX', 1000)";
 
 /**
  * Creates a store on Redis 6 or later, or Valkey. Limiters with the same Redis, prefix and policies share counts.
@@ -54,7 +68,7 @@ export function redisStore(options: RedisStoreOptions): Store {
     "random",
     "scheduler",
   ]);
-  const { url, client, prefix = "tidegate" } = options;
+  const { url, client, random, scheduler, prefix = "tidegate" } = options;
   if ((url === undefined) === (client === undefined)) {
     throw new TidegateError(
       "INVALID_OPTION",
@@ -65,14 +79,27 @@ export function redisStore(options: RedisStoreOptions): Store {
   if (typeof prefix !== "string" || !/^[\w.:-]{1,64}$/.test(prefix)) {
     throw optionError("prefix", '1 to 64 letters, digits, ".", ":", "_" or "-"', prefix);
   }
+  if (random !== undefined && typeof random?.next !== "function") {
+    throw optionError("random", "an object with next()", random);
+  }
+  if (random !== undefined && client !== undefined) {
+    throw new TidegateError(
+      "INVALID_OPTION",
+      "random spreads the reconnects of a url, and a client reconnects by itself; leave random out",
+      { field: "random" },
+    );
+  }
+  if (scheduler !== undefined && typeof scheduler?.afterTurn !== "function") {
+    throw optionError("scheduler", "an object with afterTurn()", scheduler);
+  }
   const maxBatch =
     options.maxBatch === undefined
       ? DEFAULT_MAX_BATCH
       : positiveInteger("maxBatch", options.maxBatch, 1_000);
   const commands =
-    client === undefined ? openUrl(url!, options.random ?? systemRandom) : adaptClient(client);
-  const scheduler = options.scheduler ?? systemScheduler;
-  return new InRedis(commands, createScript(readDecideScript()), prefix, maxBatch, scheduler);
+    client === undefined ? openUrl(url!, random ?? systemRandom, systemTimer) : adaptClient(client);
+  const script = createScript(readDecideScript());
+  return new InRedis(commands, script, prefix, maxBatch, scheduler ?? systemScheduler);
 }
 
 /** The store over commands that exist. Tests give it a script of their own. */
@@ -83,12 +110,18 @@ export class InRedis implements Store {
   readonly #prefix: string;
   readonly #maxBatch: number;
   readonly #scheduler: Scheduler;
+  readonly #timer: Timer;
   /** By slot. A new map for each turn: see #flush. */
   #batches = new Map<number, Batch>();
+  /** What will have settled when all that was asked until now is answered. None of them rejects. */
   readonly #inFlight = new Set<Promise<unknown>>();
+  /** Resets under way, by Redis key, for the checks of their keys to wait for. */
+  readonly #resets = new Map<string, Promise<void>>();
+  readonly #listeners = new Listeners();
+  #waitingChecks = 0;
   #scheduled = false;
   #users = 0;
-  #telemetry: Telemetry | undefined;
+  #closed = false;
 
   constructor(
     commands: RedisCommands,
@@ -96,15 +129,30 @@ export class InRedis implements Store {
     prefix: string,
     maxBatch: number,
     scheduler: Scheduler,
+    timer: Timer = systemTimer,
   ) {
     this.#commands = commands;
     this.#script = script;
     this.#prefix = prefix;
     this.#maxBatch = maxBatch;
     this.#scheduler = scheduler;
+    this.#timer = timer;
   }
 
   decide(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
+    if (this.#resets.size > 0) {
+      const reset = this.#resets.get(redisKey(this.#prefix, policy.name, key));
+      if (reset !== undefined) {
+        return this.#track(reset.then(() => this.decide(policy, key, cost, consume)));
+      }
+    }
+    if (this.#waitingChecks >= MAX_WAITING_CHECKS) {
+      return Promise.reject(tooManyWaiting(`${MAX_WAITING_CHECKS} checks`));
+    }
+    if (this.#inFlight.size >= MAX_WAITING_CALLS) {
+      return Promise.reject(tooManyWaiting(`${MAX_WAITING_CALLS} calls`));
+    }
+    this.#waitingChecks += 1;
     return new Promise((resolve, reject) => {
       const slot = this.#commands.cluster
         ? slotOf(redisKey(this.#prefix, policy.name, key))
@@ -129,28 +177,79 @@ export class InRedis implements Store {
     });
   }
 
-  async reset(policy: Policy, key: string): Promise<void> {
+  reset(policy: Policy, key: string): Promise<void> {
     this.#flush();
     const name = redisKey(this.#prefix, policy.name, key);
-    await this.#call(name, "unlink", ["UNLINK", name]).catch(fault);
+    // A client of several connections keeps no order, nor does a script that is sent again; so this waits for what was
+    // asked before it, and checks of the key wait for this.
+    const reset = this.#track(Promise.allSettled(this.#inFlight).then(() => this.#unlink(name)));
+    this.#resets.set(name, reset);
+    const forget = () => {
+      if (this.#resets.get(name) === reset) this.#resets.delete(name);
+    };
+    reset.then(forget, forget);
+    return reset;
   }
 
   async ping(): Promise<void> {
-    // A script call, as a check is one: a Redis that answers PING may be loading, read-only or without scripts.
     const probe = `${this.#prefix}:ping`;
-    await this.#call(probe, "ping", ["EVAL", "return redis.call('TIME')", "1", probe]).catch(fault);
+    try {
+      await this.#call(probe, "ping", ["EVAL", PROBE, "1", probe]);
+    } catch (error) {
+      throw this.#fault(error);
+    }
   }
 
+  /** @throws TidegateError INVALID_OPTION where the store's own connection is closed. */
   acquire(telemetry: Telemetry | undefined): void {
+    if (this.#closed) {
+      throw new TidegateError(
+        "INVALID_OPTION",
+        "store must be an open store, got one that was closed with its last limiter; create one with redisStore()",
+        { field: "store" },
+      );
+    }
     this.#users += 1;
-    this.#telemetry ??= telemetry;
+    this.#listeners.add(telemetry);
   }
 
-  async release(): Promise<void> {
+  async release(telemetry: Telemetry | undefined): Promise<void> {
     this.#flush();
-    await Promise.allSettled(this.#inFlight);
+    await this.#settled();
+    this.#listeners.remove(telemetry);
     this.#users -= 1;
-    if (this.#users === 0) this.#commands.close();
+    if (this.#users > 0 || this.#commands.close === undefined) return;
+    this.#closed = true;
+    this.#commands.close();
+  }
+
+  /** Resolves when all that is in flight is answered, or at the deadline: a client may wait for ever. */
+  #settled(): Promise<void> {
+    if (this.#inFlight.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#timer.after(CALL_TIMEOUT_MS, resolve);
+      Promise.allSettled(this.#inFlight).then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  async #unlink(name: string): Promise<void> {
+    try {
+      await this.#call(name, "unlink", ["UNLINK", name]);
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    const settled: Promise<void> = work.then(
+      () => void this.#inFlight.delete(settled),
+      () => void this.#inFlight.delete(settled),
+    );
+    this.#inFlight.add(settled);
+    return work;
   }
 
   #flush(): void {
@@ -166,9 +265,16 @@ export class InRedis implements Store {
   #send(batch: Batch): void {
     const call = this.#decideBatch(batch)
       .then((reply) => batch.settle(reply))
-      .catch((error) => batch.fail(storeUnavailable(error)));
+      .catch((error) => batch.fail(this.#fault(error)))
+      .then(() => {
+        this.#waitingChecks -= batch.size;
+        this.#inFlight.delete(call);
+      });
     this.#inFlight.add(call);
-    call.finally(() => this.#inFlight.delete(call));
+  }
+
+  #fault(error: unknown): TidegateError {
+    return storeUnavailable(error, this.#commands.cluster);
   }
 
   async #decideBatch(batch: Batch): Promise<unknown> {
@@ -186,20 +292,11 @@ export class InRedis implements Store {
   async #call(key: string, operation: string, args: string[]): Promise<unknown> {
     try {
       const reply = await this.#commands.send(key, args);
-      this.#telemetry?.storeCalled?.(operation, "ok");
+      this.#listeners.storeCalled(operation, "ok");
       return reply;
     } catch (error) {
-      this.#telemetry?.storeCalled?.(operation, "error");
+      this.#listeners.storeCalled(operation, "error");
       throw error;
     }
   }
-}
-
-function fault(error: unknown): never {
-  throw storeUnavailable(error);
-}
-
-function storeUnavailable(cause: unknown): TidegateError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new TidegateError("STORE_UNAVAILABLE", `Redis gave no answer: ${reason}`, { cause });
 }

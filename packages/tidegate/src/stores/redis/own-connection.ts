@@ -1,0 +1,192 @@
+// A connection that Tidegate opens with ioredis, for a URL. Every call is answered or rejected within a deadline, is
+// never repeated where it may have been carried out, and is never sent after its deadline.
+
+import { createRequire } from "node:module";
+import { TidegateError } from "../../errors.ts";
+import type { Random } from "../../ports/random.ts";
+import type { Timer } from "../../ports/timer.ts";
+import type { RedisCommands } from "./client.ts";
+import { isReadOnly } from "./faults.ts";
+import { createOwnCallClass, type IoredisCommandClass, type OwnCall } from "./own-call.ts";
+import { parseRedisUrl, type RedisAddress } from "./redis-url.ts";
+
+/** How long one call may take, from asking for it to its answer, in milliseconds. */
+export const CALL_TIMEOUT_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+const RECONNECT_MS_MAX = 2_000;
+/** Of TRYAGAIN and CLUSTERDOWN, 100 ms each: they end before the deadline. */
+const MAX_REDIRECTIONS = 8;
+
+/**
+ * Opens a connection with ioredis, which the application installs. It reconnects by itself, with jitter.
+ * @throws TidegateError INVALID_OPTION where the URL is wrong or ioredis is not installed.
+ */
+export function openUrl(url: string, random: Random, timer: Timer): RedisCommands {
+  const address = parseRedisUrl(url);
+  const ioredis = loadIoredis();
+  return new OwnConnection(openClient(ioredis, address, random), ioredis.Command, address, timer);
+}
+
+class OwnConnection implements RedisCommands {
+  readonly cluster: boolean;
+  readonly #client: OwnClient;
+  readonly #Call: ReturnType<typeof createOwnCallClass>;
+  readonly #timer: Timer;
+  /** Calls that wait for the connection. ioredis' own queues outlive deadlines, and a Cluster's has no bound. */
+  readonly #waiting = new Set<OwnCall>();
+  /** Why there is no connection: what ioredis tells those who wait is only how often it tried. */
+  #lastError: unknown;
+  #closed = false;
+
+  constructor(
+    client: OwnClient,
+    Command: IoredisCommandClass,
+    address: RedisAddress,
+    timer: Timer,
+  ) {
+    this.cluster = address.kind === "cluster";
+    this.#client = client;
+    this.#Call = createOwnCallClass(Command);
+    this.#timer = timer;
+    // Without a listener the client would print each error.
+    client.on("error", (error) => {
+      this.#lastError = error;
+    });
+    client.on("ready", () => this.#sendWaiting());
+    client.on("close", () => this.#rejectWaiting());
+  }
+
+  async send(_key: string, args: string[]): Promise<unknown> {
+    if (this.#closed) throw new Error("the connection is closed");
+    const call = new this.#Call(args[0]!, args.slice(1), { replyEncoding: "utf8" });
+    const cancel = this.#timer.after(CALL_TIMEOUT_MS, () => this.#abandon(call));
+    if (this.#client.status === "ready") this.#client.sendCommand(call);
+    else this.#waiting.add(call);
+    call.atOnce = false;
+    try {
+      return await call.promise;
+    } catch (error) {
+      throw withoutConnection(error) ? connectionError(this.#lastError ?? error) : error;
+    } finally {
+      cancel();
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#client.disconnect();
+    this.#rejectWaiting();
+  }
+
+  #abandon(call: OwnCall): void {
+    const waited = this.#waiting.delete(call);
+    call.abandon(
+      waited && this.#lastError !== undefined
+        ? connectionError(this.#lastError)
+        : new Error(`no ${waited ? "connection" : "answer"} within ${CALL_TIMEOUT_MS} ms`),
+    );
+  }
+
+  #sendWaiting(): void {
+    this.#lastError = undefined;
+    const calls = [...this.#waiting];
+    this.#waiting.clear();
+    for (const call of calls) this.#client.sendCommand(call);
+  }
+
+  #rejectWaiting(): void {
+    const calls = [...this.#waiting];
+    this.#waiting.clear();
+    const error = connectionError(this.#lastError ?? new Error("the connection is closed"));
+    for (const call of calls) call.reject(error);
+  }
+}
+
+function openClient(ioredis: IoredisPackage, address: RedisAddress, random: Random): OwnClient {
+  const retryStrategy = (times: number) => {
+    const ceiling = Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MS_MAX);
+    return Math.ceil(ceiling * (0.5 + 0.5 * random.next()));
+  };
+  const shared = {
+    username: address.username,
+    password: address.password,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    disconnectTimeout: CALL_TIMEOUT_MS,
+    // Ends a connection that is silent while something waits for it; also while it is being set up.
+    socketTimeout: CALL_TIMEOUT_MS,
+    sentinelCommandTimeout: CALL_TIMEOUT_MS,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    // After a failover the name, or the Sentinels, lead elsewhere. `true`, not 2, which would send the call again.
+    reconnectOnError: isReadOnly,
+    ...(address.tls ? { tls: {} } : {}),
+  };
+  if (address.kind !== "cluster") {
+    const where = { ...serverOf(address), db: address.database };
+    return new ioredis.Redis({ ...shared, ...where, retryStrategy });
+  }
+  return new ioredis.Cluster([...address.nodes], {
+    clusterRetryStrategy: retryStrategy,
+    retryDelayOnFailover: 0,
+    maxRedirections: MAX_REDIRECTIONS,
+    redisOptions: shared,
+    // Certificates name hosts, so TLS connects by the names that the Cluster announces.
+    ...(address.tls ? { dnsLookup: keepName } : {}),
+  });
+}
+
+/** Whether ioredis gave a command up because it had no connection. */
+function withoutConnection(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    (error.name === "MaxRetriesPerRequestError" ||
+      error.name === "ClusterAllFailedError" ||
+      error.message.startsWith("Connection is closed"))
+  );
+}
+
+function connectionError(cause: unknown): Error {
+  const { lastNodeError } = cause as { lastNodeError?: unknown };
+  const error = lastNodeError ?? cause;
+  // A host with several addresses fails with an AggregateError, which has a code but no message.
+  const { message, code } = error as { message?: string; code?: string };
+  return new Error(`no connection (${message || code || String(error)})`, { cause });
+}
+
+function serverOf(address: RedisAddress) {
+  if (address.kind === "single") return address.nodes[0]!;
+  return {
+    sentinels: [...address.nodes],
+    name: address.masterName,
+    ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+  };
+}
+
+function keepName(name: string, callback: (error: null, address: string) => void): void {
+  callback(null, name);
+}
+
+interface OwnClient {
+  readonly status: string;
+  on(event: "error" | "ready" | "close", listener: (error: Error) => void): unknown;
+  sendCommand(command: OwnCall): unknown;
+  disconnect(): void;
+}
+
+interface IoredisPackage {
+  readonly Redis: new (options: object) => OwnClient;
+  readonly Cluster: new (nodes: object[], options: object) => OwnClient;
+  readonly Command: IoredisCommandClass;
+}
+
+function loadIoredis(): IoredisPackage {
+  try {
+    return createRequire(import.meta.url)("ioredis") as IoredisPackage;
+  } catch (cause) {
+    throw new TidegateError(
+      "INVALID_OPTION",
+      "url needs the package ioredis, which is not installed: run `npm install ioredis`, or pass a client",
+      { field: "url", cause },
+    );
+  }
+}
