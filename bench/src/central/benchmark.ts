@@ -115,6 +115,24 @@ async function runLatency(
       row(`p50 of ${PING}`, floor, "p50"),
       row(`p99 of ${PING}`, floor, "p99"),
     ],
-    goals: [{ contender: "p99", atMost: 2 }],
+    goals: [
+      {
+        contender: "p99",
+        atMost: 2,
+        whenMissed: [
+          "The tail is the collector's, in the process that asks: half of this throughput makes garbage at a rate that " +
+            "fills the young generation several times a second, and each of its collections stops the process for longer " +
+            "than the goal, while requests go on falling due. The rows of PING, which makes none, say what the machine " +
+            "itself does to one small command a millisecond.",
+          "Tried and kept: a new Map for each turn instead of a cleared one, whose old tables kept every batch alive " +
+            "through several collections (a tenth of the bytes survive now); batches that know keys by the caller's " +
+            "string, and replies of one number for a check.",
+          "Also kept: fewer and cheaper commands in the script, so that Redis is done sooner with each call; a load " +
+            "generator on a timer, since one that spins takes a processor from Redis and makes calls of two or three " +
+            "checks each. Not done: holding a turn's checks back while a call is in flight, which would trade the median " +
+            "for the tail.",
+        ],
+      },
+    ],
   };
 }

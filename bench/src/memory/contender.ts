@@ -36,7 +36,7 @@ async function createRun(): Promise<Run> {
       if (!denying) {
         for (const key of keys) await limiter.check({ policy: "api", key, cost: 360_000 });
       }
-      return async (from, count) => {
+      return async function loop(from, count) {
         let allowed = 0;
         for (let index = 0, at = from; index < count; index += 1) {
           const decision = await limiter.check({ policy: "api", key: keys[at]! });
@@ -52,7 +52,7 @@ async function createRun(): Promise<Run> {
         points: denying ? 1 : 1_000_000_000,
         duration: denying ? 86_400 : 3_600,
       });
-      return async (from, count) => {
+      return async function loop(from, count) {
         let allowed = 0;
         for (let index = 0, at = from; index < count; index += 1) {
           try {
@@ -69,7 +69,7 @@ async function createRun(): Promise<Run> {
     }
     case "bare-awaited": {
       const check = bareGcra(denying ? 1 : 1_000_000_000, denying ? 86_400_000_000 : 10_000);
-      return async (from, count) => {
+      return async function loop(from, count) {
         let allowed = 0;
         for (let index = 0, at = from; index < count; index += 1) {
           const decision = await Promise.resolve(check(keys[at]!));
@@ -82,7 +82,7 @@ async function createRun(): Promise<Run> {
     }
     case "bare": {
       const check = bareGcra(denying ? 1 : 1_000_000_000, denying ? 86_400_000_000 : 10_000);
-      return (from, count) => {
+      return function loop(from, count) {
         let allowed = 0;
         for (let index = 0, at = from; index < count; index += 1) {
           if (check(keys[at]!).allowed) allowed += 1;

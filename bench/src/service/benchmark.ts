@@ -62,7 +62,18 @@ async function runUnary(service: TidegateProcess, start: Start, effort: Effort) 
       `with the same options in its own process, whose answer has as many bytes and is made of nothing. ${CLIENT}`,
     measurements: throughput,
     comparator: echoName,
-    goals: [{ contender: name, against: echoName, atLeast: 0.85 }],
+    goals: [
+      {
+        contender: name,
+        against: echoName,
+        atLeast: 0.85,
+        whenMissed: [
+          "A profile of the service under this load (`node --cpu-prof packages/server/bin/tidegate.js serve`) has all its " +
+            "first lines in node:http2, @grpc/grpc-js and the collector; of Tidegate the look-up of the key comes first, " +
+            "at about one per cent. Messages are already read and written by hand, and channelz is off.",
+        ],
+      },
+    ],
   };
   const latency = await runLatency("unary gRPC", ours, median(throughput[0]!.values), effort);
   return [section, latency];

@@ -40,7 +40,17 @@ export const startBenchmark: Benchmark = {
           { contender: BARE, unit: "ms", values: bare },
         ],
         comparator: BARE,
-        goals: [{ contender: NAME, atMost: 500 }],
+        goals: [
+          {
+            contender: NAME,
+            atMost: 500,
+            whenMissed: [
+              "Starting is loading and compiling modules on one processor, beside the bare Node of the last row; on a " +
+                "machine whose processors are shared both rows grow together.",
+              "Tried and kept: the compile cache; gRPC reflection, Redis and YAML loaded only where they are used.",
+            ],
+          },
+        ],
       },
     ];
   },
