@@ -50,7 +50,8 @@ console.log(missed === 0 ? "All goals are met." : `${missed} goals are missed.`)
 if (!quick && names.length === 0) {
   const opening = [
     "# Benchmarks",
-    "Written by `npm run bench`; no figure is typed by hand. What counts are the ratios: all contenders of a table ran " +
+    "Written by `npm run bench`; no figure is typed by hand. What counts are the ratios: all " +
+      "contenders of a table ran " +
       "in one run, in turn, each in a process of its own, over several rounds. A ratio is the median of the ratios " +
       "within the rounds, and need not equal the ratio of the medians beside it.",
     `${machine}.`,

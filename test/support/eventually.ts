@@ -1,7 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Tries `attempt` until it does not throw, every 20 ms; after `withinMs` it throws what the last attempt threw. */
-export async function eventually<T>(attempt: () => T | Promise<T>, withinMs = 15_000): Promise<T> {
+/** Tries `attempt` until it does not throw, every `everyMs`; after `withinMs` it throws what the last one threw. */
+export async function eventually<T>(
+  attempt: () => T | Promise<T>,
+  withinMs = 15_000,
+  everyMs = 20,
+): Promise<T> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     try {
@@ -9,6 +13,6 @@ export async function eventually<T>(attempt: () => T | Promise<T>, withinMs = 15
     } catch (error) {
       if (performance.now() > deadline) throw error;
     }
-    await sleep(20);
+    await sleep(everyMs);
   }
 }

@@ -5,6 +5,7 @@
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { Client } from "@grpc/grpc-js";
+import { eventually } from "./eventually.ts";
 import { startRedis } from "./redis-server.ts";
 import { startTidegate } from "./tidegate-process.ts";
 
@@ -106,11 +107,10 @@ export async function showExactness(
  * minute; should it cross into the next all the same, that one's count is read from Redis.
  */
 async function showWindow(world: World, options: ExactnessOptions): Promise<ExactnessResult> {
-  for (;;) {
+  await eventually(async () => {
     const left = WINDOW_US - ((await world.nowUs()) % WINDOW_US);
-    if (left >= options.roomMs * 1_000) break;
-    await new Promise((resolve) => setTimeout(resolve, left / 1_000));
-  }
+    if (left < options.roomMs * 1_000) throw new Error("the minute never had room");
+  }, WINDOW_US / 500);
   const first = Math.floor((await world.nowUs()) / WINDOW_US);
   const run = await hit(world, "window", "exact", options);
   const [startUs, recorded] = await world.state("window", "exact");

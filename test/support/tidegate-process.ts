@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
 
 const COMMAND = fileURLToPath(new URL("../../packages/server/bin/tidegate.js", import.meta.url));
@@ -53,14 +54,16 @@ export async function startTidegate(yaml: string, pollMs = 20): Promise<Tidegate
     child.kill("SIGKILL");
     return exited;
   };
-  while (!(await isReady(httpPort))) {
-    if (!running.has(child)) throw new Error(`tidegate ended: ${log}`);
-    if (performance.now() - startedMs > 20_000) {
-      await stop();
-      throw new Error(`tidegate is not ready after 20 s: ${log}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
-  }
+  const whenReady = async () => {
+    const ready = await isReady(httpPort);
+    if (!ready && running.has(child)) throw new Error(`tidegate is not ready: ${log}`);
+    return ready;
+  };
+  const ready = await eventually(whenReady, 20_000, pollMs).catch(async (error: unknown) => {
+    await stop();
+    throw error;
+  });
+  if (!ready) throw new Error(`tidegate ended: ${log}`);
   return { httpPort, grpcPort, adminPort, readyMs: performance.now() - startedMs, stop };
 }
 

@@ -60,7 +60,8 @@ async function runThroughput(contenders: readonly Contender[], effort: Effort): 
     title: "Central, one Redis: throughput",
     how:
       `One process keeps ${CONCURRENCY.toLocaleString("en-US")} requests in flight over ` +
-      `${KEYS.toLocaleString("en-US")} keys, none ever denied, through one ioredis client. The second contender calls ` +
+      `${KEYS.toLocaleString("en-US")} keys, none ever denied, through one ioredis client. The ` +
+      "second contender calls " +
       "Tidegate's own script with one check in each call and reads the answer from the reply; the third does so with " +
       "ioredis' enableAutoPipelining, which sends the calls of a turn together but still runs one script for each.",
     measurements: contenders.map(({ name }, index): Measurement => {
@@ -104,7 +105,8 @@ async function runLatency(
   return {
     title: "Central, one Redis: latency at half load",
     how:
-      `Tidegate at ${perSecond.toLocaleString("en-US")} requests/s, half of its median throughput above, evenly spaced ` +
+      `Tidegate at ${perSecond.toLocaleString("en-US")} requests/s, half of its median ` +
+      "throughput above, evenly spaced " +
       "and sent when due whatever is still unanswered; latency counts from the instant at which the request was due, " +
       "and so has up to a millisecond of the load generator's timer in it. One value for each round. For comparison, " +
       "what the machine does to one PING a millisecond through the same client, in the same rounds.",
@@ -120,16 +122,20 @@ async function runLatency(
         contender: "p99",
         atMost: 2,
         whenMissed: [
-          "The tail is the collector's, in the process that asks: half of this throughput makes garbage at a rate that " +
-            "fills the young generation several times a second, and each of its collections stops the process for longer " +
-            "than the goal, while requests go on falling due. The rows of PING, which makes none, say what the machine " +
+          "The tail is the collector's, in the process that asks: half of this throughput makes " +
+            "garbage at a rate that " +
+            "fills the young generation several times a second, and each of its collections " +
+            "stops the process for longer " +
+            "than the goal, while requests go on falling due. The rows of PING, which makes " +
+            "none, say what the machine " +
             "itself does to one small command a millisecond.",
           "Tried and kept: a new Map for each turn instead of a cleared one, whose old tables kept every batch alive " +
             "through several collections (a tenth of the bytes survive now); batches that know keys by the caller's " +
             "string, and replies of one number for a check.",
           "Also kept: fewer and cheaper commands in the script, so that Redis is done sooner with each call; a load " +
             "generator on a timer, since one that spins takes a processor from Redis and makes calls of two or three " +
-            "checks each. Not done: holding a turn's checks back while a call is in flight, which would trade the median " +
+            "checks each. Not done: holding a turn's checks back while a call is in flight, " +
+            "which would trade the median " +
             "for the tail.",
         ],
       },

@@ -1,6 +1,5 @@
 // One way to decide in Redis, in its own process. Arguments: which one, the port of Redis, the number of keys.
 
-import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
 import { createLimiter, tokenBucket } from "tidegate";
@@ -17,8 +16,11 @@ const client = new Redis({
   autoResendUnfulfilledCommands: false,
   enableAutoPipelining: which === "evalsha-pipelined",
 });
-/** Never denied; in microseconds as the script wants them. */
-const BUCKET = { capacity: 1_000_000_000, refill: "100/s", periodUs: 10_000, units: 1 };
+/** Never denied. */
+const CAPACITY = 1_000_000_000;
+const POLICIES = {
+  api: { limits: [tokenBucket({ capacity: CAPACITY, refill: "100/s" })] },
+};
 
 const send = await createSend();
 
@@ -27,9 +29,7 @@ async function createSend(): Promise<Send> {
     case "tidegate": {
       const limiter = createLimiter({
         store: redisStore({ client }),
-        policies: {
-          api: { limits: [tokenBucket({ capacity: BUCKET.capacity, refill: BUCKET.refill })] },
-        },
+        policies: POLICIES,
       });
       return async (index) => {
         const decision = await limiter.check({ policy: "api", key: keys[index % keyCount]! });
@@ -38,17 +38,11 @@ async function createSend(): Promise<Send> {
     }
     case "evalsha":
     case "evalsha-pipelined": {
-      // The very script that Tidegate sends, with one check in each call.
-      const script = new URL(
-        "../../../packages/tidegate/src/stores/redis/decide.lua",
-        import.meta.url,
-      );
-      const sha = String(await client.script("LOAD", readFileSync(script, "utf8")));
-      const rule = `tb,${BUCKET.periodUs},${BUCKET.units}`;
-      const limit = [BUCKET.capacity, BUCKET.periodUs, BUCKET.units];
+      const [text, , , ...args] = await learnCall();
+      const sha = String(await client.script("LOAD", text!));
       return async (index) => {
         const name = `${which}:{api:${keys[index % keyCount]!}}`;
-        const reply = await client.evalsha(sha, 1, name, 1, rule, 1, 1, ...limit, 1);
+        const reply = await client.evalsha(sha, 1, name, ...args);
         if ((reply as number[])[1]! % 2 !== 1) throw new Error("denied");
       };
     }
@@ -57,7 +51,7 @@ async function createSend(): Promise<Send> {
     case "rate-limiter-flexible": {
       const limiter = new RateLimiterRedis({
         storeClient: client,
-        points: BUCKET.capacity,
+        points: CAPACITY,
         duration: 3_600,
       });
       return (index) => limiter.consume(keys[index % keyCount]!);
@@ -65,6 +59,24 @@ async function createSend(): Promise<Send> {
     default:
       throw new Error(`unknown contender ${which}`);
   }
+}
+
+/**
+ * Learns the very call that Tidegate makes for one check, from a client that it is given and that answers nothing.
+ * Returns the script's text, the number of keys, the key and the script's arguments.
+ */
+async function learnCall(): Promise<string[]> {
+  let learned: string[] = [];
+  const call = async (command: string, ...args: string[]) => {
+    if (command === "EVALSHA") throw new Error("NOSCRIPT");
+    learned = args;
+    throw new Error("learned");
+  };
+  const listener = { call, evalsha: () => Promise.reject(new Error("not called")) };
+  const limiter = createLimiter({ store: redisStore({ client: listener }), policies: POLICIES });
+  await limiter.check({ policy: "api", key: "any" }).catch(() => undefined);
+  if (learned.length < 4) throw new Error(`the call has ${learned.length} arguments`);
+  return learned;
 }
 
 async function redisCpuSeconds(): Promise<number> {

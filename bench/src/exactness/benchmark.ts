@@ -22,7 +22,8 @@ function toSection(result: ExactnessResult): Section {
   return {
     title: `Exactness, ${limit}`,
     how:
-      `${requests.toLocaleString("en-US")} requests for one key through two service processes over gRPC on one Redis, ` +
+      `${requests.toLocaleString("en-US")} requests for one key through two service processes ` +
+      "over gRPC on one Redis, " +
       `512 in flight, in ${seconds.toFixed(0)} s.`,
     measurements: [
       { contender: admitted, unit: "units", values: [result.admitted] },

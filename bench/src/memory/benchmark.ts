@@ -26,19 +26,26 @@ interface Scenario {
 }
 
 const WHY = [
-  "What is left is hardly arithmetic. With many keys most of the time goes to finding the key in a Map that is larger " +
-    "than the processor's caches (`find`), then to the await (`processTicksAndRejections`, `runMicrotasks`, and a part " +
-    "of `loop`) and to the clock (`now`). The awaited bare GCRA has these three and next to nothing else: no bound on " +
+  "What is left is hardly arithmetic. With many keys most of the time goes to finding the key in " +
+    "a Map that is larger " +
+    "than the processor's caches (`find`), then to the await (`processTicksAndRejections`, " +
+    "`runMicrotasks`, and a part " +
+    "of `loop`) and to the clock (`now`). The awaited bare GCRA has these three and next to " +
+    "nothing else: no bound on " +
     "its keys, no expiry, no policies, no validation, no names in its answers. It is the ceiling for what awaits an " +
     "answer made from a Map, and stands in the table above for how far that is from the goal.",
-  "Tried and kept: refusals and other rare paths in functions of their own, so that V8 compiles the common path as one; " +
-    "one step for buckets whose units return after whole microseconds; `in` for `instanceof Promise`; no write for an " +
+  "Tried and kept: refusals and other rare paths in functions of their own, so that V8 compiles " +
+    "the common path as one; " +
+    "one step for buckets whose units return after whole microseconds; `in` for `instanceof " +
+    "Promise`; no write for an " +
     "admission while nobody is denied; `performance` looked up once.",
   "Tried and dropped, as no faster or slower: decisions as instances of a class (slower than literals), or without a " +
     "prototype so that a promise finds no `then` on them sooner (three times slower: V8 makes them dictionaries); " +
-    "sweeping less often; reading the clock after the look-up; the store's path inlined by hand (faster with one key, " +
+    "sweeping less often; reading the clock after the look-up; the store's path inlined by hand " +
+    "(faster with one key, " +
     "not with many); public instead of private fields; a flag of denied keys beside the numbers of each.",
-  "Not tried, because they cost promises: a clock read once for several checks (time would stand still within a turn), " +
+  "Not tried, because they cost promises: a clock read once for several checks (time would stand " +
+    "still within a turn), " +
     "and a hash table of our own (V8's is seeded against chosen keys, and hashes a string once).",
 ];
 

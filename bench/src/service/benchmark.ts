@@ -58,7 +58,8 @@ async function runUnary(service: TidegateProcess, start: Start, effort: Effort) 
   const section: Section = {
     title: "Service, unary gRPC: throughput",
     how:
-      "128 calls in flight on 4 connections, over 10,000 keys in memory, none ever denied. The echo is a grpc-js server " +
+      "128 calls in flight on 4 connections, over 10,000 keys in memory, none ever denied. The " +
+      "echo is a grpc-js server " +
       `with the same options in its own process, whose answer has as many bytes and is made of nothing. ${CLIENT}`,
     measurements: throughput,
     comparator: echoName,
@@ -68,8 +69,10 @@ async function runUnary(service: TidegateProcess, start: Start, effort: Effort) 
         against: echoName,
         atLeast: 0.85,
         whenMissed: [
-          "A profile of the service under this load (`node --cpu-prof packages/server/bin/tidegate.js serve`) has all its " +
-            "first lines in node:http2, @grpc/grpc-js and the collector; of Tidegate the look-up of the key comes first, " +
+          "A profile of the service under this load (`node --cpu-prof " +
+            "packages/server/bin/tidegate.js serve`) has all its " +
+            "first lines in node:http2, @grpc/grpc-js and the collector; of Tidegate the look-up " +
+            "of the key comes first, " +
             "at about one per cent. Messages are already read and written by hand, and channelz is off.",
         ],
       },
@@ -100,7 +103,8 @@ async function runHttp(service: TidegateProcess, start: Start, effort: Effort) {
   const section: Section = {
     title: "Service, HTTP: throughput",
     how:
-      "64 keep-alive connections, one request at a time on each. The echo parses the body and answers JSON with as many " +
+      "64 keep-alive connections, one request at a time on each. The echo parses the body and " +
+      "answers JSON with as many " +
       `bytes, without Tidegate's headers. ${CLIENT}`,
     measurements: throughput,
     comparator: echoName,
@@ -139,7 +143,8 @@ async function runLatency(
     title: `Service, ${door}: latency at half load`,
     how:
       `${perSecond.toLocaleString("en-US")} requests/s, half of the median throughput above, evenly spaced; latency ` +
-      "counts from the instant at which a request was due, and has up to a millisecond of the load generator's timer in it.",
+      "counts from the instant at which a request was due, and has up to a millisecond of the " +
+      "load generator's timer in it.",
     measurements: [row("p50", "p50"), row("p99", "p99"), row("p99.9", "p999")],
     goals: [],
   };

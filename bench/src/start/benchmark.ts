@@ -33,7 +33,8 @@ export const startBenchmark: Benchmark = {
       {
         title: "From start to ready",
         how:
-          "packages/server/bin/tidegate.js with a configuration file and the memory store, asked every 2 ms over HTTP; " +
+          "packages/server/bin/tidegate.js with a configuration file and the memory store, asked " +
+          "every 2 ms over HTTP; " +
           `${runs} starts, the first of which may find nothing compiled.`,
         measurements: [
           { contender: NAME, unit: "ms", values: ours },
@@ -45,7 +46,8 @@ export const startBenchmark: Benchmark = {
             contender: NAME,
             atMost: 500,
             whenMissed: [
-              "Starting is loading and compiling modules on one processor, beside the bare Node of the last row; on a " +
+              "Starting is loading and compiling modules on one processor, beside the bare Node " +
+                "of the last row; on a " +
                 "machine whose processors are shared both rows grow together.",
               "Tried and kept: the compile cache; gRPC reflection, Redis and YAML loaded only where they are used.",
             ],
