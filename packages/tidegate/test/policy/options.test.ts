@@ -223,7 +223,32 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "redis client",
     () => redisStore({ client: untyped({ get() {} }) }),
-    "client must be a client of the package ioredis or redis, got {}",
+    "client must be a client of the package ioredis or redis, got an object of class Object",
+  ],
+  [
+    "redis client with a password in it",
+    () => redisStore({ client: untyped({ host: "127.0.0.1", password: "hunter2" }) }),
+    "client must be a client of the package ioredis or redis, got an object of class Object",
+  ],
+  [
+    "redis client that is a URL",
+    () => redisStore({ client: untyped("redis://:hunter2@127.0.0.1") }),
+    "client must be a client of the package ioredis or redis, got a value of type string",
+  ],
+  [
+    "redis client and random",
+    () => redisStore({ client: untyped({}), random: { next: () => 0 } }),
+    "random spreads the reconnects of a url, and a client reconnects by itself; leave random out",
+  ],
+  [
+    "redis random",
+    () => redisStore({ url: "redis://127.0.0.1", random: untyped(() => 0) }),
+    "random must be an object with next(), got a function",
+  ],
+  [
+    "redis scheduler",
+    () => redisStore({ url: "redis://127.0.0.1", scheduler: untyped({ later() {} }) }),
+    "scheduler must be an object with afterTurn(), got {}",
   ],
   [
     "redis batch",

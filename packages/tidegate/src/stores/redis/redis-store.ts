@@ -143,9 +143,14 @@ export class InRedis implements Store {
     if (this.#resets.size > 0) {
       const reset = this.#resets.get(redisKey(this.#prefix, policy.name, key));
       if (reset !== undefined) {
-        return this.#track(reset.then(() => this.decide(policy, key, cost, consume)));
+        // Not decide() again: a later reset of the key waits for this check, and would be waited for.
+        return this.#track(reset.then(() => this.#ask(policy, key, cost, consume)));
       }
     }
+    return this.#ask(policy, key, cost, consume);
+  }
+
+  #ask(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
     if (this.#waitingChecks >= MAX_WAITING_CHECKS) {
       return Promise.reject(tooManyWaiting(`${MAX_WAITING_CHECKS} checks`));
     }
