@@ -11,7 +11,7 @@ const STORES =
   "or redis+sentinel://host:26379,host:26379/master-name";
 const DURATION = 'a duration such as "500ms", "10s", "1m", "2h" or "1d"';
 const WITH_UNIT = 'a duration with its unit, such as "500ms", "10s", "1m", "2h" or "1d"';
-const NAME = 'a name of 1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit';
+const NAME = '1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit';
 const HOST = 'an IP address or host name without a port, such as 127.0.0.1, 0.0.0.0 or "::"';
 const PORT = "a port from 1 to 65535, or 0 for any free one";
 const RATE = 'a rate such as "10/s", "100/15m" or "1/30d" (whole units)';
@@ -214,7 +214,7 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   [
     "policy's name",
     `policies: { a b: { limits: [${LIMIT}] } }\n`,
-    `1:13: policies["a b"]: a policy's name must be ${NAME}, got "a b"`,
+    `1:13: policies["a b"]: the name of a policy must be ${NAME}, got "a b"`,
   ],
   [
     "policy twice",
