@@ -1,7 +1,7 @@
 // Puts a service together from its configuration: one limiter behind an HTTP, a gRPC and an admin port, and takes it
 // apart again without losing a call. It starts whether or not its store answers yet.
 
-import { createLimiter, type Limiter, type Store } from "tidegate";
+import { createLimiter, type Limiter, type Source, type Store } from "tidegate";
 import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
 import type { Configuration } from "./configuration.ts";
 import { type GrpcServer, startGrpcServer } from "./grpc/grpc-server.ts";
@@ -26,8 +26,8 @@ export interface Service {
   /** Resolves to whether the store answers now and the service is not draining. */
   ready(): Promise<boolean>;
   /**
-   * Stops: readiness goes false, no new calls are taken, those in flight finish, for `drainTimeoutMs` at most; then
-   * all is closed. Further calls join the first.
+   * Stops: readiness goes false, no new connections are taken, calls in flight finish, for `drainTimeoutMs` at most;
+   * then all is closed. Further calls join the first.
    */
   drain(): Promise<void>;
 }
@@ -53,7 +53,7 @@ export async function startService(
 ): Promise<Service> {
   const logger = ports.logger ?? createLogger(configuration.logLevel);
   const timers = ports.timers ?? systemTimers;
-  const telemetry = new ServiceTelemetry(Object.keys(configuration.policies));
+  const telemetry = new ServiceTelemetry(sourcesOf(configuration, ports.store));
   const limiter = await openLimiter(configuration, ports.store, telemetry);
   const unexpected = createFaultLog(logger, timers);
   let grpc: GrpcServer | undefined;
@@ -97,6 +97,17 @@ export async function startService(
       return drained;
     },
   };
+}
+
+/** Who answers for each policy as a rule: memory where nodes decide alone, else the store. */
+function sourcesOf(configuration: Configuration, given: Store | undefined): Record<string, Source> {
+  const shared = given?.shared ?? configuration.store !== "memory";
+  const standard = configuration.coordination ?? (shared ? "central" : "local");
+  return Object.fromEntries(
+    Object.entries(configuration.policies).map(([name, { coordination = standard }]) => {
+      return [name, coordination === "local" ? "local" : "store"];
+    }),
+  );
 }
 
 /** What is open; the doors come one after the other. */
@@ -145,7 +156,7 @@ async function drain(
   const finished = await within(
     timeoutMs,
     timers,
-    Promise.all([parts.grpc?.drain(timeoutMs), parts.http?.drain()]),
+    Promise.all([parts.grpc?.drain(timeoutMs), parts.http?.drain(timeoutMs)]),
   );
   if (!finished) logger.warn({ timeoutMs }, "calls in flight were cut off");
   await closeAll(parts, timers);

@@ -105,11 +105,9 @@ test("a drain lets the calls in flight finish, and takes no more", async (contex
   assert.deepEqual(log.lines.at(-1)!.fields, { clean: true });
 });
 
-test("requests on open connections are refused while draining, as problems", async (context) => {
+test("a request that arrives on an open connection while draining is answered, and ends it", async (context) => {
   const store = createManualStore();
   const { service, http } = await startTestService(context, {}, { store });
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  context.after(() => agent.destroy());
   const request = { policy: "api", key: "a" };
   const first = http("POST", "/v1/check", request);
   await until(() => store.waiting.length === 1);
@@ -117,14 +115,47 @@ test("requests on open connections are refused while draining, as problems", asy
   await slow.connected;
   const drain = service.drain();
   slow.finish();
-  const refused = await slow.answer;
-  assert.match(refused, /^HTTP\/1.1 503 /);
-  assert.match(refused, /connection: close/i);
-  assert.match(refused, /urn:problem-type:tidegate:stopping/);
-  store.waiting[0]!.admit();
+  await until(() => store.waiting.length === 2);
+  for (const { admit } of store.waiting) admit();
+  const answer = await slow.answer;
+  assert.match(answer, /^HTTP\/1.1 200 /);
+  assert.match(answer, /connection: close/i);
   assert.equal((await first).status, 200);
   await drain;
-  assert.equal(store.waiting.length, 1);
+});
+
+test("a connection that stays idle does not keep a drain", async (context) => {
+  const { service, http, log } = await startTestService(context);
+  const agent = new Agent({ keepAlive: true });
+  context.after(() => agent.destroy());
+  await http("GET", "/healthz", undefined, { agent });
+  await service.drain();
+  assert.deepEqual(log.lines.at(-1)!.fields, { clean: true });
+});
+
+test("callers that keep their connections busy see no reset when the service stops", async (context) => {
+  const { service, http, log } = await startTestService(context);
+  const agent = new Agent({ keepAlive: true, maxSockets: 10 });
+  context.after(() => agent.destroy());
+  const request = { policy: "api", key: "a", cost: 0 };
+  const statuses = new Set<number>();
+  let answered = 0;
+  const ends = Array.from({ length: 10 }, async () => {
+    for (;;) {
+      try {
+        const { status } = await http("POST", "/v1/check", request, { agent });
+        statuses.add(status);
+        answered += 1;
+      } catch (error) {
+        return (error as { code?: string }).code;
+      }
+    }
+  });
+  await until(() => answered > 100);
+  await service.drain();
+  assert.deepEqual([...new Set(await Promise.all(ends))], ["ECONNREFUSED"]);
+  assert.deepEqual([...statuses], [200]);
+  assert.deepEqual(log.lines.at(-1)!.fields, { clean: true });
 });
 
 test("a drain that takes too long cuts the calls off", async (context) => {

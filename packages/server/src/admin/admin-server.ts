@@ -1,6 +1,7 @@
 // The port for those who run the service: metrics, and the probes once more. Not for callers, and so a port of its own.
 
 import { createServer, type ServerResponse } from "node:http";
+import { ARRIVAL_TIMEOUTS } from "../arrival-timeouts.ts";
 import { listenError } from "../listen-error.ts";
 import type { Readiness } from "../readiness.ts";
 import type { ServiceTelemetry } from "../telemetry/service-telemetry.ts";
@@ -37,7 +38,7 @@ const TEXT_TYPE = "text/plain; charset=utf-8";
 export async function startAdminServer(options: AdminOptions): Promise<AdminServer> {
   const { host, port, unexpected } = options;
   const pages = createPages(options);
-  const server = createServer((request, response) => {
+  const server = createServer(ARRIVAL_TIMEOUTS, (request, response) => {
     request.resume();
     const page = pages.get((request.url ?? "/").split("?", 1)[0]!);
     if (page === undefined) {

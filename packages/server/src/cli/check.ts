@@ -57,8 +57,10 @@ export async function check(options: CheckOptions, context: Context): Promise<nu
 
 function readUrl(text: string): string | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  const right = url?.protocol === "http:" || url?.protocol === "https:";
-  return right ? url.href.replace(/\/+$/, "") : undefined;
+  const http = url?.protocol === "http:" || url?.protocol === "https:";
+  return http && url.username === "" && url.password === ""
+    ? url.href.replace(/\/+$/, "")
+    : undefined;
 }
 
 function send(base: string, { policy, key, cost, peek }: CheckOptions): Promise<Response> {

@@ -23,7 +23,7 @@ export function statusOf(error: unknown, unexpected: (error: unknown) => void): 
       return { code, details: describeRequestError(error) };
     }
     if (error.code === "STORE_UNAVAILABLE") {
-      return { code: status.UNAVAILABLE, details: "the store gave no answer; try again" };
+      return { code: status.UNAVAILABLE, details: "the store could not decide; try again" };
     }
     if (error.code === "LIMITER_CLOSED") {
       return { code: status.UNAVAILABLE, details: "the service is stopping; try another node" };

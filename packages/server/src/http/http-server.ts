@@ -1,9 +1,11 @@
 // The HTTP door: /v1 with its OpenAPI document, and the probes. It never decides anything itself.
 
 import { isUtf8 } from "node:buffer";
-import type { Socket } from "node:net";
+import { Server, type Socket } from "node:net";
 import { type FastifyError, type FastifyInstance, fastify } from "fastify";
+import { ARRIVAL_TIMEOUTS } from "../arrival-timeouts.ts";
 import { listenError } from "../listen-error.ts";
+import type { Timers } from "../runtime/timers.ts";
 import { sendProblem } from "./answer.ts";
 import { BODY_LIMIT, parseJson } from "./check-body.ts";
 import {
@@ -15,15 +17,18 @@ import {
 } from "./problem.ts";
 import { addRoutes, type HttpOptions, METHODS_BY_PATH } from "./routes.ts";
 
-/** How long a request may take to arrive, so that slow senders hold nothing for long. */
-const REQUEST_TIMEOUT_MS = 30_000;
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;
+/** How long an open connection may be used once more while the service stops, before it is closed unasked. */
+const LEAVE_MS = 200;
 
 /** An HTTP server that listens. */
 export interface HttpServer {
   readonly port: number;
-  /** Takes no new connections; resolves when the requests in flight have been answered. */
-  drain(): Promise<void>;
+  /**
+   * Takes no new connections, and ends each open one with its next answer; those that are idle are closed after a
+   * moment, of `graceMs` at most. Resolves when all requests have been answered.
+   */
+  drain(graceMs: number): Promise<void>;
   /** Cuts what is left; resolves when all connections are closed. */
   close(): Promise<void>;
 }
@@ -35,7 +40,7 @@ export interface HttpServer {
 export async function startHttpServer(
   options: HttpOptions & { readonly host: string; readonly port: number },
 ): Promise<HttpServer> {
-  const { host, port } = options;
+  const { host, port, timers } = options;
   const app = createApp(options);
   try {
     await app.listen({ host, port });
@@ -44,20 +49,39 @@ export async function startHttpServer(
     throw listenError("httpPort", host, port, error);
   }
   const address = app.server.address();
-  let stopped: Promise<void> | undefined;
-  const stop = () => {
-    stopped ??= app.close();
-    return stopped;
+  let drained: Promise<void> | undefined;
+  let closed: Promise<void> | undefined;
+  const close = () => {
+    closed ??= app.close();
+    return closed;
   };
   return {
     port: typeof address === "object" && address !== null ? address.port : port,
-    drain: stop,
-    close() {
-      const closed = stop();
+    drain(graceMs) {
+      drained ??= leave(app.server, Math.min(graceMs, LEAVE_MS), timers).then(close);
+      return drained;
+    },
+    async close() {
+      const all = close();
       app.server.closeAllConnections();
-      return closed;
+      await all;
     },
   };
+}
+
+/**
+ * Stops listening, and resolves when all connections have ended, or after `graceMs`. A connection that is closed while
+ * its next request is on the way gives its caller a reset; one that ends with an answer that says so gives none.
+ */
+function leave(server: Server, graceMs: number, timers: Timers): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = timers.after(graceMs, resolve);
+    // Not server.close(), which for HTTP closes what is idle at once.
+    Server.prototype.close.call(server, () => {
+      cancel();
+      resolve();
+    });
+  });
 }
 
 function createApp(options: HttpOptions): FastifyInstance {
@@ -65,8 +89,9 @@ function createApp(options: HttpOptions): FastifyInstance {
   const app = fastify({
     logger: false,
     bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: ARRIVAL_TIMEOUTS.requestTimeout,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: ARRIVAL_TIMEOUTS,
     // Requests on connections that are open while the service stops are answered below, as problems.
     return503OnClosing: false,
     forceCloseConnections: "idle",
@@ -87,7 +112,13 @@ function createApp(options: HttpOptions): FastifyInstance {
       done(error as Error);
     }
   });
-  app.setErrorHandler((error: FastifyError, _request, reply) => {
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    if (request.raw.destroyed || error.code === "ECONNRESET") {
+      // The caller has gone away in the middle of its request; nobody is there to be answered, and nothing failed.
+      reply.hijack();
+      reply.raw.destroy();
+      return;
+    }
     sendProblem(reply, readiness, frameworkProblem(error) ?? problemOf(error, unexpected));
   });
   app.setNotFoundHandler((request, reply) => {
@@ -118,8 +149,15 @@ function frameworkProblem(error: { readonly code?: string; readonly statusCode?:
     case "FST_ERR_BAD_URL":
       return createProblem("invalid-request", "The path is not a valid URL.");
     default:
-      return undefined;
+      return isCallersFault(error)
+        ? createProblem("invalid-request", "The request is not valid.")
+        : undefined;
   }
+}
+
+/** Whether Fastify itself blames the request. */
+function isCallersFault({ code, statusCode = 500 }: { code?: string; statusCode?: number }) {
+  return code?.startsWith("FST_") === true && statusCode >= 400 && statusCode < 500;
 }
 
 const CLIENT_ERRORS: Readonly<Record<string, readonly [ProblemName, string]>> = {

@@ -284,11 +284,11 @@ const responses = {
     "Something went wrong inside; it has been logged.",
   ),
   Problem503: problem(
-    "The store gave no answer, or the service is stopping; trying again may help",
+    "The store could not decide, or the service is stopping; trying again may help",
     "store-unavailable",
     503,
-    "The store gave no answer",
-    "The store gave no answer; try again.",
+    "The store could not decide",
+    "The store could not decide; try again.",
   ),
 };
 

@@ -30,7 +30,7 @@ const STATUS: Readonly<Record<ProblemName, readonly [number, string]>> = {
   "unsupported-media-type": [415, "The body's type is not supported"],
   "header-too-large": [431, "The request's header is too large"],
   "internal-error": [500, "The service failed"],
-  "store-unavailable": [503, "The store gave no answer"],
+  "store-unavailable": [503, "The store could not decide"],
   stopping: [503, "The service is stopping"],
 };
 
@@ -70,7 +70,7 @@ export function problemOf(error: unknown, unexpected: (error: unknown) => void):
       return createProblem(name, describeRequestError(error), error.field);
     }
     if (error.code === "STORE_UNAVAILABLE") {
-      return createProblem("store-unavailable", "The store gave no answer; try again.");
+      return createProblem("store-unavailable", "The store could not decide; try again.");
     }
     if (error.code === "LIMITER_CLOSED") {
       return createProblem("stopping", "The service is stopping; try another node.");

@@ -8,7 +8,7 @@ import type { ServiceTelemetry } from "../telemetry/service-telemetry.ts";
 import { sendJson, sendProblem } from "./answer.ts";
 import { readBatchBody, readCheckBody, readStatusQuery } from "./check-body.ts";
 import { decisionJson, decisionsJson } from "./decision-json.ts";
-import { createProblem, problemOf } from "./problem.ts";
+import { problemOf } from "./problem.ts";
 
 /** What the HTTP door needs. */
 export interface HttpOptions {
@@ -93,11 +93,6 @@ function deciding<Request, Answer>(
       observe(timers.now() - startedMs);
       sendProblem(reply, readiness, problemOf(error, unexpected));
     };
-    if (readiness.draining) {
-      const problem = createProblem("stopping", "The service is stopping; try another node.");
-      sendProblem(reply, readiness, problem);
-      return;
-    }
     let decided: Promise<Answer>;
     try {
       decided = route.decide(route.read(request));

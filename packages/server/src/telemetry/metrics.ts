@@ -91,8 +91,10 @@ function registerRequests(registry: Registry, telemetry: ServiceTelemetry): void
       for (const [policy, counts] of telemetry.policies) {
         SOURCES.forEach((source, index) => {
           const { allowed, denied } = counts;
-          // A source that has never answered has no series; one that has, has both.
-          if (allowed[index] === 0 && denied[index] === 0) return;
+          // A counter that begins with its first event hides that event from rates, so what answers as a rule has its
+          // series from the start; another source has both of them once it has answered.
+          const answered = allowed[index] !== 0 || denied[index] !== 0;
+          if (source !== counts.source && !answered) return;
           this.inc({ policy, allowed: "true", source }, allowed[index]!);
           this.inc({ policy, allowed: "false", source }, denied[index]!);
         });

@@ -21,6 +21,8 @@ export const DURATION_BOUNDS: readonly number[] = [
 
 /** Counts of one policy. */
 export interface PolicyCounts {
+  /** Who answers for it as a rule. */
+  readonly source: Source;
   /** By source, in the order of SOURCES. */
   readonly allowed: Float64Array;
   readonly denied: Float64Array;
@@ -46,10 +48,12 @@ export class ServiceTelemetry implements Telemetry {
   #lastName = "";
   #lastCounts: PolicyCounts;
 
-  /** @param policies names of all policies, so that their counters exist, as zeros, before the first request. */
-  constructor(policies: readonly string[]) {
-    this.#lastCounts = createPolicyCounts();
-    for (const name of policies) this.policies.set(name, createPolicyCounts());
+  /** @param policies who answers for each policy, so that its counters exist, as zeros, before the first request. */
+  constructor(policies: Readonly<Record<string, Source>>) {
+    this.#lastCounts = createPolicyCounts("local");
+    for (const [name, source] of Object.entries(policies)) {
+      this.policies.set(name, createPolicyCounts(source));
+    }
   }
 
   decided(decision: Decision): void {
@@ -90,7 +94,7 @@ export class ServiceTelemetry implements Telemetry {
     if (policy === this.#lastName) return this.#lastCounts;
     let counts = this.policies.get(policy);
     if (counts === undefined) {
-      counts = createPolicyCounts();
+      counts = createPolicyCounts("local");
       this.policies.set(policy, counts);
     }
     this.#lastName = policy;
@@ -99,8 +103,9 @@ export class ServiceTelemetry implements Telemetry {
   }
 }
 
-function createPolicyCounts(): PolicyCounts {
+function createPolicyCounts(source: Source): PolicyCounts {
   return {
+    source,
     allowed: new Float64Array(SOURCES.length),
     denied: new Float64Array(SOURCES.length),
     remaining: new PlainHistogram(REMAINING_BOUNDS),

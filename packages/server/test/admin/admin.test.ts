@@ -109,7 +109,7 @@ test("what the memory store had to give up is counted", async (context) => {
 });
 
 test("calls to Redis are counted by operation and status", async () => {
-  const telemetry = new ServiceTelemetry(["api"]);
+  const telemetry = new ServiceTelemetry({ api: "local" });
   telemetry.storeCalled("evalsha", "ok");
   telemetry.storeCalled("evalsha", "ok");
   telemetry.storeCalled("evalsha", "error");

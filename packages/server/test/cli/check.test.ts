@@ -70,10 +70,10 @@ test("a problem document's detail is printed", async (t) => {
   const url = await answering(
     t,
     503,
-    '{"title":"x","status":503,"detail":"The store gave no answer; try again."}',
+    '{"title":"x","status":503,"detail":"The store could not decide; try again."}',
   );
   const { code, stderr } = await runHere(["check", "api", "a", "--url", url]);
-  assert.deepEqual([code, stderr], [2, "tidegate: The store gave no answer; try again.\n"]);
+  assert.deepEqual([code, stderr], [2, "tidegate: The store could not decide; try again.\n"]);
 });
 
 test("a limit that is not the policy's only one is named", async (t) => {

@@ -180,7 +180,7 @@ test("a store that gives no answer is UNAVAILABLE, anything else INTERNAL, witho
   };
   await assert.rejects(failWith(new TidegateError("STORE_UNAVAILABLE", "secret-host refused")), {
     code: status.UNAVAILABLE,
-    details: "the store gave no answer; try again",
+    details: "the store could not decide; try again",
   });
   await assert.rejects(failWith(new TidegateError("LIMITER_CLOSED", "closed")), {
     code: status.UNAVAILABLE,
