@@ -16,13 +16,14 @@ async function start() {
   checkVersion(fromSource);
   // Half of the time to start is compiling; what is compiled once is kept in the temporary directory.
   module.enableCompileCache();
+  const source = new URL("../src/cli/main.ts", import.meta.url);
   if (fromSource) {
     module.registerHooks({
       resolve: (specifier, context, next) =>
         next(specifier, { ...context, conditions: [...context.conditions, "@tidegate/source"] }),
     });
   }
-  const { main } = await import(fromSource ? "../src/cli/main.ts" : "../dist/cli/main.js");
+  const { main } = await import(fromSource ? source.href : "../dist/cli/main.js");
   await main();
 }
 

@@ -31,7 +31,7 @@ test("nodes on connections of their own keep one limit in Redis", {
     assert.equal(stdout.match(/ denied, retry in /g)?.length, 140);
     assert.match(stdout, /The limit was kept exactly\./);
   }
-  const keys = await redis.client.keys("*");
+  const keys = await redis.client.keys("tidegate:v1:*");
   assert.equal(keys.length, 2, "a key of its own for each run");
   for (const key of keys) assert.ok((await redis.client.pttl(key)) > 0, "which expires");
 });
