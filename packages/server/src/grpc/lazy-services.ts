@@ -55,10 +55,21 @@ export function createLazyServices(
 
   async function call(path: string, incoming: Call, callback: sendUnaryData<Bytes>): Promise<void> {
     loading ??= loadMethods(load);
+    // A load that failed is tried anew by the next call.
+    loading.catch(() => {
+      loading = undefined;
+    });
     const loaded = (await loading).get(path);
     if (loaded === undefined) throw new Error(`${path} is registered, but was not loaded`);
     const { definition, handle } = loaded;
-    handle(withMessages(incoming, definition), (error, value) => {
+    const shown = withMessages(incoming, definition);
+    if (shown === undefined) {
+      const refusal = { code: status.INVALID_ARGUMENT, details: "the message cannot be read" };
+      if ("request" in incoming && !("write" in incoming)) callback(refusal);
+      else endWith(incoming as Stream, refusal.code, refusal.details);
+      return;
+    }
+    handle(shown, (error, value) => {
       if (error) callback(error);
       else callback(null, definition.responseSerialize(value) as Bytes);
     });
@@ -119,10 +130,19 @@ async function loadMethods(
   return loaded;
 }
 
-/** Shows a call of bytes as the call of messages that the loaded handlers expect, as far as they use it. */
-function withMessages(incoming: Call, definition: AnyDefinition): object {
+/**
+ * Shows a call of bytes as the call of messages that the loaded handlers expect, as far as they use it. Undefined where
+ * its one message cannot be read.
+ */
+function withMessages(incoming: Call, definition: AnyDefinition): object | undefined {
+  let request: unknown;
+  try {
+    request = "request" in incoming ? definition.requestDeserialize(incoming.request) : undefined;
+  } catch {
+    return undefined;
+  }
   const shown = {
-    request: "request" in incoming ? definition.requestDeserialize(incoming.request) : undefined,
+    request,
     write: (message: unknown) =>
       "write" in incoming && incoming.write(definition.responseSerialize(message) as Bytes),
     end: () => "end" in incoming && incoming.end(),

@@ -8,7 +8,7 @@ import { RATE_LIMITER_SERVICE } from "./rate-limiter-service.ts";
 const RATE_LIMITER_PROTO = "tidegate/v1/rate_limiter.proto";
 const PROTO_FOLDER = fileURLToPath(new URL("../../proto/", import.meta.url));
 
-/** Creates the reflection of the rate limiter, of health, and of itself. */
+/** Creates the reflection of the rate limiter and of health. */
 export function createReflectionService(failed: (error: unknown) => void): LazyServices {
   return createLazyServices(
     [

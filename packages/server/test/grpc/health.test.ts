@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { type TestContext, test } from "node:test";
 import {
+  Client,
   credentials,
   loadPackageDefinition,
   type ServiceClientConstructor,
@@ -76,4 +77,30 @@ test("health follows the store, and tells who watches", async (context) => {
   await until(() => seen.length === 4);
   await drained;
   assert.deepEqual(seen, ["NOT_SERVING", "SERVING", "NOT_SERVING", status.UNAVAILABLE]);
+});
+
+test("a message that cannot be read is the caller's fault, and no line in the log", async (context) => {
+  const { service, log } = await startTestService(context);
+  const client = new Client(
+    `127.0.0.1:${service.addresses.grpc.port}`,
+    credentials.createInsecure(),
+  );
+  context.after(() => client.close());
+  const same = (bytes: Buffer) => bytes;
+  const before = log.lines.length;
+  for (const method of ["Check", "List", "Watch"]) {
+    const code = await new Promise((resolve) => {
+      const path = `/grpc.health.v1.Health/${method}`;
+      const garbage = Buffer.from([0xff, 0xff, 0xff]);
+      if (method === "Watch") {
+        const stream = client.makeServerStreamRequest(path, same, same, garbage);
+        stream.on("data", () => undefined);
+        stream.on("error", (error) => resolve((error as { code?: number }).code));
+      } else {
+        client.makeUnaryRequest(path, same, same, garbage, (error) => resolve(error?.code));
+      }
+    });
+    assert.equal(code, status.INVALID_ARGUMENT, method);
+  }
+  assert.equal(log.lines.length, before);
 });
