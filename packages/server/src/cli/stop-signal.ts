@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM: the first asks to stop, the second stops at once.
+// SIGINT, SIGTERM and SIGHUP (a terminal that was closed): the first asks to stop, the second stops at once.
 
 import { systemTimers, type Timers } from "../runtime/timers.ts";
 import { EXIT } from "./context.ts";
@@ -8,7 +8,7 @@ const SAME_KEYPRESS_MS = 250;
 
 /** What signals come from and what ends the process. */
 export interface SignalPorts {
-  readonly on: (signal: "SIGINT" | "SIGTERM", handler: () => void) => void;
+  readonly on: (signal: "SIGINT" | "SIGTERM" | "SIGHUP", handler: () => void) => void;
   readonly exit: (code: number) => void;
   readonly timers: Pick<Timers, "now">;
 }
@@ -34,5 +34,6 @@ export function stopSignal({ on, exit, timers }: SignalPorts = PROCESS): Promise
     };
     on("SIGINT", () => handle("SIGINT"));
     on("SIGTERM", () => handle("SIGTERM"));
+    on("SIGHUP", () => handle("SIGHUP"));
   });
 }

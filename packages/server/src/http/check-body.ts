@@ -52,7 +52,19 @@ export function readBatchBody(body: unknown): CheckRequest[] {
  * Reads the query of GET /v1/status, where every value is a string, or a list of them if it was given twice.
  * @throws ProblemError invalid-request naming the field.
  */
-export function readStatusQuery(query: unknown): CheckRequest {
+export function readStatusQuery(query: unknown, url: string): CheckRequest {
+  // Fastify keeps what cannot be decoded as it is, so that two different queries would ask for one key.
+  const text = url.slice(url.indexOf("?") + 1);
+  for (const part of url.includes("?") ? text.split("&") : []) {
+    const name = part.split("=", 1)[0]!;
+    try {
+      decodeURIComponent(part);
+    } catch {
+      const field = REQUEST_FIELDS.includes(name) ? name : undefined;
+      const detail = `${field ?? "the query"} must be percent-encoded UTF-8`;
+      throw new ProblemError("invalid-request", detail, field);
+    }
+  }
   const fields = readObject(query, "", REQUEST_FIELDS);
   const { cost } = fields;
   if (cost === undefined) return readRequest(query, "");

@@ -1,6 +1,7 @@
 // The HTTP door: /v1 with its OpenAPI document, and the probes. It never decides anything itself.
 
 import { isUtf8 } from "node:buffer";
+import type { IncomingHttpHeaders } from "node:http";
 import { Server, type Socket } from "node:net";
 import { type FastifyError, type FastifyInstance, fastify } from "fastify";
 import { ARRIVAL_TIMEOUTS } from "../arrival-timeouts.ts";
@@ -101,8 +102,9 @@ function createApp(options: HttpOptions): FastifyInstance {
     },
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => {
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => {
     try {
+      checkEncoding(request.headers);
       // Bytes that are not UTF-8 would make different keys the same one.
       if (!isUtf8(body as Buffer)) {
         throw new ProblemError("invalid-request", "The body is not JSON: it is not UTF-8.");
@@ -152,6 +154,19 @@ function frameworkProblem(error: { readonly code?: string; readonly statusCode?:
       return isCallersFault(error)
         ? createProblem("invalid-request", "The request is not valid.")
         : undefined;
+  }
+}
+
+/** Throws where the body is compressed, or not UTF-8 by its own account: it would be read as what it is not. */
+function checkEncoding(headers: IncomingHttpHeaders): void {
+  const encoding = headers["content-encoding"] ?? "identity";
+  const charset = /;\s*charset="?([^";\s]+)/i.exec(headers["content-type"] ?? "")?.[1] ?? "utf-8";
+  if (encoding.toLowerCase() !== "identity") {
+    const detail = `The body must not be compressed, got Content-Encoding ${encoding}.`;
+    throw new ProblemError("unsupported-media-type", detail);
+  }
+  if (!/^utf-?8$/i.test(charset)) {
+    throw new ProblemError("unsupported-media-type", `The body must be UTF-8, got ${charset}.`);
   }
 }
 

@@ -56,7 +56,7 @@ export function addRoutes(app: FastifyInstance, options: HttpOptions): void {
   app.get(
     "/v1/status",
     deciding(options, "status", {
-      read: (request) => readStatusQuery(request.query),
+      read: (request) => readStatusQuery(request.query, request.url),
       decide: (request: CheckRequest) => limiter.peek(request),
       write: decisionJson,
       headersOf,
