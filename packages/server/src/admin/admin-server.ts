@@ -83,7 +83,11 @@ function createPages({ telemetry, readiness }: AdminOptions): Map<string, Page> 
       "/metrics",
       async () => {
         // Loaded with the first scrape, for the sake of a quick start: what it reads is counted from the start.
-        registry ??= loadRegistry();
+        registry ??= loadRegistry().catch((error: unknown) => {
+          // The next scrape tries again.
+          registry = undefined;
+          throw error;
+        });
         const loaded = await registry;
         return { status: 200, type: loaded.contentType, body: await loaded.metrics() };
       },

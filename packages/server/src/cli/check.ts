@@ -1,5 +1,6 @@
 // `tidegate check POLICY KEY`: asks a running service over HTTP and says what it answered, to people and to scripts.
 
+import { redactText } from "../config/redact.ts";
 import { type Context, EXIT } from "./context.ts";
 import { createPaint, type Paint } from "./paint.ts";
 import { sayDuration, sayNumber } from "./words.ts";
@@ -37,7 +38,9 @@ export async function check(options: CheckOptions, context: Context): Promise<nu
   };
   const base = readUrl(options.url);
   if (base === undefined) {
-    return fail(`--url must be an address such as http://127.0.0.1:8080, got "${options.url}"`);
+    const got = redactText(options.url);
+    const right = "an address without user or password, such as http://127.0.0.1:8080";
+    return fail(`--url must be ${right}, got "${got}"`);
   }
   let response: Response;
   let text: string;

@@ -23,6 +23,7 @@ export function statusOf(error: unknown, unexpected: (error: unknown) => void): 
       return { code, details: describeRequestError(error) };
     }
     if (error.code === "STORE_UNAVAILABLE") {
+      unexpected(error);
       return { code: status.UNAVAILABLE, details: "the store could not decide; try again" };
     }
     if (error.code === "LIMITER_CLOSED") {

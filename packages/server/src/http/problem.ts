@@ -70,6 +70,7 @@ export function problemOf(error: unknown, unexpected: (error: unknown) => void):
       return createProblem(name, describeRequestError(error), error.field);
     }
     if (error.code === "STORE_UNAVAILABLE") {
+      unexpected(error);
       return createProblem("store-unavailable", "The store could not decide; try again.");
     }
     if (error.code === "LIMITER_CLOSED") {

@@ -19,6 +19,9 @@ export const DURATION_BOUNDS: readonly number[] = [
   0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 ];
 
+/** What a service asks of Redis; it resets nothing, and so unlinks nothing. */
+const STORE_OPERATIONS = ["evalsha", "eval", "ping"];
+
 /** Counts of one policy. */
 export interface PolicyCounts {
   /** Who answers for it as a rule. */
@@ -51,6 +54,9 @@ export class ServiceTelemetry implements Telemetry {
   /** @param policies who answers for each policy, so that its counters exist, as zeros, before the first request. */
   constructor(policies: Readonly<Record<string, Source>>) {
     this.#lastCounts = createPolicyCounts("local");
+    if (Object.values(policies).includes("store")) {
+      for (const operation of STORE_OPERATIONS) this.storeCalls.set(operation, { ok: 0, error: 0 });
+    }
     for (const [name, source] of Object.entries(policies)) {
       this.policies.set(name, createPolicyCounts(source));
     }

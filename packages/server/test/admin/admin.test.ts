@@ -142,3 +142,26 @@ test("the admin port has the probes, and nothing else", async (context) => {
   const post = await admin("POST", "/metrics", {});
   assert.deepEqual([post.status, post.headers.allow], [405, "GET, HEAD"]);
 });
+
+test("what answers as a rule has its series before the first request", async () => {
+  const telemetry = new ServiceTelemetry({ api: "store", login: "local" });
+  const series = parse(await createRegistry(telemetry).metrics());
+  const names = /^rate_limiter_(request|redis_operations)_total/;
+  const zeros = [...series].filter(([name]) => names.test(name));
+  assert.deepEqual(
+    zeros.map(([name]) => name.replace(names, "")),
+    [
+      '{policy="api",allowed="true",source="store"}',
+      '{policy="api",allowed="false",source="store"}',
+      '{policy="login",allowed="true",source="local"}',
+      '{policy="login",allowed="false",source="local"}',
+      '{operation="evalsha",status="ok"}',
+      '{operation="evalsha",status="error"}',
+      '{operation="eval",status="ok"}',
+      '{operation="eval",status="error"}',
+      '{operation="ping",status="ok"}',
+      '{operation="ping",status="error"}',
+    ],
+  );
+  assert.ok(zeros.every(([, value]) => value === 0));
+});

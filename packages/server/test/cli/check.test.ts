@@ -95,3 +95,16 @@ test("a limit that is not the policy's only one is named", async (t) => {
     [0, "allowed, 999 of 1,000 remaining, all of it in 59 s (api, minute)\n"],
   );
 });
+
+test("an address with a password is refused, and the password not shown", async () => {
+  for (const user of ["user:hunter2@", ":hunter2@", "hunter2@"]) {
+    const asked = await runHere(["check", "api", "a", "--url", `http://${user}127.0.0.1:1`]);
+    assert.deepEqual(asked, {
+      code: 2,
+      stdout: "",
+      stderr:
+        "tidegate: --url must be an address without user or password, such as http://127.0.0.1:8080, " +
+        'got "http://***@127.0.0.1:1"\n',
+    });
+  }
+});

@@ -34,7 +34,7 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
   [
     "url",
     ["check", "api", "a", "--url", "localhost:8080"],
-    /--url must be an address such as http/,
+    /--url must be an address without user or password, such as http/,
   ],
   ["config alone", ["config"], /check <file>/],
   ["nodes", ["demo", "--nodes", "0"], /It must be a whole number from 1 to 50/],
