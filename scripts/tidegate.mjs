@@ -1,16 +1,22 @@
-// `npm run tidegate -- ARGS`: installs what is missing, then runs the command line from its sources.
+// `npm run tidegate -- ARGS`: installs what is missing, then runs the command line from its sources. Never ends before
+// the command does, so that `serve` drains.
 
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { ensurePackages, root } from "./shared/packages.mjs";
 import { pinnedNode, SOURCE_CONDITION } from "./shared/pinned-node.mjs";
 
 ensurePackages();
 const command = join(root, "packages", "server", "bin", "tidegate.js");
-const { status, error } = spawnSync(
-  pinnedNode(),
-  [SOURCE_CONDITION, command, ...process.argv.slice(2)],
-  { stdio: "inherit" },
-);
-if (error) console.error(`The command could not be run: ${error.message}`);
-process.exit(status ?? 1);
+const args = [SOURCE_CONDITION, command, ...process.argv.slice(2)];
+const child = spawn(pinnedNode(), args, { stdio: "inherit" });
+// The command takes Ctrl-C, which reaches it from the terminal as well, for one keypress.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => child.kill(name));
+child.on("error", (error) => {
+  console.error(`The command could not be run: ${error.message}`);
+  process.exit(1);
+});
+child.on("exit", (code, signal) => {
+  process.exit(code ?? 128 + constants.signals[signal]);
+});

@@ -2,7 +2,15 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { after, before, test } from "node:test";
@@ -135,4 +143,14 @@ test("the tidegate command runs from an installed package", async () => {
     assert.match(String(error), new RegExp(basename(wrong)));
     return true;
   });
+});
+
+test("the tidegate command runs where its package is merely unpacked, with what it depends on beside it", async () => {
+  const unpacked = join(elsewhere, "unpacked");
+  mkdirSync(unpacked);
+  await run("tar", ["-xzf", tarballs.get("server")!, "-C", unpacked]);
+  const command = join(unpacked, "package", "bin", "tidegate.js");
+  const example = join(unpacked, "package", "tidegate.example.yaml");
+  const { stdout } = await installedRun(process.execPath, [command, "config", "check", example]);
+  assert.match(stdout, /tidegate\.example\.yaml/);
 });

@@ -69,7 +69,7 @@ async function connectTo(url: string): Promise<() => Store> {
   const checked = checkStore(url);
   const wrong =
     "wrong" in checked
-      ? checked.wrong
+      ? checked.wrong.replace("must be memory, ", "must be ")
       : url === "memory" && "must be the address of a Redis; leave it out to count in memory";
   if (wrong !== false) throw new TidegateError("INVALID_OPTION", `--redis ${wrong}`);
   const { redisStore } = await import("tidegate/redis");
