@@ -252,5 +252,24 @@ function slowRequest(port: number, body: object) {
     socket.on("error", reject);
     socket.on("close", () => resolve(answer));
   });
-  return { connected, finish: () => socket.write(text), answer: closed };
+  return {
+    connected,
+    finish: () => socket.write(text),
+    leave: () => socket.destroy(),
+    answer: closed,
+  };
 }
+
+test("a caller that goes away in the middle of its body is no fault of the service", async (context) => {
+  const { service, http, log } = await startTestService(context);
+  const slow = slowRequest(service.addresses.http.port, { policy: "api", key: "a" });
+  await slow.connected;
+  slow.leave();
+  await slow.answer;
+  assert.equal((await http("POST", "/v1/check", { policy: "api", key: "a" })).status, 200);
+  await service.drain();
+  assert.deepEqual(
+    log.lines.filter(({ level }) => level === "error"),
+    [],
+  );
+});

@@ -93,7 +93,7 @@ function createApp(options: HttpOptions): FastifyInstance {
     requestTimeout: ARRIVAL_TIMEOUTS.requestTimeout,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     http: ARRIVAL_TIMEOUTS,
-    // Requests on connections that are open while the service stops are answered below, as problems.
+    // Requests on connections that are open while the service stops are still answered, and end them.
     return503OnClosing: false,
     forceCloseConnections: "idle",
     clientErrorHandler: (error, socket) => answerClientError(error, socket),

@@ -28,7 +28,7 @@ function listen() {
   };
 }
 
-for (const signal of ["SIGINT", "SIGTERM"]) {
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
   test(`the first ${signal} stops, the second ends at once with 1`, async () => {
     const process = listen();
     assert.equal(process.isStopped(), false);
