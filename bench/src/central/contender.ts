@@ -79,6 +79,21 @@ async function learnCall(): Promise<string[]> {
   return learned;
 }
 
+/** Watches the collector; the function it returns answers the longest pause so far, in milliseconds. */
+function observePauses(): () => Promise<number> {
+  let longest = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const { duration } of list.getEntries()) longest = Math.max(longest, duration);
+  });
+  observer.observe({ entryTypes: ["gc"] });
+  return async () => {
+    // Entries are handed over in a turn of their own.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    observer.disconnect();
+    return longest;
+  };
+}
+
 async function redisCpuSeconds(): Promise<number> {
   const info = await client.info("cpu");
   const seconds = (name: string) => Number(new RegExp(`${name}:([\\d.]+)`).exec(info)?.[1]);
@@ -87,8 +102,9 @@ async function redisCpuSeconds(): Promise<number> {
 
 answerMeasurements({}, async ({ sliceMs, concurrency, perSecond }) => {
   if (typeof perSecond === "number") {
+    const pauses = observePauses();
     const latencies = await openLoop(send, perSecond, sliceMs as number);
-    return { ...latencies };
+    return { ...latencies, pauseMs: await pauses() };
   }
   const cpuBefore = await redisCpuSeconds();
   const ownBefore = process.cpuUsage();
