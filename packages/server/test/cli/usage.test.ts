@@ -45,7 +45,7 @@ const mistakes: readonly (readonly [string, readonly string[], RegExp])[] = [
     ["demo", "--refill", "10"],
     /^tidegate: --refill must be a rate such as "10\/s", .* got "10"\n$/,
   ],
-  ["redis", ["demo", "--redis", "localhost"], /^tidegate: --redis must be memory, redis:/],
+  ["redis", ["demo", "--redis", "localhost"], /^tidegate: --redis must be redis:/],
   [
     "redis in memory",
     ["demo", "--redis", "memory"],
