@@ -3,11 +3,9 @@
 // longer to load than the rest of the service. The proto file is the contract; a property test holds the two equal.
 
 import type { CheckRequest, Decision } from "tidegate";
+import { MAX_BATCH } from "../max-batch.ts";
 import { WIRE, WireError, WireReader } from "./wire-reader.ts";
 import { WireWriter } from "./wire-writer.ts";
-
-/** The most requests in one CheckLimits call. */
-export const MAX_BATCH = 1_000;
 
 /** What came in, or what was wrong with its bytes. A decoder that threw would answer INTERNAL without a word. */
 export type Decoded<T> = { readonly value: T } | { readonly wrong: string };

@@ -1,13 +1,11 @@
 // Reads what HTTP callers send: every field is checked by name and type here, its range by the limiter.
 
 import type { CheckRequest } from "tidegate";
+import { MAX_BATCH } from "../max-batch.ts";
 import { ProblemError } from "./problem.ts";
 
 /** The largest body, in bytes. */
 export const BODY_LIMIT = 65_536;
-
-/** The most requests in one POST /v1/check-all. */
-export const MAX_BATCH = 1_000;
 
 const REQUEST_FIELDS = ["policy", "key", "cost"];
 

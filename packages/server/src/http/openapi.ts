@@ -1,7 +1,8 @@
 // The OpenAPI document of the HTTP door, by hand. A test holds it against the routes, and real answers against its
 // schemas. Loaded with the first request for it.
 
-import { BODY_LIMIT, MAX_BATCH } from "./check-body.ts";
+import { MAX_BATCH } from "../max-batch.ts";
+import { BODY_LIMIT } from "./check-body.ts";
 
 const reference = (kind: "schemas" | "responses" | "parameters" | "headers", name: string) => {
   return { $ref: `#/components/${kind}/${name}` };

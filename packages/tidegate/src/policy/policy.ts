@@ -30,7 +30,8 @@ export interface Policy {
   readonly rules: string;
 }
 
-const MAX_LIMITS = 8;
+/** The most limits of one policy. */
+export const MAX_LIMITS = 8;
 
 /**
  * Checks a policy.

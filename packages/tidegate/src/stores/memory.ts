@@ -4,7 +4,7 @@
 import { carryOver, decide, NUMBERS_PER_LIMIT } from "../algorithms/decide.ts";
 import { createDecision, type Decision } from "../decision.ts";
 import { checkOptions, checkPort, optionError, positiveInteger } from "../policy/options.ts";
-import type { Policy } from "../policy/policy.ts";
+import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
 import { Listeners } from "../ports/listeners.ts";
 import type { Random } from "../ports/random.ts";
@@ -40,7 +40,6 @@ const DEFAULT_MAX_KEYS = 1_000_000;
 const SWEEP_SLOTS = 4;
 /** A known key's check sweeps one slot every this many checks, so that idle keys go even when no new ones come. */
 const SWEEP_EVERY = 8;
-const MAX_LIMITS = 8;
 
 /** Tables of one policy name: one for each meaning its states have had, of which a key is in one at most. */
 type Tables = Map<string, KeyTable>;
