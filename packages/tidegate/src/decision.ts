@@ -30,6 +30,14 @@ export interface Decision {
   readonly retryAfterMs: number | null;
   /** Milliseconds, rounded up, until the limit is as if never used. */
   readonly resetAfterMs: number;
+  /** Milliseconds, rounded up, that an admitted request is to wait before it goes: 0 but for leaky buckets. */
+  readonly delayMs: number;
+  /** Whether it was admitted although it goes beyond a soft limit. */
+  readonly soft: boolean;
+  /** Whether, after it, a limit is used to the policy's `nearLimit` or more. */
+  readonly nearLimit: boolean;
+  /** Whether it was admitted only because the policy is a shadow: the limits denied it and were charged nothing. */
+  readonly shadow: boolean;
   readonly source: Source;
 }
 
