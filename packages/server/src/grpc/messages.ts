@@ -28,8 +28,12 @@ const REMAINING = tag(6, WIRE.varint);
 const RETRY_AFTER_MS = tag(7, WIRE.varint);
 const RESET_AFTER_MS = tag(8, WIRE.varint);
 const SOURCE = tag(9, WIRE.bytes);
+const DELAY_MS = tag(10, WIRE.varint);
+const SOFT = tag(11, WIRE.varint);
+const NEAR_LIMIT = tag(12, WIRE.varint);
+const SHADOW = tag(13, WIRE.varint);
 
-/** Bytes of a response without its strings: nine tags, a bool, four varints, four lengths, the length of it all. */
+/** Bytes of a response without its strings: 13 tags, four bools, five varints, four lengths, the length of it all. */
 const FIXED_BYTES = 96;
 
 const writer = new WireWriter();
@@ -142,4 +146,8 @@ function writeDecision(decision: Decision): void {
   if (decision.retryAfterMs !== null) writer.presentInt64(RETRY_AFTER_MS, decision.retryAfterMs);
   writer.int64(RESET_AFTER_MS, decision.resetAfterMs);
   writer.string(SOURCE, decision.source);
+  writer.int64(DELAY_MS, decision.delayMs);
+  writer.bool(SOFT, decision.soft);
+  writer.bool(NEAR_LIMIT, decision.nearLimit);
+  writer.bool(SHADOW, decision.shadow);
 }

@@ -9,6 +9,8 @@ export function decisionJson(decision: Decision): string {
     `"key":${JSON.stringify(decision.key)},"limitName":"${decision.limitName}",` +
     `"limit":${decision.limit},"remaining":${decision.remaining},` +
     `"retryAfterMs":${decision.retryAfterMs},"resetAfterMs":${decision.resetAfterMs},` +
+    `"delayMs":${decision.delayMs},"soft":${decision.soft},` +
+    `"nearLimit":${decision.nearLimit},"shadow":${decision.shadow},` +
     `"source":"${decision.source}"}`
   );
 }

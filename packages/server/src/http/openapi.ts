@@ -30,6 +30,10 @@ const allowedExample = {
   remaining: 99,
   retryAfterMs: 0,
   resetAfterMs: 100,
+  delayMs: 0,
+  soft: false,
+  nearLimit: false,
+  shadow: false,
   source: "local",
 };
 
@@ -39,6 +43,7 @@ const deniedExample = {
   remaining: 0,
   retryAfterMs: 100,
   resetAfterMs: 10_000,
+  nearLimit: true,
 };
 
 const decisionContent = {
@@ -163,6 +168,7 @@ function object(properties: Record<string, unknown>, optional: readonly string[]
   return { type: "object", additionalProperties: false, required, properties };
 }
 
+const flag = (description: string) => ({ type: "boolean", description });
 const whole = (description: string) => ({ type: "integer", minimum: 0, description });
 
 const schemas = {
@@ -203,6 +209,14 @@ const schemas = {
           "null where no wait helps, because the cost is above the limit",
       },
       resetAfterMs: whole("Milliseconds until the limit is as if never used"),
+      delayMs: whole(
+        "Milliseconds that an admitted request is to wait before it goes: 0 but for leaky buckets",
+      ),
+      soft: flag("Whether it was admitted although it goes beyond a soft limit"),
+      nearLimit: flag("Whether, after it, a limit is used to the policy's nearLimit or more"),
+      shadow: flag(
+        "Whether it was admitted only because the policy is a shadow: its limits denied it and were charged nothing",
+      ),
       source: {
         type: "string",
         enum: ["local", "store"],

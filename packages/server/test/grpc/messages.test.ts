@@ -8,7 +8,7 @@ import {
   encodeDecision,
   encodeDecisions,
 } from "../../src/grpc/messages.ts";
-import { PROTO_FILE, protobuf } from "../service-support.ts";
+import { decisionWith, PROTO_FILE, protobuf } from "../service-support.ts";
 
 const root = new protobuf.Root().loadSync(PROTO_FILE, { keepCase: true });
 const type = (name: string) => root.lookupType(`tidegate.v1.${name}`);
@@ -44,6 +44,10 @@ const decision: fc.Arbitrary<Decision> = fc.record(
     remaining: count,
     retryAfterMs: fc.option(count),
     resetAfterMs: count,
+    delayMs: count,
+    soft: fc.boolean(),
+    nearLimit: fc.boolean(),
+    shadow: fc.boolean(),
     source: fc.constantFrom("local" as const, "store" as const),
   },
   { noNullPrototype: true },
@@ -51,8 +55,14 @@ const decision: fc.Arbitrary<Decision> = fc.record(
 
 /** What the proto file says of a decision. */
 function onTheWire(given: Decision): object {
-  const { limitName, retryAfterMs, resetAfterMs, ...same } = given;
-  const message = { ...same, limit_name: limitName, reset_after_ms: resetAfterMs };
+  const { limitName, retryAfterMs, resetAfterMs, delayMs, nearLimit, ...same } = given;
+  const message = {
+    ...same,
+    limit_name: limitName,
+    reset_after_ms: resetAfterMs,
+    delay_ms: delayMs,
+    near_limit: nearLimit,
+  };
   return retryAfterMs === null ? message : { ...message, retry_after_ms: retryAfterMs };
 }
 
@@ -109,17 +119,14 @@ test("decisions are written as protobufjs reads them, and a message does not kee
 });
 
 test("a batch of 1,000 with the longest keys is written whole", () => {
-  const given: Decision = {
-    allowed: true,
+  const most = 2 ** 53 - 1;
+  const given = decisionWith({
     policy: "p".repeat(64),
     key: "\u{ffff}".repeat(1_024),
     limitName: "l".repeat(64),
-    limit: 1_000_000_000,
-    remaining: 1_000_000_000,
-    retryAfterMs: 2 ** 53 - 1,
-    resetAfterMs: 2 ** 53 - 1,
-    source: "local",
-  };
+    ...{ limit: most, remaining: most, retryAfterMs: most, resetAfterMs: most, delayMs: most },
+    ...{ soft: true, nearLimit: true, shadow: true },
+  });
   const bytes = encodeDecisions(Array.from({ length: 1_000 }, () => given));
   const { decisions } = decode("CheckLimitsResponse", bytes) as { decisions: object[] };
   assert.equal(decisions.length, 1_000);
