@@ -18,8 +18,10 @@ export interface Configuration {
   readonly store: string;
   /** Left out: "local" with memory, "central" with Redis. */
   readonly coordination?: CoordinationName;
-  /** Made with tokenBucket() and fixedWindow(). */
+  /** Their limits made by the library's factories, such as tokenBucket(). */
   readonly policies: Readonly<Record<string, PolicyOptions>>;
+  /** The policy of requests that name none; left out, they are refused. */
+  readonly defaultPolicy?: string;
   readonly logLevel: LogLevel;
   /** Milliseconds that a drain waits for calls in flight; 10,000 by default. */
   readonly drainTimeoutMs: number;

@@ -133,13 +133,13 @@ async function openLimiter(
   telemetry: ServiceTelemetry,
 ): Promise<Limiter> {
   const store = given ?? (await openStore(configuration.store));
+  const { policies, coordination, defaultPolicy } = configuration;
   return createLimiter({
-    policies: configuration.policies,
+    policies,
     telemetry,
     ...(store === undefined ? {} : { store }),
-    ...(configuration.coordination === undefined
-      ? {}
-      : { coordination: configuration.coordination }),
+    ...(coordination === undefined ? {} : { coordination }),
+    ...(defaultPolicy === undefined ? {} : { defaultPolicy }),
   });
 }
 

@@ -75,6 +75,9 @@ export function createFakeLimiter(): FakeLimiter {
     withPermit: unused,
     reset: unused,
     describe: (name) => ({ ...DESCRIPTION, name }),
+    setPolicy: () => {
+      throw new Error("no door calls it");
+    },
     ping: async () => undefined,
     close: async () => undefined,
   };

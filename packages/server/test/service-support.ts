@@ -213,8 +213,12 @@ export function createManualStore(): ManualStore {
     ping() {
       return this.pingAnswer?.();
     },
-    acquire: () => undefined,
-    release() {
+    run: () => {
+      throw new Error("only decides");
+    },
+    split: (parts) => [parts],
+    attach: () => undefined,
+    detach() {
       this.released += 1;
     },
   };

@@ -28,8 +28,7 @@ const MINIMAL_FILE = `
 export function writeBanner(facts: BannerFacts): string {
   const { addresses, configuration, file, paint } = facts;
   const { http, grpc, admin } = addresses;
-  const policy =
-    "login" in configuration.policies ? "login" : Object.keys(configuration.policies)[0]!;
+  const { policy, path, method } = whatToAsk(configuration);
   const body = `{"policy":"${policy}","key":"user:42"}`;
   const url = `http://${authority(http)}`;
   const away = facts.ready
@@ -44,8 +43,8 @@ export function writeBanner(facts: BannerFacts): string {
     ["From", [file ?? "no file: these are examples"]],
   ]);
   const ask = [
-    `curl -sw '\\n' ${quoteHost(url)}/v1/check -H 'content-type: application/json' -d '${body}'`,
-    `grpcurl -plaintext -d '${body}' ${quoteHost(authority(grpc))} tidegate.v1.RateLimiter/CheckLimit`,
+    `curl -sw '\\n' ${quoteHost(url)}${path} -H 'content-type: application/json' -d '${body}'`,
+    `grpcurl -plaintext -d '${body}' ${quoteHost(authority(grpc))} tidegate.v1.RateLimiter/${method}`,
   ];
   const hint =
     file === undefined
@@ -57,6 +56,17 @@ export function writeBanner(facts: BannerFacts): string {
     `\n  ${paint("bold", `Tidegate ${facts.version}`)} is listening.\n\n${table}\n` +
     `  ${invitation}\n\n${ask.map((line) => `    ${line}\n`).join("")}${hint}\n  Ctrl-C stops it.\n\n`
   );
+}
+
+/** A call that is answered: permits are acquired and not checked. */
+function whatToAsk({ policies }: Configuration) {
+  const names = ["login", ...Object.keys(policies)];
+  const policy = names.find((name) => {
+    return policies[name]?.limits.every(({ algorithm }) => algorithm !== "concurrency");
+  });
+  return policy === undefined
+    ? { policy: names[1]!, path: "/v1/acquire", method: "Acquire" }
+    : { policy, path: "/v1/check", method: "CheckLimit" };
 }
 
 /** Writes host and port for callers on this machine: an address that means all of them is no address to call. */

@@ -1,8 +1,9 @@
 // Says what a configuration serves, for the banner and for `config check`.
 
+import type { PolicyOptions } from "tidegate";
 import { redactRedisUrl } from "tidegate/redis";
 import type { Configuration } from "../configuration.ts";
-import { sayLimit } from "./words.ts";
+import { sayLimit, sayNumber } from "./words.ts";
 
 const MAX_POLICIES = 12;
 
@@ -13,17 +14,32 @@ export function sayStore(store: string): string {
     : redactRedisUrl(store);
 }
 
-/** Says each policy on a line of its own: "api    100 at once, refilled at 10/s; 1,000 per 1m". */
+/**
+ * Says each policy on a line of its own: "api    100 at once, refilled at 10/s; 1,000 per 1m (default, 2 overrides)".
+ */
 export function sayPolicies(configuration: Configuration): string[] {
+  const { defaultPolicy } = configuration;
   const policies = Object.entries(configuration.policies);
   const shown = policies.slice(0, MAX_POLICIES);
   const width = Math.max(...shown.map(([name]) => name.length));
-  const lines = shown.map(([name, { limits, coordination }]) => {
-    const own = coordination === undefined ? "" : ` (${coordination})`;
-    return `${name.padEnd(width)}  ${limits.map(sayLimit).join("; ")}${own}`;
+  const lines = shown.map(([name, policy]) => {
+    const own = sayOwn(policy, name === defaultPolicy);
+    return `${name.padEnd(width)}  ${policy.limits.map(sayLimit).join("; ")}${own}`;
   });
   const more = policies.length - shown.length;
   return more === 0 ? lines : [...lines, `and ${more} more`];
+}
+
+function sayOwn(policy: PolicyOptions, isDefault: boolean): string {
+  const { coordination, shadow = false, overrides = [] } = policy;
+  const count = overrides.length;
+  const words = [
+    ...(isDefault ? ["default"] : []),
+    ...(coordination === undefined ? [] : [coordination]),
+    ...(shadow ? ["shadow: never denies"] : []),
+    ...(count === 0 ? [] : [`${sayNumber(count)} override${count === 1 ? "" : "s"}`]),
+  ];
+  return words.length === 0 ? "" : ` (${words.join(", ")})`;
 }
 
 /** Writes labelled lines in two columns; a label with several lines is written once. */

@@ -36,12 +36,33 @@ const UNITS_US = [
   ["d", 86_400_000_000],
 ] as const;
 
-/** Says a limit as configuration writes it: "100 at once, refilled at 10/s", "1,000 per 1m". */
+/** Says a limit: "100 at once, refilled at 10/s", "1,000 per month in Europe/Berlin", "5 in any 2s (soft)". */
 export function sayLimit(limit: Limit): string {
-  if (limit.algorithm === "fixed-window") {
-    return `${sayNumber(limit.limit)} per ${exactDuration(limit.windowUs)}`;
+  return `${sayRule(limit)}${limit.soft ? " (soft)" : ""}`;
+}
+
+function sayRule(limit: Limit): string {
+  const count = sayNumber(limit.limit);
+  switch (limit.algorithm) {
+    case "token-bucket":
+      return `${count} at once, refilled at ${sayRate(limit.units, limit.periodUs)}`;
+    case "fixed-window":
+      return `${count} per ${exactDuration(limit.windowUs)}`;
+    case "sliding-window":
+      return `about ${count} in any ${exactDuration(limit.windowUs)}`;
+    case "sliding-log":
+      return `${count} in any ${exactDuration(limit.windowUs)}`;
+    case "leaky-bucket":
+      return `${sayRate(limit.units, limit.periodUs)}, ${sayQueue(limit.limit - 1)} waiting`;
+    case "calendar-window":
+      return `${count} per ${limit.period} in ${limit.timeZone}`;
+    case "concurrency":
+      return `${count} at once, each held ${exactDuration(limit.windowUs)} at most`;
   }
-  return `${sayNumber(limit.limit)} at once, refilled at ${sayRate(limit.units, limit.periodUs)}`;
+}
+
+function sayQueue(queue: number): string {
+  return queue === 0 ? "none" : `up to ${sayNumber(queue)}`;
 }
 
 function sayRate(units: number, periodUs: number): string {

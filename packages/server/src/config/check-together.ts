@@ -5,7 +5,7 @@ import { createLimiter, memoryStore, type PolicyOptions, type Store } from "tide
 import { createProblem, type Problem, show } from "./problem.ts";
 import type { PlacedPolicy } from "./read-file.ts";
 import type { Setting, Settings } from "./settings.ts";
-import { messageOf } from "./values.ts";
+import { didYouMean, messageOf } from "./values.ts";
 
 const PORTS = [
   ["httpPort", "ports.http"],
@@ -13,11 +13,16 @@ const PORTS = [
   ["adminPort", "ports.admin"],
 ] as const;
 
+/** The most policies that a message lists. */
+const MAX_NAMES = 12;
+
 /** Everything that will be served, with defaults filled in where it matters here. */
 export interface Together {
   readonly settings: Settings;
   readonly ports: Readonly<Record<"httpPort" | "grpcPort" | "adminPort", number>>;
   readonly policies: ReadonlyMap<string, PlacedPolicy>;
+  /** Of all policies that are written, those included that are wrong. */
+  readonly policyNames: readonly string[];
   /** Settings of which only so much is known, that they are wrong. */
   readonly wrong: ReadonlySet<keyof Settings>;
   /** Whether nothing else is wrong: only then the policies above are all there are. */
@@ -26,7 +31,11 @@ export interface Together {
 
 /** Returns what clashes. */
 export function checkTogether(together: Together): Problem[] {
-  const problems = [...checkPorts(together), ...checkCoordinations(together)];
+  const problems = [
+    ...checkPorts(together),
+    ...checkCoordinations(together),
+    ...checkDefaultPolicy(together),
+  ];
   return problems.length > 0 || !together.complete ? problems : checkWhole(together);
 }
 
@@ -81,6 +90,21 @@ function checkMemory(settings: Settings, policies: ReadonlyMap<string, PlacedPol
   return problems;
 }
 
+function checkDefaultPolicy({ settings, policyNames }: Together): Problem[] {
+  const { defaultPolicy } = settings;
+  // Where no policies could be read there is nothing to choose from.
+  if (defaultPolicy === undefined || policyNames.length === 0) return [];
+  const { value, place } = defaultPolicy;
+  if (policyNames.includes(value)) return [];
+  const meant = didYouMean(value, policyNames);
+  const right =
+    meant === "" && policyNames.length <= MAX_NAMES
+      ? `; there are ${policyNames.join(", ")}`
+      : meant;
+  const message = `defaultPolicy must be the name of a policy, got ${show(value)}${from(defaultPolicy)}${right}`;
+  return [createProblem(message, place)];
+}
+
 /** Says which variable set a value, as its place says it of a file. */
 function from(setting: Setting<unknown> | undefined): string {
   return setting?.variable === undefined ? "" : ` (from ${setting.variable})`;
@@ -96,6 +120,9 @@ function checkWhole({ settings, policies }: Together): Problem[] {
       policies: Object.fromEntries(options),
       ...(shared ? { store: createSharedStandIn() } : {}),
       ...(settings.coordination === undefined ? {} : { coordination: settings.coordination.value }),
+      ...(settings.defaultPolicy === undefined
+        ? {}
+        : { defaultPolicy: settings.defaultPolicy.value }),
     });
     return [];
   } catch (error) {
@@ -109,9 +136,11 @@ function createSharedStandIn(): Store {
   return {
     shared: true,
     decide: memory.decide.bind(memory),
+    run: memory.run.bind(memory),
+    split: memory.split.bind(memory),
     reset: memory.reset.bind(memory),
     ping: () => {},
-    acquire: () => {},
-    release: () => {},
+    attach: () => {},
+    detach: () => {},
   };
 }

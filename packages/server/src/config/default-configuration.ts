@@ -1,11 +1,12 @@
-// What is served where nothing is configured: safe defaults, and policies that show both algorithms at work.
+// What is served where nothing is configured: safe defaults, and policies to try out.
 
-import { fixedWindow, type PolicyOptions, tokenBucket } from "tidegate";
+import { concurrency, fixedWindow, type PolicyOptions, tokenBucket } from "tidegate";
 import type { Configuration } from "../configuration.ts";
 
 /**
  * The policies of a service without a file. `api`: bursts of 100, 10 a second in the long run, and at most 1,000 in any
- * clock minute. `login`: 5 at once and one more every 12 seconds, so that a sixth try in a row is denied.
+ * clock minute. `login`: 5 at once and one more every 12 seconds, so that a sixth try in a row is denied. `jobs`: 3
+ * permits, each held for 30 seconds at most.
  * tidegate.example.yaml writes the same; a test holds the two equal.
  */
 export const EXAMPLE_POLICIES: Readonly<Record<string, PolicyOptions>> = {
@@ -16,6 +17,7 @@ export const EXAMPLE_POLICIES: Readonly<Record<string, PolicyOptions>> = {
     ],
   },
   login: { limits: [tokenBucket({ capacity: 5, refill: "5/1m" })] },
+  jobs: { limits: [concurrency({ limit: 3, lease: "30s" })] },
 };
 
 /** Every setting but the policies, as it is where nothing sets it. */

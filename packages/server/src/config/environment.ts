@@ -10,6 +10,7 @@ import {
   COORDINATIONS,
   checkDrainTimeout,
   checkHost,
+  checkPolicyName,
   checkPort,
   checkStore,
   checkWord,
@@ -28,6 +29,7 @@ export const CONFIG_VARIABLE = "TIDEGATE_CONFIG";
 export const VARIABLES = {
   store: "TIDEGATE_STORE",
   coordination: "TIDEGATE_COORDINATION",
+  defaultPolicy: "TIDEGATE_DEFAULT_POLICY",
   host: "TIDEGATE_HOST",
   httpPort: "TIDEGATE_HTTP_PORT",
   grpcPort: "TIDEGATE_GRPC_PORT",
@@ -66,6 +68,7 @@ export function readEnvironment(environment: Environment): EnvironmentSettings {
     coordination: read<CoordinationName>("coordination", (text) => {
       return checkWord(COORDINATIONS, text);
     }),
+    defaultPolicy: read("defaultPolicy", checkPolicyName),
     host: read("host", checkHost),
     httpPort: readPort("httpPort"),
     grpcPort: readPort("grpcPort"),

@@ -63,7 +63,9 @@ export async function loadConfiguration(options: LoadOptions): Promise<LoadedCon
     }),
   );
   const complete = problems.length === 0;
-  const clashes = checkTogether({ settings, ports: values, policies, wrong, complete });
+  const policyNames = file?.policyNames ?? Object.keys(EXAMPLE_POLICIES);
+  const together = { settings, ports: values, policies, policyNames, wrong, complete };
+  const clashes = checkTogether(together);
   if (problems.length > 0 || clashes.length > 0) {
     return { problems: sortProblems([...problems, ...clashes]), warnings };
   }

@@ -10,6 +10,7 @@ import {
   COORDINATIONS,
   checkDrainTimeout,
   checkHost,
+  checkPolicyName,
   checkPort,
   checkStore,
   checkWord,
@@ -26,16 +27,32 @@ export interface PlacedPolicy {
 /** What a file sets; policies that are wrong are left out. */
 export interface FileSettings extends ReadSettings {
   readonly policies: ReadonlyMap<string, PlacedPolicy>;
+  /** Of all policies that are written, those included that are wrong. */
+  readonly policyNames: readonly string[];
 }
 
-const KEYS = ["store", "coordination", "policies", "host", "ports", "log", "drain"];
+const KEYS = [
+  "store",
+  "coordination",
+  "policies",
+  "defaultPolicy",
+  "host",
+  "ports",
+  "log",
+  "drain",
+];
 const EXAMPLE = `{ policies: { api: { limits: [${LIMIT_EXAMPLE}] } } }`;
 
 /** Reads the bytes of the file called `name`. */
 export function readFileSettings(name: string, bytes: Uint8Array): FileSettings {
   const file = new YamlFile(name, bytes);
   const { root } = file;
-  const nothing = { policies: new Map(), wrong: new Set<never>(), problems: file.problems };
+  const nothing = {
+    policies: new Map(),
+    policyNames: [],
+    wrong: new Set<never>(),
+    problems: file.problems,
+  };
   if (root === null) return nothing;
   const top: Field = { path: "", name: "", key: root, value: root };
   const fields = file.readMap(top, KEYS, EXAMPLE);
@@ -63,15 +80,20 @@ export function readFileSettings(name: string, bytes: Uint8Array): FileSettings 
     wrong.add(setting);
     return undefined;
   };
-  const policies = fields.get("policies");
-  if (policies === undefined) {
+  const policiesField = fields.get("policies");
+  if (policiesField === undefined) {
     file.report(root, `policies is missing: write at least one, such as ${EXAMPLE.slice(2, -2)}`);
   }
+  const { policies, names } =
+    policiesField === undefined
+      ? { policies: new Map(), names: [] }
+      : readPolicies(file, policiesField);
   return {
     store: read("store", fields.get("store"), checkStore),
     coordination: read<CoordinationName>("coordination", fields.get("coordination"), (value) => {
       return checkWord(COORDINATIONS, value);
     }),
+    defaultPolicy: read("defaultPolicy", fields.get("defaultPolicy"), checkPolicyName),
     host: read("host", fields.get("host"), checkHost),
     httpPort: read("httpPort", ports.get("http"), checkPort),
     grpcPort: read("grpcPort", ports.get("grpc"), checkPort),
@@ -79,18 +101,21 @@ export function readFileSettings(name: string, bytes: Uint8Array): FileSettings 
     logLevel: read("logLevel", log.get("level"), (value) => checkWord(LOG_LEVELS, value)),
     drainTimeoutMs: read("drainTimeoutMs", drain.get("timeout"), checkDrainTimeout),
     wrong,
-    policies: policies === undefined ? new Map() : placePolicies(file, policies),
+    policies: placePolicies(file, policies),
+    policyNames: names,
     problems: file.problems,
   };
 }
 
-function placePolicies(file: YamlFile, field: Field): Map<string, PlacedPolicy> {
+function placePolicies(
+  file: YamlFile,
+  policies: ReadonlyMap<string, ReadPolicy>,
+): Map<string, PlacedPolicy> {
   const place = ({ options, coordination }: ReadPolicy): PlacedPolicy => {
     return {
       options,
       coordinationPlace: coordination && file.place(file.valueNode(coordination)),
     };
   };
-  const entries = [...readPolicies(file, field)];
-  return new Map(entries.map(([name, policy]) => [name, place(policy)]));
+  return new Map(Array.from(policies, ([name, policy]) => [name, place(policy)]));
 }

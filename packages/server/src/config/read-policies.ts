@@ -1,17 +1,14 @@
 // Reads the policies of a file.
 
-import {
-  createLimiter,
-  fixedWindow,
-  type Limit,
-  type PolicyOptions,
-  TidegateError,
-} from "tidegate";
-import { LIMIT_EXAMPLE, readLimit } from "./read-limit.ts";
-import { COORDINATIONS, checkWord, messageOf } from "./values.ts";
+import type { PolicyOptions } from "tidegate";
+import { checkPolicyOption, refusalOf, SOME_LIMITS } from "./policy-refusal.ts";
+import { LIMIT_EXAMPLE } from "./read-limit.ts";
+import { LIMITS_EXPECTED, readLimits } from "./read-limits.ts";
+import { readOverrides } from "./read-overrides.ts";
+import { type Checked, COORDINATIONS, checkDuration, checkFlag, checkWord } from "./values.ts";
 import type { Field, YamlFile } from "./yaml-file.ts";
 
-const MAX_LIMITS = 8;
+const KEYS = ["limits", "coordination", "nearLimit", "shadow", "idTtl", "overrides"];
 
 /** A policy that is right by itself, and where it is written. */
 export interface ReadPolicy {
@@ -19,8 +16,15 @@ export interface ReadPolicy {
   readonly coordination: Field | undefined;
 }
 
+/** The policies of a file. */
+export interface ReadPolicies {
+  readonly policies: ReadonlyMap<string, ReadPolicy>;
+  /** Of all that are written, those included that are wrong and so left out above. */
+  readonly names: readonly string[];
+}
+
 /** Reads `policies`; a policy that is wrong is reported and left out. */
-export function readPolicies(file: YamlFile, field: Field): Map<string, ReadPolicy> {
+export function readPolicies(file: YamlFile, field: Field): ReadPolicies {
   const policies = new Map<string, ReadPolicy>();
   const example = `{ api: { limits: [${LIMIT_EXAMPLE}] } }`;
   const fields = file.readMap(field, undefined, example);
@@ -32,62 +36,63 @@ export function readPolicies(file: YamlFile, field: Field): Map<string, ReadPoli
     const read = readPolicy(file, policy);
     if (read !== undefined) policies.set(policy.name, read);
   }
-  return policies;
+  return { policies, names: [...(fields?.keys() ?? [])] };
 }
 
 function readPolicy(file: YamlFile, field: Field): ReadPolicy | undefined {
-  const fields = file.readMap(field, ["limits", "coordination"], `{ limits: [${LIMIT_EXAMPLE}] }`);
+  const before = file.problems.length;
+  const fields = file.readMap(field, KEYS, `{ limits: [${LIMIT_EXAMPLE}] }`);
   if (fields === undefined) return undefined;
-  const coordination = fields.get("coordination");
-  const word =
-    coordination && file.readValue(coordination, (value) => checkWord(COORDINATIONS, value));
-  const limits = readLimits(file, field, fields.get("limits"));
-  const whole = checkWhole(file, field, fields.get("limits"), limits);
-  if (!whole || limits === undefined || (coordination !== undefined && word === undefined)) {
-    return undefined;
-  }
-  return {
-    options: { limits, ...(word === undefined ? {} : { coordination: word }) },
-    coordination,
+  const read = (name: string, check: (value: unknown) => Checked<unknown>) => {
+    const given = fields.get(name);
+    const value = given && file.readValue(given, check);
+    return value === undefined ? {} : { [name]: value };
   };
-}
-
-function readLimits(file: YamlFile, policy: Field, field: Field | undefined): Limit[] | undefined {
-  const expected = `a list of 1 to ${MAX_LIMITS} limits such as [${LIMIT_EXAMPLE}]`;
-  if (field === undefined) {
-    file.report(policy.key, `${policy.path}.limits is missing: write ${expected}`);
-    return undefined;
+  const settings: Omit<PolicyOptions, "limits"> = {
+    ...read("coordination", (value) => checkWord(COORDINATIONS, value)),
+    ...read("nearLimit", (value) => checkPolicyOption("nearLimit", value)),
+    ...read("shadow", checkFlag),
+    ...read("idTtl", checkIdTtl),
+  };
+  const limitsField = fields.get("limits");
+  const limits = limitsField && readLimits(file, limitsField);
+  if (limitsField === undefined) {
+    file.report(field.key, `${field.path}.limits is missing: write ${LIMITS_EXPECTED}`);
   }
-  const items = file.readList(field, expected);
-  if (items === undefined) return undefined;
-  if (items.length < 1 || items.length > MAX_LIMITS) {
-    file.report(
-      file.valueNode(field),
-      `${field.path} must be ${expected}, got ${items.length} of them`,
-    );
-    return undefined;
-  }
-  const limits = items.map((item) => readLimit(file, item));
-  return limits.every((limit) => limit !== undefined) ? limits : undefined;
+  const overridesField = fields.get("overrides");
+  const overrides = overridesField && readOverrides(file, overridesField, limits);
+  const { coordination: _, ...decided } = settings;
+  // A policy whose limits are wrong may have a wrong name besides.
+  checkWhole(file, field, fields, {
+    ...decided,
+    limits: limits ?? SOME_LIMITS,
+    ...(overrides === undefined ? {} : { overrides }),
+  });
+  if (limits === undefined || file.problems.length > before) return undefined;
+  return {
+    options: { ...settings, limits, ...(overrides === undefined ? {} : { overrides }) },
+    coordination: fields.get("coordination"),
+  };
 }
 
 /** Has the library check what only the whole policy shows: its own name, and that its limits' names differ. */
 function checkWhole(
   file: YamlFile,
   policy: Field,
-  limitsField: Field | undefined,
-  limits: readonly Limit[] | undefined,
-): boolean {
-  // A policy whose limits are wrong may have a wrong name besides.
-  const checked = limits ?? [fixedWindow({ limit: 1, window: "1s" })];
-  try {
-    createLimiter({ policies: { [policy.name]: { limits: checked } } });
-    return true;
-  } catch (error) {
-    const message = messageOf(error);
-    const ofLimits = error instanceof TidegateError && error.field?.endsWith(".limits") === true;
-    if (ofLimits && limitsField !== undefined) file.report(file.valueNode(limitsField), message);
-    else file.report(policy.key, `${policy.path}: ${message}`);
-    return false;
-  }
+  fields: ReadonlyMap<string, Field>,
+  options: PolicyOptions,
+): void {
+  const refusal = refusalOf(policy.name, options);
+  if (refusal === undefined) return;
+  const { field, message } = refusal;
+  const prefix = `policies.${policy.name}.`;
+  const name = field.startsWith(prefix) ? /^\w*/.exec(field.slice(prefix.length))![0] : "";
+  const at = fields.get(name);
+  if (at === undefined) file.report(policy.key, `${policy.path}: ${message}`);
+  else file.report(file.valueNode(at), message);
+}
+
+function checkIdTtl(value: unknown): Checked<unknown> {
+  const checked = checkDuration(value);
+  return "wrong" in checked ? checked : checkPolicyOption("idTtl", value);
 }

@@ -34,6 +34,19 @@ export function checkWord<T extends string>(words: readonly T[], value: unknown)
   return { wrong: `must be ${listOf(words)}, got ${show(value)}${didYouMean(value, words)}` };
 }
 
+/** Checks what is on or off. */
+export function checkFlag(value: unknown): Checked<boolean> {
+  if (typeof value === "boolean") return { value };
+  return { wrong: `must be true or false, got ${show(value)}` };
+}
+
+/** Checks the name of a policy as far as it can be without knowing the policies. */
+export function checkPolicyName(value: unknown): Checked<string> {
+  // A policy that is called 1 is written as a number.
+  if (typeof value === "string" || typeof value === "number") return { value: String(value) };
+  return { wrong: `must be a policy's name, got ${show(value)}` };
+}
+
 /** Checks a port; 0 takes any free one. */
 export function checkPort(value: unknown): Checked<number> {
   if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 65_535) {
@@ -112,6 +125,7 @@ export function messageOf(error: unknown): string {
   throw error;
 }
 
-function listOf(words: readonly string[]): string {
+/** Lists words as a sentence does: "a, b or c". */
+export function listOf(words: readonly string[]): string {
   return words.length < 2 ? words.join() : `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }

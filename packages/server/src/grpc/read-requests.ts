@@ -89,7 +89,10 @@ export function decodeBatchRequest(bytes: Buffer): Decoded<CheckRequest[]> {
   });
 }
 
-/** Reads a CheckEveryRequest; one of more than 64 requests is wrong and not read further. */
+/**
+ * Reads a CheckEveryRequest; one of more than 64 requests is wrong and not read further, and so is one that names a
+ * request of them: it is charged with all of them or not at all.
+ */
 export function decodeEveryRequest(bytes: Buffer): Decoded<EveryRequest> {
   return decoded(bytes, (reader) => {
     const requests: CheckRequest[] = [];
@@ -98,7 +101,9 @@ export function decodeEveryRequest(bytes: Buffer): Decoded<EveryRequest> {
       if (field === EVERY_ID) id = reader.string("id", "");
       else reader.skip(field & 7);
     });
-    return { requests, id };
+    const named = requests.findIndex((request) => request.id !== undefined);
+    if (named === -1) return { requests, id };
+    throw new WireError(`requests[${named}].id must be left out: one id is for all of them`);
   });
 }
 

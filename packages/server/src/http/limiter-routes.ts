@@ -120,5 +120,5 @@ function route<Read, Answer>(
 }
 
 function headersOf(decision: Decision, limiter: Limiter): Record<string, string> {
-  return { ...rateLimitHeaders(decision, limiter.describe(decision.policy)) };
+  return { ...rateLimitHeaders(decision, limiter.describe(decision.policy, decision.key)) };
 }

@@ -11,10 +11,7 @@ function object(properties: Properties, optional: readonly string[] = [], descri
   return description === undefined ? schema : { ...schema, description };
 }
 
-function requests(most: number, least = 0) {
-  const items = reference("schemas", "CheckRequest");
-  return { type: "array", minItems: least, maxItems: most, items };
-}
+const list = (schema: string) => ({ type: "array", items: reference("schemas", schema) });
 
 const whole = (description: string) => ({ type: "integer", minimum: 0, description });
 const flag = (description: string) => ({ type: "boolean", description });
@@ -23,11 +20,8 @@ const named: Properties = {
   policy: reference("schemas", "PolicyName"),
   key: reference("schemas", "Key"),
 };
-const check: Properties = {
-  ...named,
-  cost: reference("schemas", "Cost"),
-  id: reference("schemas", "Id"),
-};
+const part: Properties = { ...named, cost: reference("schemas", "Cost") };
+const check: Properties = { ...part, id: reference("schemas", "Id") };
 const held: Properties = { ...named, id: reference("schemas", "Id") };
 
 const decision: Properties = {
@@ -83,13 +77,16 @@ export const schemas = {
       "Names the request, so that it may be repeated after a timeout and is charged once; or what it took",
   },
   CheckRequest: object(check, ["policy", "cost", "id"]),
-  CheckAllRequest: object({ requests: requests(MAX_BATCH) }),
-  CheckAllResponse: object({
-    decisions: { type: "array", items: reference("schemas", "Decision") },
-  }),
-  CheckEveryRequest: object({ requests: requests(MAX_EVERY, 1), id: reference("schemas", "Id") }, [
-    "id",
-  ]),
+  CheckAllRequest: object({ requests: { ...list("CheckRequest"), maxItems: MAX_BATCH } }),
+  CheckAllResponse: object({ decisions: list("Decision") }),
+  CheckEveryPart: object(part, ["policy", "cost"]),
+  CheckEveryRequest: object(
+    {
+      requests: { ...list("CheckEveryPart"), minItems: 1, maxItems: MAX_EVERY },
+      id: reference("schemas", "Id"),
+    },
+    ["id"],
+  ),
   ReserveRequest: object(
     {
       ...check,

@@ -33,9 +33,9 @@ const COST: Field = { type: "number", expected: "a whole number" };
 const ID: Field = { type: "string", expected: "a string" };
 const TTL: Field = { type: "string", expected: 'a duration such as "30s"' };
 
-const STATUS: Shape = { policy: POLICY, key: KEY, cost: COST };
-const CHECK: Shape = { ...STATUS, id: ID };
-const RESERVE: Shape = { ...STATUS, ttl: TTL, id: ID };
+const UNNAMED: Shape = { policy: POLICY, key: KEY, cost: COST };
+const CHECK: Shape = { ...UNNAMED, id: ID };
+const RESERVE: Shape = { ...UNNAMED, ttl: TTL, id: ID };
 const HELD: Shape = { policy: POLICY, key: KEY, id: { ...ID, needed: true } };
 const SETTLE: Shape = { ...HELD, actual: { ...COST, needed: true } };
 const ALL: Shape = { requests: listOf(MAX_BATCH) };
@@ -82,13 +82,13 @@ export function readHeldBody(body: unknown): Held {
 
 /** Reads the body of POST /v1/check-all; a field is named as "requests[3].cost". */
 export function readBatchBody(body: unknown): readonly CheckRequest[] {
-  return readRequests(readFields<EveryRequest>(body, "", ALL).requests, MAX_BATCH);
+  return readRequests(readFields<EveryRequest>(body, "", ALL).requests, MAX_BATCH, CHECK);
 }
 
-/** Reads the body of POST /v1/check-every. */
+/** Reads the body of POST /v1/check-every, whose requests have one id for all of them. */
 export function readEveryBody(body: unknown): EveryRequest {
   const every = readFields<EveryRequest>(body, "", EVERY);
-  return { ...every, requests: readRequests(every.requests, MAX_EVERY) };
+  return { ...every, requests: readRequests(every.requests, MAX_EVERY, UNNAMED) };
 }
 
 /** Reads the query of GET /v1/status, where every value is a string, or a list of them if it was given twice. */
@@ -100,26 +100,30 @@ export function readStatusQuery(query: unknown, url: string): CheckRequest {
     try {
       decodeURIComponent(part);
     } catch {
-      const field = Object.hasOwn(STATUS, name) ? name : undefined;
+      const field = Object.hasOwn(UNNAMED, name) ? name : undefined;
       const detail = `${field ?? "the query"} must be percent-encoded UTF-8`;
       throw new ProblemError("invalid-request", detail, field);
     }
   }
   const { cost } = query as { cost?: unknown };
-  if (cost === undefined) return readFields<CheckRequest>(query, "", STATUS);
+  if (cost === undefined) return readFields<CheckRequest>(query, "", UNNAMED);
   if (typeof cost !== "string" || !/^\d{1,15}$/.test(cost)) {
     throw wrong("cost", COST.expected, cost);
   }
-  return readFields<CheckRequest>({ ...(query as object), cost: Number(cost) }, "", STATUS);
+  return readFields<CheckRequest>({ ...(query as object), cost: Number(cost) }, "", UNNAMED);
 }
 
-function readRequests(requests: readonly unknown[], most: number): readonly CheckRequest[] {
+function readRequests(
+  requests: readonly unknown[],
+  most: number,
+  shape: Shape,
+): readonly CheckRequest[] {
   if (requests.length > most) {
     const detail = `requests must be at most ${most}, got ${requests.length}`;
     throw new ProblemError("invalid-request", detail, "requests");
   }
   return requests.map((request, index) => {
-    return readFields<CheckRequest>(request, `requests[${index}]`, CHECK);
+    return readFields<CheckRequest>(request, `requests[${index}]`, shape);
   });
 }
 

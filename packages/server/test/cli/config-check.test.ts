@@ -17,6 +17,7 @@ test("a right file ends with 0 and says what would be served", async () => {
   Store     memory (this process alone; gone when it ends)
   Policies  api    100 at once, refilled at 10/s; 1,000 per 1m
             login  5 at once, refilled at 5/m
+            jobs   3 at once, each held 30s at most
 `,
     stderr: "",
   });

@@ -2,8 +2,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fixedWindow, tokenBucket } from "tidegate";
+import {
+  calendarWindow,
+  concurrency,
+  fixedWindow,
+  type Limit,
+  leakyBucket,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+} from "tidegate";
 import { writeBanner } from "../../src/cli/banner.ts";
+import { sayPolicies } from "../../src/cli/summary.ts";
 import { sayDuration, sayLimit } from "../../src/cli/words.ts";
 import { accepted, load, POLICIES } from "../config/support.ts";
 
@@ -58,6 +68,39 @@ test("says a window in its largest unit", () => {
   ]);
 });
 
+const rules: readonly (readonly [Limit, string])[] = [
+  [slidingWindow({ limit: 1_000, window: "1h" }), "about 1,000 in any 1h"],
+  [slidingLog({ limit: 5, window: "2s" }), "5 in any 2s"],
+  [leakyBucket({ rate: "10/s", queue: 50 }), "10/s, up to 50 waiting"],
+  [leakyBucket({ rate: "100/15m", queue: 0 }), "400/h, none waiting"],
+  [
+    calendarWindow({ limit: 1_000, per: "month", timeZone: "Europe/Berlin" }),
+    "1,000 per month in Europe/Berlin",
+  ],
+  [calendarWindow({ limit: 5, per: "day" }), "5 per day in UTC"],
+  [concurrency({ limit: 3, lease: "30s" }), "3 at once, each held 30s at most"],
+  [tokenBucket({ capacity: 10, refill: "1/s", soft: true }), "10 at once, refilled at 1/s (soft)"],
+  [slidingLog({ limit: 5, window: "2s", soft: true }), "5 in any 2s (soft)"],
+];
+
+for (const [limit, expected] of rules) {
+  test(`says a limit as ${expected}`, () => assert.equal(sayLimit(limit), expected));
+}
+
+test("what is special about a policy is said after its limits", async () => {
+  const limits = "limits: [{ algorithm: fixed-window, limit: 1, window: 1s }]";
+  const vip = '{ key: "user:vip-*", unlimited: true }';
+  const text =
+    `store: redis://h\ndefaultPolicy: a\npolicies:\n  a: { ${limits} }\n` +
+    `  b: { ${limits}, shadow: true, overrides: [${vip}] }\n` +
+    `  cc: { ${limits}, coordination: local, overrides: [${vip}, { key: x, blocked: true }] }\n`;
+  assert.deepEqual(sayPolicies(accepted(await load(text))), [
+    "a   1 per 1s (default)",
+    "b   1 per 1s (shadow: never denies, 1 override)",
+    "cc  1 per 1s (local, 2 overrides)",
+  ]);
+});
+
 async function bannerOf(text: string | undefined, host = "127.0.0.1", ready = true) {
   const configuration = accepted(await load(text));
   const at = (port: number) => ({ host, port });
@@ -90,6 +133,15 @@ test("the banner gives lines to paste, with a real policy and the real ports", a
   assert.match(banner, /Metrics {3}http:\/\/127\.0\.0\.1:18082\/metrics\n/);
   assert.match(banner, /From {6}tidegate\.yaml\n/);
   assert.doesNotMatch(banner, /write them to tidegate\.yaml/);
+});
+
+test("the banner asks what is answered: permits are acquired, all else is checked", async () => {
+  const jobs = "jobs: { limits: [{ algorithm: concurrency, limit: 1, lease: 1s }] }";
+  const other = "other: { limits: [{ algorithm: fixed-window, limit: 1, window: 1s }] }";
+  const both = await bannerOf(`policies: { ${jobs}, ${other} }\n`);
+  assert.match(both, /\/v1\/check .*"policy":"other".*\n.*"policy":"other".*\/CheckLimit\n/);
+  const alone = await bannerOf(`policies: { ${jobs} }\n`);
+  assert.match(alone, /\/v1\/acquire .*"policy":"jobs".*\n.*"policy":"jobs".*\/Acquire\n/);
 });
 
 test("an address that means all addresses is called by one of them", async () => {

@@ -11,15 +11,8 @@ const STORES =
   "or redis+sentinel://host:26379,host:26379/master-name";
 const DURATION = 'a duration such as "500ms", "10s", "1m", "2h" or "1d"';
 const WITH_UNIT = 'a duration with its unit, such as "500ms", "10s", "1m", "2h" or "1d"';
-const NAME = '1 to 64 letters, digits, ".", "_" or "-", starting with a letter or digit';
 const HOST = 'an IP address or host name without a port, such as 127.0.0.1, 0.0.0.0 or "::"';
 const PORT = "a port from 1 to 65535, or 0 for any free one";
-const RATE = 'a rate such as "10/s", "100/15m" or "1/30d" (whole units)';
-
-/** A file with one limit, at line 1, column 28. */
-const limit = (text: string) => `policies: { api: { limits: [${text}] } }\n`;
-const policy = (text: string) => `policies: { api: ${text} }\n`;
-const L = "policies.api.limits[0]";
 
 const cases: readonly (readonly [string, string, ...string[]])[] = [
   // The file as a whole.
@@ -41,7 +34,7 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   [
     "unknown key like none",
     `${POLICIES}metrics: true\n`,
-    "2:1: unknown key metrics; known are store, coordination, policies, host, ports, log, drain",
+    "2:1: unknown key metrics; known are store, coordination, policies, defaultPolicy, host, ports, log, drain",
   ],
   ["key twice", `${POLICIES}host: a\nhost: b\n`, "3:1: host is written twice, first in line 2"],
   [
@@ -189,182 +182,6 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
     "drain too long",
     `${POLICIES}drain: { timeout: 2h }\n`,
     '2:19: drain.timeout must be a duration from 1ms to 1h, got "2h"',
-  ],
-  // Policies.
-  [
-    "policies a list",
-    "policies: []\n",
-    `1:11: policies must be a map such as ${FILE.slice(12, -2)}, got a list`,
-  ],
-  [
-    "policies empty",
-    "policies: {}\n",
-    `1:11: policies must have at least one policy, such as ${FILE.slice(12, -2)}`,
-  ],
-  [
-    "policies nothing",
-    "policies:\n",
-    `1:10: policies must be a map such as ${FILE.slice(12, -2)}, got nothing`,
-  ],
-  [
-    "policy a number",
-    policy("5"),
-    `1:18: policies.api must be a map such as { limits: [${LIMIT}] }, got 5`,
-  ],
-  [
-    "policy's name",
-    `policies: { a b: { limits: [${LIMIT}] } }\n`,
-    `1:13: policies["a b"]: the name of a policy must be ${NAME}, got "a b"`,
-  ],
-  [
-    "policy twice",
-    `policies:\n  a: { limits: [${LIMIT}] }\n  a: { limits: [${LIMIT}] }\n`,
-    "3:3: policies.a is written twice, first in line 2",
-  ],
-  [
-    "policy's coordination",
-    policy(`{ coordination: hybrid, limits: [${LIMIT}] }`),
-    '1:34: policies.api.coordination must be local or central, got "hybrid"',
-  ],
-  [
-    "feature of the future",
-    policy(`{ onStoreFailure: allow, limits: [${LIMIT}] }`),
-    "1:20: unknown key policies.api.onStoreFailure; known are limits, coordination",
-  ],
-  [
-    "limits misspelt",
-    policy(`{ limit: [${LIMIT}] }`),
-    `1:13: policies.api.limits is missing: write a list of 1 to 8 limits such as [${LIMIT}]`,
-    "1:20: unknown key policies.api.limit; did you mean limits?",
-  ],
-  [
-    "limits a map",
-    policy(`{ limits: ${LIMIT} }`),
-    `1:28: policies.api.limits must be a list of 1 to 8 limits such as [${LIMIT}], got a map`,
-  ],
-  [
-    "no limits",
-    policy("{ limits: [] }"),
-    `1:28: policies.api.limits must be a list of 1 to 8 limits such as [${LIMIT}], got 0 of them`,
-  ],
-  [
-    "nine limits",
-    policy(`{ limits: [${Array(9).fill(LIMIT).join(", ")}] }`),
-    `1:28: policies.api.limits must be a list of 1 to 8 limits such as [${LIMIT}], got 9 of them`,
-  ],
-  [
-    "limits of one name",
-    policy(
-      "{ limits: [{ algorithm: fixed-window, limit: 1, window: 1s, name: a }, " +
-        "{ algorithm: fixed-window, limit: 2, window: 1m, name: a }] }",
-    ),
-    '1:28: policies.api.limits must have names that differ, got "a" twice',
-  ],
-  // Limits.
-  ["limit a text", limit("100/s"), `1:29: ${L} must be a map such as ${LIMIT}, got a text`],
-  [
-    "algorithm missing",
-    limit("{ limit: 1, window: 1s }"),
-    `1:29: ${L}.algorithm is missing: write token-bucket or fixed-window`,
-  ],
-  [
-    "algorithm misspelt",
-    limit("{ algorithm: fixed-windw, limit: 1, window: 1s }"),
-    `1:42: ${L}.algorithm must be token-bucket or fixed-window, got "fixed-windw"; did you mean fixed-window?`,
-  ],
-  [
-    "algorithm of the future",
-    limit("{ algorithm: sliding-window, limit: 1, window: 1s }"),
-    `1:42: ${L}.algorithm must be token-bucket or fixed-window, got "sliding-window"`,
-  ],
-  [
-    "capacity 0",
-    limit("{ algorithm: token-bucket, capacity: 0, refill: 1/s }"),
-    `1:66: ${L}.capacity must be a positive integer, got 0`,
-  ],
-  [
-    "capacity -1",
-    limit("{ algorithm: token-bucket, capacity: -1, refill: 1/s }"),
-    `1:66: ${L}.capacity must be a positive integer, got -1`,
-  ],
-  [
-    "capacity 1.5",
-    limit("{ algorithm: token-bucket, capacity: 1.5, refill: 1/s }"),
-    `1:66: ${L}.capacity must be a positive integer, got 1.5`,
-  ],
-  [
-    "capacity a text",
-    limit('{ algorithm: token-bucket, capacity: "9", refill: 1/s }'),
-    `1:66: ${L}.capacity must be a positive integer, got "9"`,
-  ],
-  [
-    "capacity with underscores",
-    limit("{ algorithm: token-bucket, capacity: 1_000, refill: 1/s }"),
-    `1:66: ${L}.capacity must be a positive integer, got "1_000"`,
-  ],
-  [
-    "capacity infinite",
-    limit("{ algorithm: token-bucket, capacity: .inf, refill: 1/s }"),
-    `1:66: ${L}.capacity must be a positive integer, got Infinity`,
-  ],
-  [
-    "capacity too high",
-    limit("{ algorithm: token-bucket, capacity: 1000000001, refill: 1/s }"),
-    `1:66: ${L}.capacity must be at most 1000000000, got 1000000001`,
-  ],
-  [
-    "refill a number",
-    limit("{ algorithm: token-bucket, capacity: 1, refill: 10 }"),
-    `1:77: ${L}.refill must be ${RATE}, got 10`,
-  ],
-  [
-    "refill of none",
-    limit("{ algorithm: token-bucket, capacity: 1, refill: 0/s }"),
-    `1:77: ${L}.refill must be ${RATE}, got "0/s"`,
-  ],
-  [
-    "refill too slow",
-    limit("{ algorithm: token-bucket, capacity: 2, refill: 1/36500d }"),
-    `1:77: ${L}.refill must fill the capacity of 2 within 36500d, got "1/36500d"`,
-  ],
-  [
-    "a bucket's both missing",
-    limit("{ algorithm: token-bucket }"),
-    `1:29: ${L}.capacity is missing: write how many units it holds, such as capacity: 100`,
-    `1:29: ${L}.refill is missing: write how fast units come back, such as refill: 10/s`,
-  ],
-  [
-    "a window's both missing",
-    limit("{ algorithm: fixed-window }"),
-    `1:29: ${L}.limit is missing: write how many units a window admits, such as limit: 1000`,
-    `1:29: ${L}.window is missing: write how long a window is, such as window: 1m`,
-  ],
-  [
-    "window without unit",
-    limit("{ algorithm: fixed-window, limit: 1, window: 60 }"),
-    `1:74: ${L}.window must be ${WITH_UNIT}, got 60`,
-  ],
-  [
-    "window of nothing",
-    limit("{ algorithm: fixed-window, limit: 1, window: 0s }"),
-    `1:74: ${L}.window must be ${DURATION}, from 1ms to 36500d in whole milliseconds, got "0s"`,
-  ],
-  [
-    "another algorithm's key",
-    limit("{ algorithm: token-bucket, capacity: 1, refill: 1/s, window: 1s }"),
-    `1:82: unknown key ${L}.window; known are algorithm, capacity, refill, name`,
-  ],
-  [
-    "limit's name",
-    limit("{ algorithm: fixed-window, limit: 1, window: 1s, name: a/b }"),
-    `1:84: ${L}.name must be ${NAME}, got "a/b"`,
-  ],
-  [
-    "several at once",
-    limit("{ algorithm: token-bucket, capacty: 1, refill: 1 }"),
-    `1:29: ${L}.capacity is missing: write how many units it holds, such as capacity: 100`,
-    `1:56: unknown key ${L}.capacty; did you mean capacity?`,
-    `1:76: ${L}.refill must be ${RATE}, got 1`,
   ],
 ];
 

@@ -27,6 +27,13 @@ test("tidegate.example.yaml and the last example are what is served without a fi
   assert.deepEqual(accepted(await load(blocks.at(-1))), { coordination, ...configuration });
 });
 
+test("what tidegate.example.yaml has in comments is right too", async () => {
+  const commented = /^ {2}# calls:\n(?: {2}# {3}.*\n)+/m.exec(example)![0].replaceAll("  # ", "  ");
+  const configuration = accepted(await load(`policies:\n${commented}defaultPolicy: calls\n`));
+  assert.deepEqual(Object.keys(configuration.policies), ["calls"]);
+  assert.match(example, /^# defaultPolicy: api$/m);
+});
+
 test("docs/configuration.md names every variable, and no other", () => {
   const named = new Set(documentation.match(/TIDEGATE_[A-Z_]*[A-Z]/g));
   assert.deepEqual([...named].sort(), ["TIDEGATE_CONFIG", ...Object.values(VARIABLES)].sort());

@@ -52,11 +52,35 @@ test("an alias to what it stands in is refused, not followed", () => {
   const problems = problemsOf("policies: &p\n  api: *p\n");
   assert.match(
     problems.join("\n"),
-    /unknown key policies\.api\.api; known are limits, coordination/,
+    /unknown key policies\.api\.api; known are limits, coordination, nearLimit/,
   );
 });
 
 test("a hundred thousand keys are refused in good time", () => {
   const text = Array.from({ length: 100_000 }, (_, index) => `k${index}: 1`).join("\n");
   assert.equal(problemsOf(text).length, 100_001);
+});
+
+/** As many overrides as fit into a file, each as `write` writes it. */
+const manyOverrides = (write: (index: number) => string) => {
+  const lines = Array.from({ length: 10_000 }, (_, index) => `      - ${write(index)}\n`);
+  const limits = "    limits:\n      - &l { algorithm: fixed-window, limit: 1, window: 1s }\n";
+  return `policies:\n  api:\n${limits}    overrides:\n${lines.join("")}`;
+};
+
+test("ten thousand overrides are read, and where all are wrong, all are reported, in good time", () => {
+  const right = [
+    manyOverrides((index) => `{ key: "user:${index}", limits: [*l], until: 2027-01-01T00:00:00Z }`),
+    manyOverrides((index) => `{ key: "user:${index}-*", unlimited: true }`),
+    manyOverrides((index) => {
+      return `{ key: "${index}", limits: [{ algorithm: fixed-window, limit: 1, window: 1s }] }`;
+    }),
+  ];
+  for (const text of right) assert.deepEqual(problemsOf(text), []);
+  const wrong = problemsOf(manyOverrides((index) => `{ key: "a*${index}*", blocked: true }`));
+  assert.equal(wrong.length, 10_000);
+  assert.match(wrong[9_999]!, /^f\.yaml:10005:16: policies\.api\.overrides\[9999\]\.key must be/);
+  const same = problemsOf(manyOverrides(() => "{ key: a, blocked: true }"));
+  assert.equal(same.length, 9_999);
+  assert.match(same[9_998]!, /overrides\[9999\]\.key "a" is written twice, first in line 6$/);
 });

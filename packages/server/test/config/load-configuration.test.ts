@@ -14,6 +14,7 @@ const FULL = `
 store: redis://127.0.0.1:6379
 coordination: central
 host: 0.0.0.0
+defaultPolicy: api
 ports: { http: 1, grpc: 2, admin: 3 }
 log: { level: debug }
 drain: { timeout: 1m }
@@ -39,6 +40,7 @@ test("a file sets everything", async () => {
   assert.deepEqual(settings, {
     store: "redis://127.0.0.1:6379",
     coordination: "central",
+    defaultPolicy: "api",
     host: "0.0.0.0",
     httpPort: 1,
     grpcPort: 2,
@@ -99,6 +101,7 @@ const overrides: readonly (readonly [string, string, Partial<Configuration>])[] 
   ["TIDEGATE_STORE", "redis://other:6380", { store: "redis://other:6380" }],
   ["TIDEGATE_STORE", " redis://other:6380 ", { store: "redis://other:6380" }],
   ["TIDEGATE_COORDINATION", "central", { coordination: "central" }],
+  ["TIDEGATE_DEFAULT_POLICY", "api", { defaultPolicy: "api" }],
   ["TIDEGATE_HOST", "::", { host: "::" }],
   ["TIDEGATE_HTTP_PORT", "9001", { httpPort: 9001 }],
   ["TIDEGATE_GRPC_PORT", "9002", { grpcPort: 9002 }],
@@ -190,6 +193,10 @@ test("a misspelt variable is a warning, a foreign one is nothing", async () => {
 const CENTRAL = "central needs a store that nodes share, such as store: redis://127.0.0.1:6379";
 const policyOf = (coordination: string) =>
   POLICIES.replace("{ limits", `{ coordination: ${coordination}, limits`);
+const NAMES = ["api", "login", ..."abcdefghijk"];
+const many = NAMES.map(
+  (name) => `${name}: { limits: [{ algorithm: fixed-window, limit: 1, window: 1s }] }`,
+);
 const clashes: readonly (readonly [string, string, Environment, ...string[]])[] = [
   [
     "central in memory",
@@ -224,6 +231,43 @@ const clashes: readonly (readonly [string, string, Environment, ...string[]])[] 
       "no policy would be counted in it; set coordination to central, or leave the store out",
   ],
   [
+    "a default policy that there is not",
+    `defaultPolicy: apo\n${POLICIES}`,
+    {},
+    'tidegate.yaml:1:16: defaultPolicy must be the name of a policy, got "apo"; did you mean api?',
+  ],
+  [
+    "a default policy like none",
+    `defaultPolicy: other\n${POLICIES}`,
+    {},
+    'tidegate.yaml:1:16: defaultPolicy must be the name of a policy, got "other"; there are api',
+  ],
+  [
+    "a default policy like none of many",
+    `defaultPolicy: other\npolicies: { ${many.join(", ")} }\n`,
+    {},
+    'tidegate.yaml:1:16: defaultPolicy must be the name of a policy, got "other"',
+  ],
+  [
+    "a default policy that is no name",
+    `defaultPolicy: [api]\n${POLICIES}`,
+    {},
+    "tidegate.yaml:1:16: defaultPolicy must be a policy's name, got a list",
+  ],
+  [
+    "a default policy that there is not, by variable",
+    POLICIES,
+    { TIDEGATE_DEFAULT_POLICY: "login" },
+    'defaultPolicy must be the name of a policy, got "login" (from TIDEGATE_DEFAULT_POLICY); there are api',
+  ],
+  [
+    "a default policy that is wrong itself",
+    "defaultPolicy: api\npolicies: { api: { limits: [] } }\n",
+    {},
+    "tidegate.yaml:2:28: policies.api.limits must be a list of 1 to 8 limits such as " +
+      "[{ algorithm: token-bucket, capacity: 100, refill: 10/s }], got 0 of them",
+  ],
+  [
     "two ports of one number",
     `ports: { http: 9, grpc: 9 }\n${POLICIES}`,
     {},
@@ -253,6 +297,11 @@ test("what is wrong by itself raises no second complaint about what it clashes w
   const text = `store: redis//x\ncoordination: central\nports: { http: x, grpc: 8080 }\n${POLICIES}`;
   const places = refused(await load(text)).map((line) => line.split(" ").slice(0, 2).join(" "));
   assert.deepEqual(places, ["tidegate.yaml:1:8: store", "tidegate.yaml:3:16: ports.http"]);
+});
+
+test("a policy called 1 may be the default, and is written as a number", async () => {
+  const text = `defaultPolicy: 1\n${POLICIES.replace("api", "1")}`;
+  assert.equal(accepted(await load(text)).defaultPolicy, "1");
 });
 
 test("a policy's own coordination is kept", async () => {

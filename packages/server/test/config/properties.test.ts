@@ -3,7 +3,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createLimiter, fixedWindow, tokenBucket } from "tidegate";
+import {
+  burst,
+  calendarWindow,
+  concurrency,
+  createLimiter,
+  fixedWindow,
+  type Limit,
+  leakyBucket,
+  slidingLog,
+  slidingWindow,
+  tokenBucket,
+} from "tidegate";
 import { stringify } from "yaml";
 import { readFileSettings } from "../../src/config/read-file.ts";
 import { accepted, load } from "./support.ts";
@@ -12,20 +23,117 @@ const encoder = new TextEncoder();
 const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/);
 const count = fc.integer({ min: 1, max: 1_000_000 });
 const unit = fc.constantFrom("ms", "s", "m", "h", "d");
+const rate = fc
+  .tuple(fc.integer({ min: 1, max: 10_000 }), fc.constantFrom("s", "m", "5s"))
+  .map(([units, per]) => `${units}/${per}`);
 const bucket = fc.record({
   algorithm: fc.constant("token-bucket" as const),
   capacity: count,
-  refill: fc
-    .tuple(fc.integer({ min: 1, max: 10_000 }), fc.constantFrom("s", "m", "5s"))
-    .map(([units, per]) => `${units}/${per}`),
+  refill: rate,
 });
-const window = fc.record({
-  algorithm: fc.constant("fixed-window" as const),
-  limit: count,
-  window: fc.tuple(fc.integer({ min: 1, max: 999 }), unit).map(([length, of]) => `${length}${of}`),
+const duration = fc
+  .tuple(fc.integer({ min: 1, max: 999 }), unit)
+  .map(([length, of]) => `${length}${of}`);
+const soft = fc.boolean();
+const limit = fc.integer({ min: 1, max: 1_000_000 });
+const windowed = <Name extends string>(algorithm: Name) => {
+  return fc.record(
+    { algorithm: fc.constant(algorithm), limit, window: duration, soft },
+    { requiredKeys: ["algorithm", "limit", "window"] },
+  );
+};
+const calendar = fc.record(
+  {
+    algorithm: fc.constant("calendar-window" as const),
+    limit,
+    per: fc.constantFrom("day" as const, "week" as const, "month" as const),
+    timeZone: fc.constantFrom("UTC", "Europe/Berlin", "America/St_Johns"),
+    soft,
+  },
+  { requiredKeys: ["algorithm", "limit", "per"] },
+);
+const leaky = fc.record({
+  algorithm: fc.constant("leaky-bucket" as const),
+  rate,
+  queue: fc.integer({ min: 0, max: 1_000 }),
 });
-const limits = fc.array(fc.oneof(bucket, window), { minLength: 1, maxLength: 8 });
-const policies = fc.dictionary(name, fc.record({ limits }), { minKeys: 1, maxKeys: 5 });
+const bursting = fc.record({
+  algorithm: fc.constant("burst" as const),
+  rate: fc.integer({ min: 1, max: 100 }).map((units) => `${units}/s`),
+  upTo: fc.integer({ min: 101, max: 200 }).map((units) => `${units}/s`),
+  for: fc.constantFrom("1s", "5s", "1m"),
+});
+const anyLimit = fc.oneof(
+  bucket,
+  windowed("fixed-window"),
+  windowed("sliding-window"),
+  windowed("sliding-log"),
+  calendar,
+  leaky,
+  bursting,
+);
+const PERMITS = { algorithm: "concurrency" as const, limit: 3, lease: "30s" };
+const FACTORIES = {
+  "token-bucket": tokenBucket,
+  "fixed-window": fixedWindow,
+  "sliding-window": slidingWindow,
+  "sliding-log": slidingLog,
+  "leaky-bucket": leakyBucket,
+  "calendar-window": calendarWindow,
+  concurrency,
+  burst,
+} as const;
+interface Written {
+  readonly algorithm: keyof typeof FACTORIES;
+}
+
+/** Three at most, as each may be a burst, which is two, and permits may come to them. */
+const limits = fc.array<Written>(anyLimit, { minLength: 1, maxLength: 3 });
+const overridesOf = (some: fc.Arbitrary<Written[]>) => {
+  const effect = fc.oneof(
+    fc.record({ limits: some }),
+    fc.constant({ unlimited: true }),
+    fc.constant({ blocked: true }),
+  );
+  const until = fc.constantFrom({}, { until: "2027-01-31T12:00:00Z" });
+  const keys = fc.uniqueArray(fc.stringMatching(/^[a-z:]{1,9}\*?$/), { maxLength: 4 });
+  return keys.chain((all) => {
+    const one = (key: string) => {
+      return fc.tuple(effect, until).map(([does, ends]) => ({ key, ...does, ...ends }));
+    };
+    return fc.tuple(...all.map(one));
+  });
+};
+const policy = fc
+  .oneof(
+    limits,
+    limits.map((some) => [...some, PERMITS]),
+  )
+  .chain((some) => {
+    const holds = some.includes(PERMITS);
+    const own = holds ? limits.map((others) => [...others, PERMITS]) : limits;
+    return fc.record(
+      {
+        limits: fc.constant(some),
+        nearLimit: fc.constantFrom("80%", 0.5, 1),
+        shadow: fc.boolean(),
+        idTtl: fc.constantFrom("10s", "1d"),
+        overrides: overridesOf(own),
+      },
+      { requiredKeys: ["limits"] },
+    );
+  });
+const policies = fc.dictionary(name, policy, { minKeys: 1, maxKeys: 5 });
+
+/** Makes of written limits what is to be read. */
+function made(written: readonly Written[]): Limit[] {
+  return written.flatMap(({ algorithm, ...rest }) => {
+    return FACTORIES[algorithm](rest as never);
+  });
+}
+
+/** Leaves out what no two limits share: calendars have functions. */
+const plain = (policiesMade: object): unknown => JSON.parse(JSON.stringify(policiesMade));
 
 test("what is right is read as it was written", async () => {
   await fc.assert(
@@ -34,13 +142,15 @@ test("what is right is read as it was written", async () => {
       const { policies: read } = accepted(await load(text));
       const expected = Object.fromEntries(
         Object.entries(written).map(([policy, options]) => {
-          const made = options.limits.map(({ algorithm: _, ...rest }) => {
-            return "capacity" in rest ? tokenBucket(rest) : fixedWindow(rest);
+          const { overrides } = options;
+          const own = overrides?.map((one) => {
+            return "limits" in one ? { ...one, limits: made(one.limits as Written[]) } : one;
           });
-          return [policy, { limits: made }];
+          const read = { ...options, limits: made(options.limits) };
+          return [policy, own === undefined ? read : { ...read, overrides: own }];
         }),
       );
-      assert.deepEqual(read, expected);
+      assert.deepEqual(plain(read), plain(expected));
       createLimiter({ policies: read });
     }),
     { numRuns: 60 },
@@ -78,10 +188,10 @@ const document = fc.record(
         mostly(
           fc.record(
             {
-              limits: mostly(
-                fc.array(mostly(fc.oneof(bucket, window)), { minLength: 1, maxLength: 8 }),
-              ),
+              limits: mostly(fc.array(mostly(anyLimit), { minLength: 1, maxLength: 8 })),
               coordination: mostly(fc.constantFrom("local", "central")),
+              nearLimit: mostly(fc.constantFrom("80%", 0.5)),
+              overrides: mostly(overridesOf(limits)),
             },
             { requiredKeys: ["limits"] },
           ),
@@ -149,5 +259,14 @@ function sharedStore() {
   const unused = () => {
     throw new Error("never asked");
   };
-  return { shared: true, decide: unused, reset: unused, ping: unused, acquire() {}, release() {} };
+  return {
+    shared: true,
+    decide: unused,
+    run: unused,
+    split: unused,
+    reset: unused,
+    ping: unused,
+    attach() {},
+    detach() {},
+  };
 }

@@ -142,7 +142,7 @@ test("what is wrong with one request is named", async (context) => {
     [{ policy: "api", key: "k".repeat(1_025) }, status.INVALID_ARGUMENT, /^key must be .* 1025/],
     [{ policy: "api", key: "a", cost: 2 ** 32 - 1 }, status.INVALID_ARGUMENT, /^cost must be/],
     [{ policy: "nope", key: "a" }, status.NOT_FOUND, /^unknown policy "nope"/],
-    [{ key: "a" }, status.NOT_FOUND, /policy/],
+    [{ key: "a" }, status.INVALID_ARGUMENT, /^policy must be named/],
     [{ policy: "__proto__", key: "a" }, status.NOT_FOUND, /^unknown policy "__proto__"/],
   ];
   for (const method of ["CheckLimit", "GetStatus"]) {

@@ -22,6 +22,7 @@ const check = fc.record(
   { policy: text(70), key: text(1_100), cost: uint32, id: text(130) },
   { requiredKeys: ["policy", "key"], noNullPrototype: true },
 );
+const unnamed = check.map(({ id: _, ...message }) => message);
 const reserve = fc.record(
   { policy: text(70), key: text(1_100), cost: uint32, id: text(130), ttl_ms: int64 },
   { requiredKeys: ["policy", "key"], noNullPrototype: true },
@@ -35,7 +36,7 @@ interface Codec {
   readonly messages: readonly string[];
   readonly decode: (bytes: Buffer) => Decoded<unknown>;
   readonly given: fc.Arbitrary<Message>;
-  /** What the limiter is to be given for a message, of which nothing or all may be there. */
+  /** What the limiter is to be given for a message, of which nothing or all may be there; undefined is refused. */
   readonly expected: (message: Message) => unknown;
 }
 
@@ -56,7 +57,7 @@ const CODECS: readonly Codec[] = [
   {
     messages: ["GetStatusRequest"],
     decode: decodeStatusRequest,
-    given: check.map(({ id: _, ...message }) => message),
+    given: unnamed,
     expected: asked,
   },
   {
@@ -77,7 +78,10 @@ const CODECS: readonly Codec[] = [
     messages: ["SettleRequest"],
     decode: decodeSettleRequest,
     given: settle,
-    expected: ({ actual, ...message }) => ({ held: asked({ id: "", ...message }), actual }),
+    expected({ actual, ...message }) {
+      if (actual === undefined) return undefined;
+      return { held: asked({ id: "", ...message }), actual };
+    },
   },
   {
     messages: ["CheckLimitsRequest"],
@@ -89,10 +93,13 @@ const CODECS: readonly Codec[] = [
     messages: ["CheckEveryRequest"],
     decode: decodeEveryRequest,
     given: fc.record(
-      { requests: fc.array(check, { maxLength: 20 }), id: text(130) },
+      { requests: fc.array(unnamed, { maxLength: 20 }), id: text(130) },
       { requiredKeys: ["requests"], noNullPrototype: true },
     ),
-    expected: ({ requests, id }) => ({ requests: askedAll(requests), id }),
+    expected({ requests, id }) {
+      const all = askedAll(requests);
+      return all.some((request) => "id" in request) ? undefined : { requests: all, id };
+    },
   },
 ];
 
@@ -121,7 +128,7 @@ for (const codec of CODECS) {
           if ("wrong" in answer) assert.ok(answer.wrong.length > 0);
           const oracle = decodeCanonical(name, bytes);
           if (oracle === undefined) continue;
-          if (name === "SettleRequest" && oracle.actual === undefined) continue;
+          if (expected(oracle) === undefined) continue;
           messagesRead += 1;
           assert.deepEqual(answer, { value: expected(oracle) });
         }
@@ -186,6 +193,16 @@ test("a settlement must say what was really used, be it nothing", () => {
   });
 });
 
+test("what is decided as one has one id for all", () => {
+  const requests = [
+    { policy: "api", key: "a" },
+    { policy: "api", key: "b", id: "own" },
+  ];
+  assert.deepEqual(decodeEveryRequest(encode("CheckEveryRequest", { requests, id: "all" })), {
+    wrong: "requests[1].id must be left out: one id is for all of them",
+  });
+});
+
 test("a status has no id, and skips that of a check", () => {
   const bytes = encode("CheckLimitRequest", { policy: "api", key: "a", cost: 2, id: "i" });
   assert.deepEqual(decodeStatusRequest(bytes), { value: { policy: "api", key: "a", cost: 2 } });
@@ -219,7 +236,7 @@ test("of a field that comes twice the last one counts, as protobuf says", () => 
 
 test("a message cut off anywhere is read as protobufjs would, or refused", () => {
   // protobufjs reads a string at the very end though it is cut off, if it is not in a message of its own.
-  const requests = [{ policy: "api", key: "user:42", cost: 300, id: "i" }, { key: "é€😀" }];
+  const requests = [{ policy: "api", key: "user:42", cost: 300 }, { key: "é€😀" }];
   const bytes = encode("CheckEveryRequest", { requests });
   let refused = 0;
   for (let length = 0; length < bytes.length; length += 1) {

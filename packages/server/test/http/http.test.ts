@@ -112,6 +112,7 @@ const WRONG: readonly (readonly [
   ["POST", "/v1/check", '"a"', 400, "invalid-request", undefined, /an object .* got "a"/],
   ["POST", "/v1/check", "[".repeat(60_000), 400, "invalid-request", undefined, /not JSON/],
   ["POST", "/v1/check", {}, 400, "invalid-request", "key", /a string, got nothing/],
+  ["POST", "/v1/check", { key: "a" }, 400, "invalid-request", "policy", /must be named/],
   ["POST", "/v1/check", { policy: "api" }, 400, "invalid-request", "key", /a string, got nothing/],
   ["POST", "/v1/check", { policy: 1, key: "a" }, 400, "invalid-request", "policy", /name, got 1$/],
   ["POST", "/v1/check", { policy: "api", key: {} }, 400, "invalid-request", "key", /got an object/],

@@ -143,6 +143,7 @@ const WRONG: readonly (readonly [string, unknown, string | undefined, RegExp])[]
   ["check-every", { requests: many(65) }, "requests", /at most 64, got 65/],
   ["check-every", { requests: [A, 1] }, "requests[1]", /an object with policy, key, .* got 1/],
   ["check-every", { requests: [A], id: {} }, "id", /a string, got an object/],
+  ["check-every", { requests: [{ ...A, id: "i" }] }, "requests[0].id", /unknown field/],
   ["reserve", { ...A, ttl: 30 }, "ttl", /a duration such as "30s", got 30/],
   ["reserve", { ...A, cost: "5" }, "cost", /a whole number, got "5"/],
   ["reserve", { ...A, actual: 5 }, "actual", /unknown field/],

@@ -99,7 +99,7 @@ test("what is held is answered as the document says, denied or not", async (cont
   const held = { key: "user:42", id: "i" };
   const calls: readonly (readonly [string, object])[] = [
     ["/v1/check", { ...held, cost: 2 }],
-    ["/v1/check-every", { requests: [held] }],
+    ["/v1/check-every", { requests: [{ key: "user:42", cost: 2 }], id: "i" }],
     ["/v1/reserve", { ...held, ttl: "30s" }],
     ["/v1/settle", { ...held, actual: 0 }],
     ["/v1/refund", held],
