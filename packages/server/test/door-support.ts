@@ -93,6 +93,8 @@ export interface Doors {
   readonly limiter: FakeLimiter;
   readonly telemetry: ServiceTelemetry;
   readonly http: HttpClient;
+  /** Where HTTP is. */
+  readonly url: string;
   readonly grpc: GrpcClient;
   /** Errors that were nobody's request. */
   readonly unexpected: unknown[];
@@ -124,5 +126,7 @@ export async function startDoors(context: Pick<TestContext, "after">): Promise<D
     grpc.close();
     await Promise.all([httpServer.close(), grpcServer.drain(0)]);
   });
-  return { limiter, telemetry, grpc, unexpected, http: createHttpClient(httpServer.port) };
+  const { port } = httpServer;
+  const url = `http://127.0.0.1:${port}`;
+  return { limiter, telemetry, grpc, unexpected, url, http: createHttpClient(port) };
 }

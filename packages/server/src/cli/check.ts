@@ -1,41 +1,31 @@
 // `tidegate check POLICY KEY`: asks a running service over HTTP and says what it answered, to people and to scripts.
 
 import { redactText } from "../config/redact.ts";
+import { sayBody } from "./check-answer.ts";
+import { type CheckOptions, type Question, questionOf } from "./check-question.ts";
 import { type Context, EXIT } from "./context.ts";
-import { createPaint, type Paint } from "./paint.ts";
-import { sayDuration, sayNumber } from "./words.ts";
-
-/** What to ask, and whom. */
-export interface CheckOptions {
-  readonly policy: string;
-  readonly key: string;
-  readonly cost?: number;
-  readonly url: string;
-  /** Take nothing. */
-  readonly peek?: boolean;
-  readonly json?: boolean;
-}
-
-/** A decision as the service writes it. */
-interface Answer {
-  readonly allowed: boolean;
-  readonly policy: string;
-  readonly limitName: string;
-  readonly limit: number;
-  readonly remaining: number;
-  readonly retryAfterMs: number | null;
-  readonly resetAfterMs: number;
-}
+import { createPaint } from "./paint.ts";
+import { sayDuration } from "./words.ts";
 
 const DEADLINE_MS = 10_000;
 
-/** Asks, and returns 0 where it was allowed, 1 where it was denied, and 2 where there is no answer. */
-export async function check(options: CheckOptions, context: Context): Promise<number> {
+/**
+ * Asks, and returns 0 where it was allowed or done, 1 where it was denied or not held any more, and 2 where there is no
+ * answer.
+ * @param misused is told what is wrong with the options, and does not return.
+ */
+export async function check(
+  options: CheckOptions,
+  context: Context,
+  misused: (message: string) => never,
+): Promise<number> {
   const { stdout, stderr, environment } = context;
   const fail = (message: string) => {
     stderr.write(`tidegate: ${message}\n`);
     return EXIT.unusable;
   };
+  const question = questionOf(options);
+  if ("wrong" in question) return misused(question.wrong);
   const base = readUrl(options.url);
   if (base === undefined) {
     const got = redactText(options.url);
@@ -45,17 +35,16 @@ export async function check(options: CheckOptions, context: Context): Promise<nu
   let response: Response;
   let text: string;
   try {
-    response = await send(base, options);
+    response = await send(base, question);
     text = await response.text();
   } catch (error) {
     return fail(describeFailure(base, error));
   }
   const body = parse(text);
-  if (!response.ok || !isAnswer(body)) return fail(describeRefusal(base, response, body));
-  stdout.write(
-    options.json ? `${text}\n` : `${sayAnswer(body, options, createPaint(stdout, environment))}\n`,
-  );
-  return body.allowed ? EXIT.ok : EXIT.failed;
+  const said = response.ok ? sayBody(question, body, createPaint(stdout, environment)) : undefined;
+  if (said === undefined) return fail(describeRefusal(base, response, body));
+  stdout.write(`${options.json ? text : said.text}\n`);
+  return said.code;
 }
 
 function readUrl(text: string): string | undefined {
@@ -66,19 +55,19 @@ function readUrl(text: string): string | undefined {
     : undefined;
 }
 
-function send(base: string, { policy, key, cost, peek }: CheckOptions): Promise<Response> {
+function send(base: string, { kind, path, fields }: Question): Promise<Response> {
   const signal = AbortSignal.timeout(DEADLINE_MS);
-  const asked = { policy, key, ...(cost === undefined ? {} : { cost }) };
-  if (peek) {
-    const query = new URLSearchParams({ policy, key });
-    if (cost !== undefined) query.set("cost", String(cost));
-    return fetch(`${base}/v1/status?${query}`, { signal });
+  if (kind === "peek") {
+    const pairs = Object.entries(fields).map(
+      ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
+    );
+    return fetch(`${base}${path}?${pairs.join("&")}`, { signal });
   }
   const headers = { "content-type": "application/json" };
-  return fetch(`${base}/v1/check`, {
+  return fetch(`${base}${path}`, {
     method: "POST",
     headers,
-    body: JSON.stringify(asked),
+    body: JSON.stringify(fields),
     signal,
   });
 }
@@ -110,29 +99,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isAnswer(body: unknown): body is Answer {
-  if (typeof body !== "object" || body === null) return false;
-  const { allowed, limit, remaining, resetAfterMs } = body as Record<string, unknown>;
-  return typeof allowed === "boolean" && [limit, remaining, resetAfterMs].every(Number.isFinite);
-}
-
-function sayAnswer(answer: Answer, { cost = 1, peek }: CheckOptions, paint: Paint): string {
-  const limit = sayNumber(answer.limit);
-  const of =
-    answer.limitName === answer.policy ? answer.policy : `${answer.policy}, ${answer.limitName}`;
-  const would = peek ? "would be " : "";
-  if (answer.allowed) {
-    const left = `${sayNumber(answer.remaining)} of ${limit} remaining`;
-    const full =
-      answer.resetAfterMs > 0 ? `, all of it in ${sayDuration(answer.resetAfterMs)}` : "";
-    return `${paint("green", `${would}allowed`)}, ${left}${full} (${of})`;
-  }
-  const denied = paint("red", `${would}denied`);
-  if (answer.retryAfterMs === null) {
-    return `${denied} however long it waits: ${sayNumber(cost)} is above the limit of ${limit} (${of})`;
-  }
-  const left = `${of}: ${sayNumber(answer.remaining)} of ${limit} remaining`;
-  return `${denied}, retry in ${sayDuration(answer.retryAfterMs)} (${left})`;
 }

@@ -10,13 +10,20 @@ Examples:
   tidegate serve --config limits.yaml             serve that file
   tidegate check login user:42                    ask the service on this machine; exit 0 allowed, 1 denied
   tidegate check api user:42 --cost 5 --json      take five units, print the answer as JSON
+  tidegate check api user:42 --reserve --cost 20  take an estimate; then --settle ID --actual 12
+  tidegate check jobs user:42 --acquire           take a permit; then --extend ID or --release ID
+  tidegate check --every api=user:42 --every org=org:7
+                                                  both or none of them
   tidegate config check tidegate.yaml             check a file, as in CI; exit 0 right, 2 wrong
   tidegate demo                                   watch three nodes share one limit
   tidegate demo --redis redis://127.0.0.1:6379    the same, counted in Redis
 
-Environment variables win over the file: TIDEGATE_STORE, TIDEGATE_COORDINATION, TIDEGATE_HOST, TIDEGATE_HTTP_PORT,
-TIDEGATE_GRPC_PORT, TIDEGATE_ADMIN_PORT, TIDEGATE_LOG_LEVEL, TIDEGATE_DRAIN_TIMEOUT; TIDEGATE_CONFIG names the file.
+Environment variables win over the file: TIDEGATE_STORE, TIDEGATE_COORDINATION, TIDEGATE_DEFAULT_POLICY, TIDEGATE_HOST,
+TIDEGATE_HTTP_PORT, TIDEGATE_GRPC_PORT, TIDEGATE_ADMIN_PORT, TIDEGATE_LOG_LEVEL, TIDEGATE_DRAIN_TIMEOUT;
+TIDEGATE_CONFIG names the file.
 `;
+
+const MAX_UNITS = 1_000_000_000;
 
 /**
  * Creates the program.
@@ -58,20 +65,47 @@ function addServe(program: Command, context: Context, done: (code: number) => vo
 }
 
 function addCheck(program: Command, context: Context, done: (code: number) => void): void {
-  program
+  // Each asks something else than a check does, and only one thing is asked at a time.
+  const kinds = [
+    new Option("--peek", "only look: take nothing"),
+    new Option("--reserve", "take an estimate, to be settled when the true cost is known"),
+    new Option("--settle <id>", "replace a reservation's estimate by --actual"),
+    new Option("--refund", "give units back"),
+    new Option("--acquire", "take a permit of a policy with a concurrency limit"),
+    new Option("--release <id>", "give a permit back"),
+    new Option("--extend <id>", "begin a permit's lease anew"),
+    new Option(
+      "--every <policy=key>",
+      "decide several as one, all or none; to be repeated",
+    ).argParser((part: string, before: readonly string[] = []) => [...before, part]),
+  ];
+  const command = program
     .command("check")
     .description(
-      "Ask a running service for a decision. Exits with 0 allowed, 1 denied, 2 no answer.",
+      "Ask a running service. Exits with 0 allowed or done, 1 denied or not held, 2 no answer.",
     )
-    .argument("<policy>", "name of the policy")
-    .argument("<key>", "whom it is counted for, such as user:42")
-    .option("--cost <units>", "units to take", wholeNumber(0, 1_000_000_000))
+    .argument("[policy]", 'name of the policy; "" is the default policy')
+    .argument("[key]", "whom it is counted for, such as user:42")
+    .option(
+      "--cost <units>",
+      "units to take, 1 if left out; of --every, of each",
+      wholeNumber(0, MAX_UNITS),
+    )
+    .option("--id <id>", "name of the request, so that it may be repeated and is charged once");
+  for (const kind of kinds) {
+    const others = kinds.filter((other) => other !== kind);
+    command.addOption(kind.conflicts(others.map((other) => other.attributeName())));
+  }
+  command
+    .option("--ttl <duration>", "of --reserve: how long it may be settled, 1m if left out")
+    .option("--actual <units>", "of --settle: what was really used", wholeNumber(0, MAX_UNITS))
     .option("--url <url>", "where the service is", "http://127.0.0.1:8080")
-    .option("--peek", "only look: take nothing")
     .option("--json", "print the answer as JSON")
-    .action(async (policy: string, key: string, options: object) => {
+    .action(async (policy: string | undefined, key: string | undefined, options: object) => {
       const { check } = await import("./check.ts");
-      done(await check({ policy, key, ...options } as Parameters<typeof check>[0], context));
+      const asked = { ...options, policy, key } as Parameters<typeof check>[0];
+      const misused = (message: string) => command.error(`error: ${message}`);
+      done(await check(asked, context, misused));
     });
 }
 

@@ -105,12 +105,15 @@ export function readStatusQuery(query: unknown, url: string): CheckRequest {
       throw new ProblemError("invalid-request", detail, field);
     }
   }
-  const { cost } = query as { cost?: unknown };
-  if (cost === undefined) return readFields<CheckRequest>(query, "", UNNAMED);
-  if (typeof cost !== "string" || !/^\d{1,15}$/.test(cost)) {
-    throw wrong("cost", COST.expected, cost);
+  const fields: Record<string, unknown> = { ...(query as object) };
+  const { cost } = fields;
+  if (cost !== undefined) {
+    if (typeof cost !== "string" || !/^\d{1,15}$/.test(cost)) {
+      throw wrong("cost", COST.expected, cost);
+    }
+    fields.cost = Number(cost);
   }
-  return readFields<CheckRequest>({ ...(query as object), cost: Number(cost) }, "", UNNAMED);
+  return readFields<CheckRequest>(fields, "", UNNAMED);
 }
 
 function readRequests(

@@ -44,9 +44,11 @@ test("the examples are served, five logins are allowed, the sixth is denied", as
   for (let left = 4; left >= 0; left -= 1) {
     const { code, stdout, stderr } = await ask();
     assert.deepEqual([code, stderr], [0, ""]);
+    const near = left <= 1 ? ", near the limit" : "";
+    const all = "all of it in [\\d.]+ [ms]+";
     assert.match(
       stdout,
-      new RegExp(`^allowed, ${left} of 5 remaining, all of it in [\\d.]+ [ms]+ \\(login\\)\\n$`),
+      new RegExp(`^allowed, ${left} of 5 remaining${near}, ${all} \\(login\\)\\n$`),
     );
   }
   const denied = await ask();
@@ -67,6 +69,64 @@ test("the examples are served, five logins are allowed, the sixth is denied", as
   const unknown = await runHere(["check", "lgin", "user:1", "--url", `${url}/`]);
   assert.deepEqual([unknown.code, unknown.stdout], [2, ""]);
   assert.match(unknown.stderr, /^tidegate: unknown policy "lgin".*did you mean "login"\?\n$/);
+});
+
+test("three jobs at once: the fourth is denied until one is released", async (t) => {
+  const { url } = await serve(t);
+  const ask = (...args: string[]) => runHere(["check", "jobs", "user:1", "--url", url, ...args]);
+  const ids: string[] = [];
+  for (let left = 2; left >= 0; left -= 1) {
+    const { code, stdout, stderr } = await ask("--acquire");
+    assert.deepEqual([code, stderr], [0, ""]);
+    const match = /^acquired 1 as (\S+), held for 30 s, (\d) of 3 remaining/.exec(stdout);
+    assert.equal(match?.[2], String(left), stdout);
+    ids.push(match![1]!);
+  }
+  const fourth = await ask("--acquire");
+  assert.equal(fourth.code, 1);
+  assert.match(fourth.stdout, /^denied, retry in [\d.]+ s \(jobs: 0 of 3 remaining\)\n$/);
+  const extended = await ask("--extend", ids[1]!);
+  assert.deepEqual([extended.code, extended.stdout], [0, `extended ${ids[1]}\n`]);
+  assert.equal((await ask("--release", ids[0]!)).code, 0);
+  assert.equal((await ask("--acquire")).code, 0);
+  const again = await ask("--release", ids[0]!);
+  assert.deepEqual(
+    [again.code, again.stdout],
+    [1, `not released: ${ids[0]} is not held any more\n`],
+  );
+  const checked = await ask();
+  assert.equal(checked.code, 2);
+  assert.match(checked.stderr, /^tidegate: policy must be one without a concurrency limit/);
+});
+
+test("an estimate is reserved, settled for less, and several are decided as one", async (t) => {
+  const { url } = await serve(t);
+  const ask = (...args: string[]) => runHere(["check", ...args, "--url", url, "--json"]);
+  const json = async (...args: string[]): Promise<Record<string, unknown>> => {
+    const { code, stdout } = await ask(...args);
+    return { ...(JSON.parse(stdout) as object), code };
+  };
+  const api = ["api", "user:1"];
+  const reserved = await json(...api, "--reserve", "--cost", "60", "--id", "mine", "--ttl", "10s");
+  assert.deepEqual(
+    [reserved.code, reserved.id, reserved.cost, reserved.ttlMs],
+    [0, "mine", 60, 10_000],
+  );
+  const repeated = await json(...api, "--reserve", "--cost", "60", "--id", "mine", "--ttl", "10s");
+  assert.equal(repeated.allowed, true, "the same id is charged once");
+  const settled = await json(...api, "--settle", "mine", "--actual", "10");
+  assert.deepEqual([settled.code, settled.settled], [0, true]);
+  assert.ok((settled.remaining as number) >= 90, JSON.stringify(settled));
+  const unknown = await json(...api, "--settle", "other", "--actual", "10");
+  assert.deepEqual([unknown.code, unknown.settled], [1, false]);
+  const five = ["--every", "login=user:1", "--every", "api=user:1", "--cost", "5"];
+  assert.equal((await json(...five)).allowed, true);
+  const denied = await json(...five);
+  assert.deepEqual([denied.code, denied.policy], [1, "login"]);
+  const before = await json(...api, "--peek");
+  const refunded = await json(...api, "--refund", "--cost", "5");
+  assert.equal(refunded.code, 0);
+  assert.ok((refunded.remaining as number) >= (before.remaining as number) + 5);
 });
 
 test("peeking takes nothing, and the command exits in a process as it does here", async (t) => {

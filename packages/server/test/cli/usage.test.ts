@@ -17,7 +17,7 @@ test("--version prints the package's version", async () => {
 test("help lists every command and shows examples, with no command too", async () => {
   const help = await runHere(["--help"]);
   assert.equal(help.code, 0);
-  for (const word of ["serve", "check", "config", "demo", "Examples:", "TIDEGATE_HTTP_PORT"]) {
+  for (const word of ["serve", "check", "config", "demo", "Examples:", "TIDEGATE_DEFAULT_POLICY"]) {
     assert.ok(help.stdout.includes(word), word);
   }
   assert.deepEqual(await runHere([]), help);
