@@ -1,7 +1,7 @@
 // Puts a service together from its configuration: one limiter behind an HTTP, a gRPC and an admin port, and takes it
 // apart again without losing a call. It starts whether or not its store answers yet.
 
-import { createLimiter, type Limiter, type Source, type Store } from "tidegate";
+import { createLimiter, type Limiter, type Store } from "tidegate";
 import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
 import type { Configuration } from "./configuration.ts";
 import { type GrpcServer, startGrpcServer } from "./grpc/grpc-server.ts";
@@ -11,7 +11,7 @@ import { systemTimers, type Timers } from "./runtime/timers.ts";
 import { ROTATE_EVERY_MS } from "./telemetry/distinct-keys.ts";
 import { createFaultLog } from "./telemetry/fault-log.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
-import { ServiceTelemetry } from "./telemetry/service-telemetry.ts";
+import { type PolicyFacts, ServiceTelemetry } from "./telemetry/service-telemetry.ts";
 import { type StoreState, type StoreWatch, watchStore } from "./telemetry/store-watch.ts";
 
 /** Where a port listens. */
@@ -53,7 +53,7 @@ export async function startService(
 ): Promise<Service> {
   const logger = ports.logger ?? createLogger(configuration.logLevel);
   const timers = ports.timers ?? systemTimers;
-  const telemetry = new ServiceTelemetry(sourcesOf(configuration, ports.store));
+  const telemetry = new ServiceTelemetry(factsOf(configuration, ports.store));
   const limiter = await openLimiter(configuration, ports.store, telemetry);
   const unexpected = createFaultLog(logger, timers);
   let grpc: GrpcServer | undefined;
@@ -99,13 +99,19 @@ export async function startService(
   };
 }
 
-/** Who answers for each policy as a rule: memory where nodes decide alone, else the store. */
-function sourcesOf(configuration: Configuration, given: Store | undefined): Record<string, Source> {
+/** What is counted of each policy: as a rule memory answers for it where nodes decide alone, else the store. */
+function factsOf(
+  configuration: Configuration,
+  given: Store | undefined,
+): Record<string, PolicyFacts> {
   const shared = given?.shared ?? configuration.store !== "memory";
   const standard = configuration.coordination ?? (shared ? "central" : "local");
   return Object.fromEntries(
-    Object.entries(configuration.policies).map(([name, { coordination = standard }]) => {
-      return [name, coordination === "local" ? "local" : "store"];
+    Object.entries(configuration.policies).map(([name, policy]) => {
+      const { coordination = standard, limits, overrides = [], shadow = false } = policy;
+      const all = [...limits, ...overrides.flatMap((override) => override.limits ?? [])];
+      const source = coordination === "local" ? "local" : "store";
+      return [name, { source, soft: all.some((limit) => limit.soft), shadow }];
     }),
   );
 }

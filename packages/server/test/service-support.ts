@@ -158,7 +158,29 @@ export function createGrpcClient(port: number): GrpcClient {
 
 /** Reads a decision off the wire as its encoder's reader should: what is absent has its default. */
 export function withDefaults(response: Record<string, unknown>): Record<string, unknown> {
-  return { allowed: false, limit: 0, remaining: 0, reset_after_ms: 0, ...response };
+  const flags = { soft: false, near_limit: false, shadow: false };
+  const numbers = { limit: 0, remaining: 0, reset_after_ms: 0, delay_ms: 0 };
+  return { allowed: false, ...flags, ...numbers, ...response };
+}
+
+/** A decision, for tests of what is done with one. */
+export function decisionWith(fields: Partial<Decision> = {}): Decision {
+  return {
+    allowed: true,
+    policy: "api",
+    key: "user:42",
+    limitName: "api",
+    limit: 100,
+    remaining: 99,
+    retryAfterMs: 0,
+    resetAfterMs: 100,
+    delayMs: 0,
+    soft: false,
+    nearLimit: false,
+    shadow: false,
+    source: "local",
+    ...fields,
+  };
 }
 
 /** A shared store whose answers are given by hand. */
@@ -191,8 +213,12 @@ export function createManualStore(): ManualStore {
     ping() {
       return this.pingAnswer?.();
     },
-    acquire: () => undefined,
-    release() {
+    run: async () => {
+      throw new Error("only checks are asked for");
+    },
+    split: (parts) => [parts],
+    attach: () => undefined,
+    detach() {
       this.released += 1;
     },
   };
@@ -200,17 +226,15 @@ export function createManualStore(): ManualStore {
 
 function decisionOf(policy: Policy, key: string, cost: number): Decision {
   const limit = policy.limits[0]!.limit;
-  return {
-    allowed: true,
+  return decisionWith({
     policy: policy.name,
     key,
     limitName: policy.limitNames[0]!,
     limit,
     remaining: limit - cost,
-    retryAfterMs: 0,
     resetAfterMs: 1_000,
     source: "store",
-  };
+  });
 }
 
 /** Timers that only move when they are told to. */

@@ -41,6 +41,7 @@ export function sayLimit(limit: Limit): string {
   if (limit.algorithm === "fixed-window") {
     return `${sayNumber(limit.limit)} per ${exactDuration(limit.windowUs)}`;
   }
+  if (!("units" in limit)) return `${sayNumber(limit.limit)}, ${limit.algorithm}`;
   return `${sayNumber(limit.limit)} at once, refilled at ${sayRate(limit.units, limit.periodUs)}`;
 }
 

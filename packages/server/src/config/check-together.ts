@@ -111,7 +111,9 @@ function createSharedStandIn(): Store {
     decide: memory.decide.bind(memory),
     reset: memory.reset.bind(memory),
     ping: () => {},
-    acquire: () => {},
-    release: () => {},
+    run: memory.run.bind(memory),
+    split: memory.split.bind(memory),
+    attach: () => {},
+    detach: () => {},
   };
 }

@@ -1,17 +1,35 @@
-// tidegate.v1.RateLimiter: reads a request, asks the limiter, writes the decision. It never decides anything itself.
+// tidegate.v1.RateLimiter: reads a request, asks the limiter, writes the answer. It never decides anything itself.
 
-import type { MethodDefinition, ServerUnaryCall, sendUnaryData } from "@grpc/grpc-js";
-import type { CheckRequest, Decision, Limiter } from "tidegate";
+import type {
+  MethodDefinition,
+  ServerUnaryCall,
+  ServiceDefinition,
+  sendUnaryData,
+  UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import type { Limiter } from "tidegate";
 import type { Timers } from "../runtime/timers.ts";
 import type { ServiceTelemetry } from "../telemetry/service-telemetry.ts";
 import {
   type Decoded,
   decodeBatchRequest,
   decodeCheckRequest,
+  decodeEveryRequest,
+  decodeHeldRequest,
+  decodeReserveRequest,
+  decodeSettleRequest,
+  decodeStatusRequest,
+} from "./read-requests.ts";
+import { type CallStatus, invalidArgument, statusOf } from "./status.ts";
+import {
   encodeDecision,
   encodeDecisions,
-} from "./messages.ts";
-import { type CallStatus, invalidArgument, statusOf } from "./status.ts";
+  encodeDone,
+  encodeOnlyDecision,
+  encodePermit,
+  encodeReservation,
+  encodeSettlement,
+} from "./write-responses.ts";
 
 /** Full name of the service. */
 export const RATE_LIMITER_SERVICE = "tidegate.v1.RateLimiter";
@@ -25,34 +43,59 @@ export interface RateLimiterServiceOptions {
   readonly unexpected: (error: unknown) => void;
 }
 
+const METHODS = [
+  method("CheckLimit", decodeCheckRequest, encodeDecision, (limiter, request) => {
+    return limiter.check(request);
+  }),
+  method("GetStatus", decodeStatusRequest, encodeDecision, (limiter, request) => {
+    return limiter.peek(request);
+  }),
+  method("CheckLimits", decodeBatchRequest, encodeDecisions, (limiter, requests) => {
+    return limiter.checkAll(requests);
+  }),
+  method("CheckEvery", decodeEveryRequest, encodeOnlyDecision, (limiter, { requests, id }) => {
+    return limiter.checkEvery(requests, id === undefined ? {} : { id });
+  }),
+  method("Reserve", decodeReserveRequest, encodeReservation, (limiter, request) => {
+    return limiter.reserve(request);
+  }),
+  method("Settle", decodeSettleRequest, encodeSettlement, (limiter, { held, actual }) => {
+    return limiter.settle(held, actual);
+  }),
+  method("Refund", decodeCheckRequest, encodeOnlyDecision, (limiter, request) => {
+    return limiter.refund(request);
+  }),
+  method("Acquire", decodeCheckRequest, encodePermit, (limiter, request) => {
+    return limiter.acquire(request);
+  }),
+  method("Release", decodeHeldRequest, encodeDone, (limiter, permit) => limiter.release(permit)),
+  method("Extend", decodeHeldRequest, encodeDone, (limiter, permit) => limiter.extend(permit)),
+];
+
 /** The methods as @grpc/grpc-js wants them. Only the server's side of the codec is here. */
-export const rateLimiterDefinition = {
-  CheckLimit: method("CheckLimit", decodeCheckRequest, encodeDecision),
-  GetStatus: method("GetStatus", decodeCheckRequest, encodeDecision),
-  CheckLimits: method("CheckLimits", decodeBatchRequest, encodeDecisions),
-};
+export const rateLimiterDefinition: ServiceDefinition = Object.fromEntries(
+  METHODS.map(({ name, definition }) => [name, definition]),
+);
 
 /** Creates the handlers for `rateLimiterDefinition`. */
-export function createRateLimiterHandlers(options: RateLimiterServiceOptions) {
-  const { limiter } = options;
-  return {
-    CheckLimit: handler(options, "CheckLimit", (request: CheckRequest) => limiter.check(request)),
-    GetStatus: handler(options, "GetStatus", (request: CheckRequest) => limiter.peek(request)),
-    CheckLimits: handler(options, "CheckLimits", (requests: CheckRequest[]) => {
-      return limiter.checkAll(requests);
-    }),
-  };
+export function createRateLimiterHandlers(
+  options: RateLimiterServiceOptions,
+): UntypedServiceImplementation {
+  return Object.fromEntries(
+    METHODS.map(({ name, createHandler }) => [name, createHandler(options)]),
+  );
 }
 
 function method<Request, Response>(
   name: string,
   requestDeserialize: (bytes: Buffer) => Decoded<Request>,
   responseSerialize: (response: Response) => Buffer,
-): MethodDefinition<Decoded<Request>, Response> {
+  ask: (limiter: Limiter, request: Request) => Promise<Response>,
+) {
   const notHere = () => {
     throw new Error("this definition is the server's");
   };
-  return {
+  const definition: MethodDefinition<Decoded<Request>, Response> = {
     path: `/${RATE_LIMITER_SERVICE}/${name}`,
     requestStream: false,
     responseStream: false,
@@ -61,15 +104,19 @@ function method<Request, Response>(
     requestSerialize: notHere,
     responseDeserialize: notHere,
   };
+  return {
+    name,
+    definition,
+    createHandler: (options: RateLimiterServiceOptions) => handler(options, name, ask),
+  };
 }
 
-function handler<Request, Response extends Decision | Decision[]>(
-  options: RateLimiterServiceOptions,
+function handler<Request, Response>(
+  { limiter, telemetry, timers, unexpected }: RateLimiterServiceOptions,
   name: string,
-  decide: (request: Request) => Promise<Response>,
+  ask: (limiter: Limiter, request: Request) => Promise<Response>,
 ) {
-  const { timers, unexpected } = options;
-  const observe = options.telemetry.timer("grpc", name);
+  const observe = telemetry.timer("grpc", name);
   return (
     call: ServerUnaryCall<Decoded<Request>, Response>,
     callback: sendUnaryData<Response>,
@@ -84,7 +131,7 @@ function handler<Request, Response extends Decision | Decision[]>(
       fail(invalidArgument(request.wrong));
       return;
     }
-    decide(request.value).then(
+    ask(limiter, request.value).then(
       (response) => {
         observe(timers.now() - startedMs);
         callback(null, response);

@@ -20,7 +20,7 @@ export function statusOf(error: unknown, unexpected: (error: unknown) => void): 
   if (error instanceof TidegateError) {
     if (isCallersError(error)) {
       const code = error.code === "UNKNOWN_POLICY" ? status.NOT_FOUND : status.INVALID_ARGUMENT;
-      return { code, details: describeRequestError(error) };
+      return { code, details: nameFields(describeRequestError(error)) };
     }
     if (error.code === "STORE_UNAVAILABLE") {
       unexpected(error);
@@ -32,4 +32,9 @@ export function statusOf(error: unknown, unexpected: (error: unknown) => void): 
   }
   unexpected(error);
   return { code: status.INTERNAL, details: "internal error" };
+}
+
+/** Names the fields as the proto file does, where the limiter takes another unit or spelling. */
+function nameFields(details: string): string {
+  return details.replace(/^ttl(?= )/, "ttl_ms");
 }

@@ -9,6 +9,9 @@ export class WireError extends Error {}
 /** Numbers of the wire types. */
 export const WIRE = { varint: 0, fixed64: 1, bytes: 2, startGroup: 3, endGroup: 4, fixed32: 5 };
 
+/** Returns the tag of a field. */
+export const tag = (field: number, wireType: number): number => (field << 3) | wireType;
+
 const MAX_GROUP_DEPTH = 64;
 const SHORT = 12;
 
@@ -31,11 +34,27 @@ export class WireReader {
   uint32(): number {
     let value = 0;
     for (let shift = 0; shift < 70; shift += 7) {
-      if (this.position >= this.end) throw new WireError("the message is cut off in a number");
-      const byte = this.#buffer[this.position]!;
-      this.position += 1;
+      const byte = this.#byte();
       if (shift < 32) value |= (byte & 0x7f) << shift;
       if (byte < 0x80) return value >>> 0;
+    }
+    throw new WireError("the message has a number of more than ten bytes");
+  }
+
+  /**
+   * Reads an int64. Beyond 2^53 it is as near as a number can be, so that what is out of range is seen to be.
+   * @throws WireError as `uint32` does.
+   */
+  int64(): number {
+    let low = 0;
+    let high = 0;
+    for (let shift = 0; shift < 70; shift += 7) {
+      const byte = this.#byte();
+      const bits = byte & 0x7f;
+      if (shift < 32) low |= bits << shift;
+      if (shift > 32) high |= bits << (shift - 32);
+      else if (shift > 25) high |= bits >> (32 - shift);
+      if (byte < 0x80) return high * 2 ** 32 + (low >>> 0);
     }
     throw new WireError("the message has a number of more than ten bytes");
   }
@@ -79,6 +98,13 @@ export class WireReader {
         this.skip(tag & 7, depth + 1);
       }
     } else throw new WireError(`the message has a field of wire type ${wireType}`);
+  }
+
+  #byte(): number {
+    if (this.position >= this.end) throw new WireError("the message is cut off in a number");
+    const byte = this.#buffer[this.position]!;
+    this.position += 1;
+    return byte;
   }
 
   #advance(bytes: number): void {

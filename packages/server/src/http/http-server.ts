@@ -8,7 +8,6 @@ import { ARRIVAL_TIMEOUTS } from "../arrival-timeouts.ts";
 import { listenError } from "../listen-error.ts";
 import type { Timers } from "../runtime/timers.ts";
 import { sendProblem } from "./answer.ts";
-import { BODY_LIMIT, parseJson } from "./check-body.ts";
 import {
   createProblem,
   PROBLEM_TYPE,
@@ -16,6 +15,7 @@ import {
   type ProblemName,
   problemOf,
 } from "./problem.ts";
+import { BODY_LIMIT, parseJson } from "./request-body.ts";
 import { addRoutes, type HttpOptions, METHODS_BY_PATH } from "./routes.ts";
 
 const KEEP_ALIVE_TIMEOUT_MS = 72_000;

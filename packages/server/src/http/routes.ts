@@ -1,13 +1,12 @@
 // What is served at which path.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { type CheckRequest, type Decision, type Limiter, rateLimitHeaders } from "tidegate";
+import type { Limiter } from "tidegate";
 import type { Readiness } from "../readiness.ts";
 import type { Timers } from "../runtime/timers.ts";
 import type { ServiceTelemetry } from "../telemetry/service-telemetry.ts";
 import { sendJson, sendProblem } from "./answer.ts";
-import { readBatchBody, readCheckBody, readStatusQuery } from "./check-body.ts";
-import { decisionJson, decisionsJson } from "./decision-json.ts";
+import { LIMITER_ROUTES, type LimiterRoute } from "./limiter-routes.ts";
 import { problemOf } from "./problem.ts";
 
 /** What the HTTP door needs. */
@@ -22,46 +21,22 @@ export interface HttpOptions {
 
 /** The methods of every path, as an Allow header. */
 export const METHODS_BY_PATH: ReadonlyMap<string, string> = new Map([
-  ["/v1/check", "POST"],
-  ["/v1/check-all", "POST"],
-  ["/v1/status", "GET, HEAD"],
-  ["/openapi.json", "GET, HEAD"],
-  ["/healthz", "GET, HEAD"],
-  ["/readyz", "GET, HEAD"],
+  ...LIMITER_ROUTES.map(({ path, method }) => [path, allow(method)] as const),
+  ["/openapi.json", allow("GET")],
+  ["/healthz", allow("GET")],
+  ["/readyz", allow("GET")],
 ]);
+
+function allow(method: LimiterRoute["method"]): string {
+  return method === "GET" ? "GET, HEAD" : method;
+}
 
 /** Adds all routes. */
 export function addRoutes(app: FastifyInstance, options: HttpOptions): void {
-  const { limiter, readiness } = options;
-  const headersOf = (decision: Decision) => {
-    return rateLimitHeaders(decision, limiter.describe(decision.policy));
-  };
-  app.post(
-    "/v1/check",
-    deciding(options, "check", {
-      read: (request) => readCheckBody(request.body),
-      decide: (request: CheckRequest) => limiter.check(request),
-      write: decisionJson,
-      headersOf,
-    }),
-  );
-  app.post(
-    "/v1/check-all",
-    deciding(options, "check-all", {
-      read: (request) => readBatchBody(request.body),
-      decide: (requests: CheckRequest[]) => limiter.checkAll(requests),
-      write: decisionsJson,
-    }),
-  );
-  app.get(
-    "/v1/status",
-    deciding(options, "status", {
-      read: (request) => readStatusQuery(request.query, request.url),
-      decide: (request: CheckRequest) => limiter.peek(request),
-      write: decisionJson,
-      headersOf,
-    }),
-  );
+  const { readiness } = options;
+  for (const route of LIMITER_ROUTES) {
+    app.route({ method: route.method, url: route.path, handler: answering(options, route) });
+  }
   app.get("/openapi.json", async (_request, reply) => {
     const { openApiJson } = await import("./openapi.ts");
     sendJson(reply, readiness, 200, openApiJson);
@@ -74,36 +49,27 @@ export function addRoutes(app: FastifyInstance, options: HttpOptions): void {
   });
 }
 
-/** A route that reads a request, has it decided, and writes the answer; every way it can end is timed. */
-function deciding<Request, Answer>(
-  options: HttpOptions,
-  name: string,
-  route: {
-    readonly read: (request: FastifyRequest) => Request;
-    readonly decide: (request: Request) => Promise<Answer>;
-    readonly write: (answer: Answer) => string;
-    readonly headersOf?: (answer: Answer) => object;
-  },
-) {
-  const { timers, readiness, unexpected } = options;
-  const observe = options.telemetry.timer("http", name);
+/** Handles a route; every way it can end is timed. */
+function answering(options: HttpOptions, route: LimiterRoute) {
+  const { limiter, timers, readiness, unexpected } = options;
+  const observe = options.telemetry.timer("http", route.name);
   return (request: FastifyRequest, reply: FastifyReply): void => {
     const startedMs = timers.now();
     const fail = (error: unknown) => {
       observe(timers.now() - startedMs);
       sendProblem(reply, readiness, problemOf(error, unexpected));
     };
-    let decided: Promise<Answer>;
+    let answered: ReturnType<LimiterRoute["answer"]>;
     try {
-      decided = route.decide(route.read(request));
+      answered = route.answer(request, limiter);
     } catch (error) {
       fail(error);
       return;
     }
-    decided
-      .then((answer) => {
+    answered
+      .then(({ json, headers }) => {
         observe(timers.now() - startedMs);
-        sendJson(reply, readiness, 200, route.write(answer), { ...route.headersOf?.(answer) });
+        sendJson(reply, readiness, 200, json, headers);
       })
       .catch(fail);
   };

@@ -13,6 +13,7 @@ import type { PlainHistogram } from "./plain-histogram.ts";
 import {
   DURATION_BOUNDS,
   type PolicyCounts,
+  type PolicyFacts,
   REMAINING_BOUNDS,
   type ServiceTelemetry,
   SOURCES,
@@ -22,13 +23,7 @@ import {
 export function createRegistry(telemetry: ServiceTelemetry): Registry {
   const registry = new Registry();
   registerRequests(registry, telemetry);
-  registerPolicyCounter(
-    registry,
-    telemetry,
-    "rate_limiter_hits_total",
-    "Requests that were denied.",
-    (counts) => total(counts.denied),
-  );
+  registerFlags(registry, telemetry);
   new Gauge({
     name: "rate_limiter_active_clients",
     help: "Different keys checked on this node in the last 60 to 70 seconds, estimated (standard error 1.6 %).",
@@ -94,7 +89,7 @@ function registerRequests(registry: Registry, telemetry: ServiceTelemetry): void
           // A counter that begins with its first event hides that event from rates, so what answers as a rule has its
           // series from the start; another source has both of them once it has answered.
           const answered = allowed[index] !== 0 || denied[index] !== 0;
-          if (source !== counts.source && !answered) return;
+          if (source !== counts.facts.source && !answered) return;
           this.inc({ policy, allowed: "true", source }, allowed[index]!);
           this.inc({ policy, allowed: "false", source }, denied[index]!);
         });
@@ -103,12 +98,48 @@ function registerRequests(registry: Registry, telemetry: ServiceTelemetry): void
   });
 }
 
+/** What decisions say beside allowed: denied, and the flags of limits and policies that do not deny. */
+function registerFlags(registry: Registry, telemetry: ServiceTelemetry): void {
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_hits_total",
+    "Requests that were denied.",
+    (counts) => total(counts.denied),
+  );
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_soft_limited_total",
+    "Requests that were admitted although they go beyond a soft limit.",
+    (counts) => counts.softLimited,
+    ({ soft }) => soft,
+  );
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_near_limit_total",
+    "Requests after which a limit was used to the policy's nearLimit or more.",
+    (counts) => counts.nearLimit,
+  );
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_shadow_denied_total",
+    "Requests that the limits of a shadow policy denied, and that were admitted all the same.",
+    (counts) => counts.shadowDenied,
+    ({ shadow }) => shadow,
+  );
+}
+
+/** @param applies whether a policy can count here, and so has its series before the first event. */
 function registerPolicyCounter(
   registry: Registry,
   telemetry: ServiceTelemetry,
   name: string,
   help: string,
   read: (counts: PolicyCounts) => number,
+  applies: (facts: PolicyFacts) => boolean = () => true,
 ): void {
   new Counter({
     name,
@@ -117,7 +148,10 @@ function registerPolicyCounter(
     registers: [registry],
     collect() {
       this.reset();
-      for (const [policy, counts] of telemetry.policies) this.inc({ policy }, read(counts));
+      for (const [policy, counts] of telemetry.policies) {
+        const count = read(counts);
+        if (count !== 0 || applies(counts.facts)) this.inc({ policy }, count);
+      }
     },
   });
 }

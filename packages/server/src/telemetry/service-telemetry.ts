@@ -22,14 +22,25 @@ export const DURATION_BOUNDS: readonly number[] = [
 /** What a service asks of Redis; it resets nothing, and so unlinks nothing. */
 const STORE_OPERATIONS = ["evalsha", "eval", "ping"];
 
-/** Counts of one policy. */
-export interface PolicyCounts {
+/** What is known of a policy before it is asked. */
+export interface PolicyFacts {
   /** Who answers for it as a rule. */
   readonly source: Source;
+  /** Whether one of its limits, or of an override's, only flags. */
+  readonly soft: boolean;
+  readonly shadow: boolean;
+}
+
+/** Counts of one policy. */
+export interface PolicyCounts {
+  readonly facts: PolicyFacts;
   /** By source, in the order of SOURCES. */
   readonly allowed: Float64Array;
   readonly denied: Float64Array;
   readonly remaining: PlainHistogram;
+  softLimited: number;
+  nearLimit: number;
+  shadowDenied: number;
   evictions: number;
   overflows: number;
 }
@@ -48,17 +59,18 @@ export class ServiceTelemetry implements Telemetry {
   /** By operation. */
   readonly storeCalls = new Map<string, { ok: number; error: number }>();
   readonly calls: CallDurations[] = [];
+  /** Where names that no policy has are counted, and never shown: labels are the configuration's. */
+  readonly #others = createPolicyCounts({ source: "local", soft: false, shadow: false });
   #lastName = "";
-  #lastCounts: PolicyCounts;
+  #lastCounts = this.#others;
 
-  /** @param policies who answers for each policy, so that its counters exist, as zeros, before the first request. */
-  constructor(policies: Readonly<Record<string, Source>>) {
-    this.#lastCounts = createPolicyCounts("local");
-    if (Object.values(policies).includes("store")) {
+  /** @param policies every policy that there is; its counters exist, as zeros, before the first request. */
+  constructor(policies: Readonly<Record<string, PolicyFacts>>) {
+    if (Object.values(policies).some(({ source }) => source === "store")) {
       for (const operation of STORE_OPERATIONS) this.storeCalls.set(operation, { ok: 0, error: 0 });
     }
-    for (const [name, source] of Object.entries(policies)) {
-      this.policies.set(name, createPolicyCounts(source));
+    for (const [name, facts] of Object.entries(policies)) {
+      this.policies.set(name, createPolicyCounts(facts));
     }
   }
 
@@ -67,6 +79,9 @@ export class ServiceTelemetry implements Telemetry {
     const bySource = decision.allowed ? counts.allowed : counts.denied;
     const index = SOURCE_INDEX[decision.source];
     bySource[index] = bySource[index]! + 1;
+    if (decision.soft) counts.softLimited += 1;
+    if (decision.nearLimit) counts.nearLimit += 1;
+    if (decision.shadow) counts.shadowDenied += 1;
     counts.remaining.observe(decision.remaining);
     this.keys.add(decision.key);
   }
@@ -98,23 +113,21 @@ export class ServiceTelemetry implements Telemetry {
   /** Most requests name the policy that the one before named. */
   #countsOf(policy: string): PolicyCounts {
     if (policy === this.#lastName) return this.#lastCounts;
-    let counts = this.policies.get(policy);
-    if (counts === undefined) {
-      counts = createPolicyCounts("local");
-      this.policies.set(policy, counts);
-    }
     this.#lastName = policy;
-    this.#lastCounts = counts;
-    return counts;
+    this.#lastCounts = this.policies.get(policy) ?? this.#others;
+    return this.#lastCounts;
   }
 }
 
-function createPolicyCounts(source: Source): PolicyCounts {
+function createPolicyCounts(facts: PolicyFacts): PolicyCounts {
   return {
-    source,
+    facts,
     allowed: new Float64Array(SOURCES.length),
     denied: new Float64Array(SOURCES.length),
     remaining: new PlainHistogram(REMAINING_BOUNDS),
+    softLimited: 0,
+    nearLimit: 0,
+    shadowDenied: 0,
     evictions: 0,
     overflows: 0,
   };

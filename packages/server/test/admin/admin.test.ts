@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fixedWindow, memoryStore } from "tidegate";
 import { createRegistry } from "../../src/telemetry/metrics.ts";
-import { ServiceTelemetry } from "../../src/telemetry/service-telemetry.ts";
+import { type PolicyFacts, ServiceTelemetry } from "../../src/telemetry/service-telemetry.ts";
 import {
   createHttpClient,
   createManualStore,
+  decisionWith,
   startTestService,
   until,
 } from "../service-support.ts";
+
+const LOCAL: PolicyFacts = { source: "local", soft: false, shadow: false };
 
 /** Reads the text format: each series, as it is written, with its value. */
 function parse(text: string): Map<string, number> {
@@ -109,7 +112,7 @@ test("what the memory store had to give up is counted", async (context) => {
 });
 
 test("calls to Redis are counted by operation and status", async () => {
-  const telemetry = new ServiceTelemetry({ api: "local" });
+  const telemetry = new ServiceTelemetry({ api: LOCAL });
   telemetry.storeCalled("evalsha", "ok");
   telemetry.storeCalled("evalsha", "ok");
   telemetry.storeCalled("evalsha", "error");
@@ -143,8 +146,66 @@ test("the admin port has the probes, and nothing else", async (context) => {
   assert.deepEqual([post.status, post.headers.allow], [405, "GET, HEAD"]);
 });
 
+/** Series of the counters of what decisions say beside allowed. */
+async function flagSeries(telemetry: ServiceTelemetry): Promise<Record<string, number>> {
+  const series = parse(await createRegistry(telemetry).metrics());
+  const names = /^rate_limiter_(hits|soft_limited|near_limit|shadow_denied)_total/;
+  return Object.fromEntries([...series].filter(([name]) => names.test(name)));
+}
+
+test("a flag has its series from the start where a policy can have it, else with the first", async () => {
+  const telemetry = new ServiceTelemetry({
+    api: LOCAL,
+    softly: { ...LOCAL, soft: true },
+    trial: { ...LOCAL, shadow: true },
+  });
+  const start = {
+    'rate_limiter_hits_total{policy="api"}': 0,
+    'rate_limiter_hits_total{policy="softly"}': 0,
+    'rate_limiter_hits_total{policy="trial"}': 0,
+    'rate_limiter_soft_limited_total{policy="softly"}': 0,
+    'rate_limiter_near_limit_total{policy="api"}': 0,
+    'rate_limiter_near_limit_total{policy="softly"}': 0,
+    'rate_limiter_near_limit_total{policy="trial"}': 0,
+    'rate_limiter_shadow_denied_total{policy="trial"}': 0,
+  };
+  assert.deepEqual(await flagSeries(telemetry), start);
+  telemetry.decided(decisionWith({ soft: true, nearLimit: true }));
+  telemetry.decided(decisionWith({ allowed: false, nearLimit: true }));
+  telemetry.decided(decisionWith({ shadow: true, nearLimit: true, policy: "trial" }));
+  telemetry.decided(decisionWith({ policy: "trial" }));
+  assert.deepEqual(await flagSeries(telemetry), {
+    ...start,
+    'rate_limiter_hits_total{policy="api"}': 1,
+    'rate_limiter_soft_limited_total{policy="api"}': 1,
+    'rate_limiter_near_limit_total{policy="api"}': 2,
+    'rate_limiter_near_limit_total{policy="trial"}': 1,
+    'rate_limiter_shadow_denied_total{policy="trial"}': 1,
+  });
+  const series = parse(await createRegistry(telemetry).metrics());
+  const count = (allowed: boolean) => {
+    return series.get(
+      `rate_limiter_request_total{policy="trial",allowed="${allowed}",source="local"}`,
+    );
+  };
+  assert.deepEqual([count(true), count(false)], [2, 0], "what a shadow denied was admitted");
+});
+
+test("a name that no policy has makes no series", async () => {
+  const telemetry = new ServiceTelemetry({ api: LOCAL });
+  const before = Object.keys(await flagSeries(telemetry));
+  for (let index = 0; index < 100; index += 1) {
+    telemetry.decided(decisionWith({ policy: `unknown-${index}`, allowed: false, soft: true }));
+    telemetry.evicted(`unknown-${index}`);
+    telemetry.overflowed("__proto__");
+  }
+  telemetry.decided(decisionWith({ allowed: false }));
+  assert.deepEqual(Object.keys(await flagSeries(telemetry)), before);
+  assert.equal((await flagSeries(telemetry))['rate_limiter_hits_total{policy="api"}'], 1);
+});
+
 test("what answers as a rule has its series before the first request", async () => {
-  const telemetry = new ServiceTelemetry({ api: "store", login: "local" });
+  const telemetry = new ServiceTelemetry({ api: { ...LOCAL, source: "store" }, login: LOCAL });
   const series = parse(await createRegistry(telemetry).metrics());
   const names = /^rate_limiter_(request|redis_operations)_total/;
   const zeros = [...series].filter(([name]) => names.test(name));

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Limit, tokenBucket } from "tidegate";
 import { type Round, sayResult, wasKept } from "../../src/cli/demo-report.ts";
+import { decisionWith } from "../service-support.ts";
 import { execute, type Outcome, runHere } from "./support.ts";
 
 const ANSWER = /^ {2}node +(\d+) {2}(allowed, [\d,]+ remaining|denied, retry in .+)$/gm;
@@ -99,18 +100,9 @@ test("a Redis that is not there is said within seconds, without its password", a
 
 /** A round of so many admissions and denials, from 0 ms on. */
 function round(allowed: number, denied: number, startMs: number, endMs: number): Round {
-  const decision = {
-    policy: "demo",
-    key: "k",
-    limitName: "demo",
-    limit: 10,
-    remaining: 0,
-    retryAfterMs: 1,
-    resetAfterMs: 1,
-    source: "store" as const,
-  };
   const answers = Array.from({ length: allowed + denied }, (_, index) => {
-    return { node: index % 3, decision: { ...decision, allowed: index < allowed } };
+    const decision = decisionWith({ allowed: index < allowed, limit: 10, remaining: 0 });
+    return { node: index % 3, decision };
   });
   return { answers, startMs, endMs };
 }

@@ -149,5 +149,6 @@ function sharedStore() {
   const unused = () => {
     throw new Error("never asked");
   };
-  return { shared: true, decide: unused, reset: unused, ping: unused, acquire() {}, release() {} };
+  const asked = { decide: unused, run: unused, split: unused, reset: unused, ping: unused };
+  return { shared: true, ...asked, attach() {}, detach() {} };
 }

@@ -77,6 +77,10 @@ for (const version of ["v1", "v1alpha"] as const) {
         [7, "retry_after_ms", true],
         [8, "reset_after_ms", false],
         [9, "source", false],
+        [10, "delay_ms", false],
+        [11, "soft", false],
+        [12, "near_limit", false],
+        [13, "shadow", false],
       ],
     );
     assert.deepEqual(messageOf(limiter!, "GetStatusResponse").field, response.field);

@@ -16,16 +16,17 @@ const YEAR_MS = 365 * 86_400_000;
 
 test("POST /v1/check answers the decision, exactly, with the rate-limit headers", async (context) => {
   const { http } = await startTestService(context);
-  const answer = await http("POST", "/v1/check", { policy: "api", key: "user:42", cost: 100 });
+  const answer = await http("POST", "/v1/check", { policy: "api", key: "user:42", cost: 60 });
   assert.equal(answer.status, 200);
   assert.equal(answer.headers["content-type"], "application/json; charset=utf-8");
   assert.equal(
     answer.text,
-    '{"allowed":true,"policy":"api","key":"user:42","limitName":"api","limit":100,"remaining":0,' +
-      `"retryAfterMs":0,"resetAfterMs":${100 * YEAR_MS},"source":"local"}`,
+    '{"allowed":true,"policy":"api","key":"user:42","limitName":"api","limit":100,"remaining":40,' +
+      `"retryAfterMs":0,"resetAfterMs":${60 * YEAR_MS},"delayMs":0,"soft":false,"nearLimit":false,` +
+      '"shadow":false,"source":"local"}',
   );
   assert.equal(answer.headers["ratelimit-policy"], `"api";q=100;w=${(100 * YEAR_MS) / 1_000}`);
-  assert.match(String(answer.headers.ratelimit), /^"api";r=0;t=\d+$/);
+  assert.match(String(answer.headers.ratelimit), /^"api";r=40;t=\d+$/);
   assert.equal(answer.headers["retry-after"], undefined);
 });
 
@@ -110,7 +111,7 @@ const WRONG: readonly (readonly [
   ["POST", "/v1/check", [], 400, "invalid-request", undefined, /an object .* got a list/],
   ["POST", "/v1/check", '"a"', 400, "invalid-request", undefined, /an object .* got "a"/],
   ["POST", "/v1/check", "[".repeat(60_000), 400, "invalid-request", undefined, /not JSON/],
-  ["POST", "/v1/check", {}, 400, "invalid-request", "policy", /a policy's name, got nothing/],
+  ["POST", "/v1/check", {}, 400, "invalid-request", "key", /a string, got nothing/],
   ["POST", "/v1/check", { policy: "api" }, 400, "invalid-request", "key", /a string, got nothing/],
   ["POST", "/v1/check", { policy: 1, key: "a" }, 400, "invalid-request", "policy", /name, got 1$/],
   ["POST", "/v1/check", { policy: "api", key: {} }, 400, "invalid-request", "key", /got an object/],

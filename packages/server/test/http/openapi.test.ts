@@ -3,7 +3,13 @@ import { test } from "node:test";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { openApi } from "../../src/http/openapi.ts";
 import { METHODS_BY_PATH } from "../../src/http/routes.ts";
-import { createManualTimers, type HttpAnswer, startTestService } from "../service-support.ts";
+import { startDoors } from "../door-support.ts";
+import {
+  createManualTimers,
+  decisionWith,
+  type HttpAnswer,
+  startTestService,
+} from "../service-support.ts";
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
 ajv.addSchema(openApi, "document");
@@ -57,7 +63,7 @@ test("every reference leads somewhere, and every example fits its schema", () =>
     for (const response of Object.values(operation.responses)) check(response.content);
   }
   for (const response of Object.values(openApi.components.responses)) check(response.content);
-  assert.ok(examples > 12);
+  assert.ok(examples > 30);
 });
 
 test("real answers are in the document, and fit its schemas", async (context) => {
@@ -86,6 +92,45 @@ test("real answers are in the document, and fit its schemas", async (context) =>
     assertDocumented(method, path, answer);
   }
   assert.deepEqual([...seen].sort(), [200, 400, 404, 413]);
+});
+
+test("what is held is answered as the document says, denied or not", async (context) => {
+  const { http, limiter } = await startDoors(context);
+  const held = { key: "user:42", id: "i" };
+  const calls: readonly (readonly [string, object])[] = [
+    ["/v1/check", { ...held, cost: 2 }],
+    ["/v1/check-every", { requests: [held] }],
+    ["/v1/reserve", { ...held, ttl: "30s" }],
+    ["/v1/settle", { ...held, actual: 0 }],
+    ["/v1/refund", held],
+    ["/v1/acquire", held],
+    ["/v1/release", held],
+    ["/v1/extend", held],
+  ];
+  const answerAll = async () => {
+    for (const [path, body] of calls) {
+      const answer = await http("POST", path, body);
+      assert.equal(answer.status, 200, path);
+      assertDocumented("POST", path, answer);
+      const schema = operations.find((operation) => operation.path === path)!.operation.requestBody!
+        .content!["application/json"]!.schema;
+      assertValid(validator(schema.$ref!.slice(1)), body, path);
+    }
+  };
+  await answerAll();
+  const denied = decisionWith({ allowed: false, retryAfterMs: null });
+  for (const method of ["check", "checkEvery", "refund"] as const) {
+    limiter.answers.set(method, denied);
+  }
+  limiter.answers.set("reserve", { ...denied, id: "i", cost: 1, ttlMs: 1 });
+  limiter.answers.set("acquire", { ...denied, id: "i", cost: 1, leaseMs: 1 });
+  limiter.answers.set("settle", { ...decisionWith(), settled: false });
+  limiter.answers.set("release", false);
+  limiter.answers.set("extend", false);
+  await answerAll();
+  for (const [path] of calls) {
+    assertDocumented("POST", path, await http("POST", path, { wrong: 1 }));
+  }
 });
 
 test("the document that is served is this one", async (context) => {
