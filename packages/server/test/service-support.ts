@@ -213,8 +213,8 @@ export function createManualStore(): ManualStore {
     ping() {
       return this.pingAnswer?.();
     },
-    run: () => {
-      throw new Error("only decides");
+    run: async () => {
+      throw new Error("only checks are asked for");
     },
     split: (parts) => [parts],
     attach: () => undefined,

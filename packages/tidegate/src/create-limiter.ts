@@ -1,79 +1,73 @@
 // Puts policies, coordination and store together into a Limiter, and checks every request on its way in.
 
 import { createCentral } from "./coordination/central.ts";
-import type { Coordination } from "./coordination/coordination.ts";
+import type { Coordination, CoordinationOpener } from "./coordination/coordination.ts";
 import { createLocal } from "./coordination/local.ts";
 import type { Decision } from "./decision.ts";
 import { TidegateError } from "./errors.ts";
-import type { CheckRequest, Limiter, PolicyDescription } from "./limiter.ts";
-import { checkOptions, optionError, unknownName } from "./policy/options.ts";
-import {
-  COORDINATIONS,
-  type CoordinationName,
-  createPolicy,
-  type Policy,
-  type PolicyOptions,
-} from "./policy/policy.ts";
-import {
-  checkCost,
-  checkKey,
-  checkRequest,
-  checkRequests,
-  requestError,
-} from "./policy/request.ts";
+import type { CheckRequest, Limiter } from "./limiter.ts";
+import { createLimiterCalls } from "./limiter-calls.ts";
+import { checkOptions, checkPort, optionError } from "./policy/options.ts";
+import type { CoordinationName, PolicyOptions } from "./policy/policy.ts";
+import { checkCost, checkId, checkKey, checkRequest, checkRequests } from "./policy/request.ts";
+import { checkCoordination, type Entry, PolicyEntries } from "./policy-entries.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Random } from "./ports/random.ts";
 import type { Store } from "./ports/store.ts";
 import type { Telemetry } from "./ports/telemetry.ts";
+import type { Timer } from "./ports/timer.ts";
+import { createSystemClock } from "./runtime/system-clock.ts";
+import { systemTimer } from "./runtime/system-timer.ts";
 import { memoryStore } from "./stores/memory.ts";
+import { untilAborted } from "./until-aborted.ts";
 
 /** What a limiter is made of. */
 export interface LimiterOptions {
   readonly policies: Readonly<Record<string, PolicyOptions>>;
+  /** Decides requests that name no policy, or none that there is; left out, those are refused. */
+  readonly defaultPolicy?: string;
   /** Left out: this process' memory. */
   readonly store?: Store;
   /** Left out: "central" where the store is shared, else "local". A policy may set its own. */
   readonly coordination?: CoordinationName;
   readonly telemetry?: Telemetry;
-  /** Clock and randomness of the memory that the limiter makes for itself; a store has its own. */
+  /** Clock of overrides that end, and of the memory that the limiter makes for itself; a store has its own. */
   readonly clock?: Clock;
+  /** Randomness of the memory that the limiter makes for itself; a store has its own. */
   readonly random?: Random;
+  /** Waits for schedule() and withPermit(). */
+  readonly timer?: Timer;
 }
 
-interface Entry {
-  readonly policy: Policy;
-  readonly coordination: Coordination;
-  readonly description: PolicyDescription;
-}
+const OPTIONS = [
+  ...["policies", "defaultPolicy", "store", "coordination", "telemetry", "clock", "random"],
+  "timer",
+];
 
 /**
  * Creates a limiter.
  * @throws TidegateError INVALID_OPTION naming the option, the value and what would be right.
  */
 export function createLimiter(options: LimiterOptions): Limiter {
-  checkOptions("createLimiter", options, [
-    "policies",
-    "store",
-    "coordination",
-    "telemetry",
-    "clock",
-    "random",
-  ]);
-  const { entries, coordinations } = createEntries(options);
+  checkOptions("createLimiter", options, OPTIONS);
+  checkPorts(options);
+  const opened = new Map<CoordinationName, Coordination>();
+  const entries = createEntries(options, opened);
   const telemetry = options.telemetry;
   const decided = telemetry?.decided === undefined ? undefined : telemetry.decided.bind(telemetry);
   let closing: Promise<void> | undefined;
-  // Applications ask for one policy many times in a row; comparing a name is cheaper than hashing it.
-  let lastName: string | undefined;
-  let lastEntry: Entry | undefined;
 
-  function entryOf(policy: string): Entry {
+  function entryOf(policy: string | undefined): Entry {
     if (closing !== undefined) throw closedError();
-    if (lastEntry !== undefined && policy === lastName) return lastEntry;
-    const entry = entries.get(policy);
-    if (entry === undefined) throw unknownPolicy(policy, entries);
-    lastName = policy;
-    lastEntry = entry;
+    return entries.find(policy);
+  }
+
+  function checkCheck(request: CheckRequest): Entry {
+    checkRequest(request);
+    const entry = entryOf(request.policy);
+    checkKey(request.key);
+    checkCost(request.cost ?? 1);
+    checkId(request.id);
     return entry;
   }
 
@@ -83,7 +77,9 @@ export function createLimiter(options: LimiterOptions): Limiter {
     const cost = request.cost ?? 1;
     checkKey(request.key);
     checkCost(cost);
-    return entry.coordination.decide(entry.policy, request.key, cost, consume);
+    return entry.direct && request.id === undefined
+      ? entry.coordination.decide(entry.policy, request.key, cost, consume)
+      : calls.decide(checkCheck(request), request, consume);
   }
 
   function told(decision: Decision): Decision {
@@ -91,7 +87,16 @@ export function createLimiter(options: LimiterOptions): Limiter {
     return decision;
   }
 
+  const calls = createLimiterCalls({
+    entries,
+    entryOf,
+    checkCheck,
+    told,
+    timer: options.timer ?? systemTimer,
+  });
+
   return {
+    ...calls.methods,
     check(request, callOptions) {
       try {
         callOptions?.signal?.throwIfAborted();
@@ -108,12 +113,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
     },
     async checkAll(requests, callOptions) {
       callOptions?.signal?.throwIfAborted();
-      checkRequests(requests, (request) => {
-        checkRequest(request);
-        entryOf(request.policy);
-        checkKey(request.key);
-        checkCost(request.cost ?? 1);
-      });
+      checkRequests(requests, (request) => calls.refuseHeld(checkCheck(request)));
       const answers = requests.map((request) => decide(request, true));
       if (areDecisions(answers)) {
         if (decided !== undefined) for (const decision of answers) decided(decision);
@@ -127,56 +127,55 @@ export function createLimiter(options: LimiterOptions): Limiter {
       callOptions?.signal?.throwIfAborted();
       return untilAborted(Promise.resolve(decide(request, false)), callOptions?.signal);
     },
-    async reset(request) {
-      checkRequest(request);
-      const entry = entryOf(request.policy);
-      checkKey(request.key);
-      await entry.coordination.reset(entry.policy, request.key);
-    },
-    describe(policy) {
-      const entry = entries.get(policy);
-      if (entry === undefined) throw unknownPolicy(policy, entries);
-      return entry.description;
+    describe: (policy, key) => entries.describe(policy, key),
+    setPolicy(name, policyOptions) {
+      if (closing !== undefined) throw closedError();
+      entries.set(name, policyOptions);
     },
     async ping() {
       if (closing !== undefined) throw closedError();
-      await Promise.all(coordinations.map((coordination) => coordination.ping()));
+      await Promise.all([...opened.values()].map((coordination) => coordination.ping()));
     },
     close() {
-      closing ??= Promise.all(coordinations.map((coordination) => coordination.close())).then(
-        () => undefined,
-      );
+      closing ??= Promise.all(
+        [...opened.values()].map((coordination) => coordination.close()),
+      ).then(() => undefined);
       return closing;
     },
   };
 }
 
-function createEntries(options: LimiterOptions): {
-  entries: Map<string, Entry>;
-  coordinations: Coordination[];
-} {
+function checkPorts({ store, telemetry, clock, random, timer }: LimiterOptions): void {
+  if (store !== undefined && typeof (store as Partial<Store>)?.attach !== "function") {
+    throw optionError("store", "a store made by memoryStore() or redisStore()", store);
+  }
+  if (telemetry !== undefined && typeof telemetry !== "object") {
+    throw optionError("telemetry", "an object with decided()", telemetry);
+  }
+  checkPort("clock", clock, "now");
+  checkPort("timer", timer, "after");
+  if (store !== undefined && random !== undefined) {
+    throw new TidegateError(
+      "INVALID_OPTION",
+      "random must be given to the store where a store is passed, e.g. memoryStore({ random })",
+      { field: "random" },
+    );
+  }
+}
+
+function createEntries(
+  options: LimiterOptions,
+  opened: Map<CoordinationName, Coordination>,
+): PolicyEntries {
   const { policies, store } = options;
   const isRecord = typeof policies === "object" && policies !== null && !Array.isArray(policies);
   if (!isRecord || Object.keys(policies).length === 0) {
     throw optionError("policies", "an object with at least one policy", policies);
   }
-  if (store !== undefined && typeof (store as Partial<Store>)?.acquire !== "function") {
-    throw optionError("store", "a store made by memoryStore() or redisStore()", store);
-  }
-  if (options.telemetry !== undefined && typeof options.telemetry !== "object") {
-    throw optionError("telemetry", "an object with decided()", options.telemetry);
-  }
-  if (store !== undefined && (options.clock !== undefined || options.random !== undefined)) {
-    const given = options.clock === undefined ? "random" : "clock";
-    throw new TidegateError(
-      "INVALID_OPTION",
-      `${given} must be given to the store where a store is passed, e.g. memoryStore({ ${given} })`,
-      { field: given },
-    );
-  }
-  const standard = checkCoordination("coordination", options.coordination) ?? defaultFor(store);
-  const opened = new Map<CoordinationName, Coordination>();
-  const open = (name: CoordinationName) => {
+  const standard =
+    checkCoordination("coordination", options.coordination) ??
+    (store?.shared === true ? "central" : "local");
+  const open: CoordinationOpener = (name) => {
     let coordination = opened.get(name);
     if (coordination === undefined) {
       coordination = openCoordination(name, options);
@@ -184,12 +183,9 @@ function createEntries(options: LimiterOptions): {
     }
     return coordination;
   };
-  const checked = Object.entries(policies).map(([name, policyOptions]) => {
-    const policy = createPolicy(name, policyOptions);
-    const field = `policies.${name}.coordination`;
-    return { policy, name: checkCoordination(field, policyOptions.coordination) ?? standard };
-  });
-  if (store?.shared === true && !checked.some(({ name }) => name === "central")) {
+  const entries = new PolicyEntries(open, standard, options.clock ?? createSystemClock());
+  const used = Object.entries(policies).map(([name, one]) => entries.coordinationOf(name, one));
+  if (store?.shared === true && !used.includes("central")) {
     throw new TidegateError(
       "INVALID_OPTION",
       'coordination must be "central" for the policies that use the store: every policy is "local", ' +
@@ -197,11 +193,9 @@ function createEntries(options: LimiterOptions): {
       { field: "coordination" },
     );
   }
-  const entries = new Map<string, Entry>();
-  for (const { policy, name } of checked) {
-    entries.set(policy.name, { policy, coordination: open(name), description: describe(policy) });
-  }
-  return { entries, coordinations: [...opened.values()] };
+  for (const [name, policyOptions] of Object.entries(policies)) entries.set(name, policyOptions);
+  entries.setDefault(options.defaultPolicy);
+  return entries;
 }
 
 function openCoordination(name: CoordinationName, options: LimiterOptions): Coordination {
@@ -215,35 +209,6 @@ function openCoordination(name: CoordinationName, options: LimiterOptions): Coor
   return createLocal(store === undefined || store.shared ? createMemory() : store, telemetry);
 }
 
-function defaultFor(store: Store | undefined): CoordinationName {
-  return store?.shared === true ? "central" : "local";
-}
-
-function checkCoordination(field: string, value: unknown): CoordinationName | undefined {
-  if (value === undefined) return undefined;
-  const known = COORDINATIONS.find((name) => name === value);
-  if (known === undefined) {
-    throw optionError(field, COORDINATIONS.map((name) => `"${name}"`).join(" or "), value);
-  }
-  return known;
-}
-
-function describe(policy: Policy): PolicyDescription {
-  return Object.freeze({
-    name: policy.name,
-    limits: Object.freeze(
-      policy.limits.map((limit, index) => {
-        return Object.freeze({
-          name: policy.limitNames[index]!,
-          algorithm: limit.algorithm,
-          limit: limit.limit,
-          windowMs: Math.ceil(limit.windowUs / 1_000),
-        });
-      }),
-    ),
-  });
-}
-
 function areDecisions(answers: (Decision | Promise<Decision>)[]): answers is Decision[] {
   return !answers.some(isPromise);
 }
@@ -253,22 +218,6 @@ function isPromise(answer: Decision | Promise<Decision>): answer is Promise<Deci
   return "then" in answer;
 }
 
-function unknownPolicy(name: unknown, entries: ReadonlyMap<string, Entry>): TidegateError {
-  if (typeof name !== "string") return requestError("policy", "a policy's name", name);
-  const message = unknownName("policy", name, "this limiter", [...entries.keys()]);
-  return new TidegateError("UNKNOWN_POLICY", message, { field: "policy" });
-}
-
 function closedError(): TidegateError {
   return new TidegateError("LIMITER_CLOSED", "the limiter is closed");
-}
-
-/** Passes `work` on, or rejects with the signal's reason where that comes first. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }

@@ -1,12 +1,7 @@
 // The answer to a check: a value, allowed or denied, never an exception.
 
-import {
-  type Limit,
-  NUMBERS_PER_LIMIT,
-  remainingOf,
-  resetOf,
-  waitFor,
-} from "./algorithms/decide.ts";
+import { remainingOf, resetOf, waitFor } from "./algorithms/dispatch.ts";
+import { delayLeakyBucket } from "./algorithms/leaky-bucket.ts";
 import type { Policy } from "./policy/policy.ts";
 
 /** Who answered: this node's memory, or the shared store. */
@@ -42,52 +37,101 @@ export interface Decision {
 }
 
 /**
- * Creates the decision for states that `decide` has been run on.
- * @param wait what `decide` answered: microseconds, 0 admitted, Infinity never.
+ * Creates the decision for states that have been decided on.
+ * @param wait microseconds until the hard limits admit: 0 admitted, Infinity never.
+ * @param taken whether the cost is in the states; not for looks, nor for costs of 0.
+ * @param waits by limit, microseconds until each admitted before anything was taken; left out, all limits are plain.
  */
 export function createDecision(
   policy: Policy,
   key: string,
   cost: number,
   wait: number,
+  taken: boolean,
   numbers: Float64Array,
   at: number,
   now: number,
   source: Source,
+  waits?: Float64Array,
 ): Decision {
   const limits = policy.limits;
-  const bound = limits.length === 1 ? 0 : boundIndex(limits, cost, wait, numbers, at, now);
+  const bound = limits.length === 1 ? 0 : boundIndex(policy, cost, wait, numbers, at, now, waits);
   const limit = limits[bound]!;
-  const offset = at + bound * NUMBERS_PER_LIMIT;
+  const offset = at + policy.offsets[bound]!;
+  const remaining = remainingOf(limit, numbers, offset, now);
+  const allowed = wait === 0 || policy.shadow;
   return {
-    allowed: wait === 0,
+    allowed,
     policy: policy.name,
     key,
     limitName: policy.limitNames[bound]!,
     limit: limit.limit,
-    remaining: remainingOf(limit, numbers, offset, now),
-    retryAfterMs: wait === Number.POSITIVE_INFINITY ? null : Math.ceil(wait / 1_000),
+    remaining,
+    retryAfterMs: allowed ? 0 : wait === Number.POSITIVE_INFINITY ? null : Math.ceil(wait / 1_000),
     resetAfterMs: Math.ceil(resetOf(limit, numbers, offset, now) / 1_000),
+    delayMs: policy.queues && wait === 0 ? delayOf(policy, taken ? cost : 0, numbers, at, now) : 0,
+    soft: waits !== undefined && wait === 0 && isBeyondSoft(policy, waits),
+    nearLimit:
+      remaining <= policy.nearRemaining[bound]! ||
+      (limits.length > 1 && isNear(policy, numbers, at, now)),
+    shadow: wait > 0 && policy.shadow,
     source,
+  };
+}
+
+/** How many units a key without a limit has: what the largest cost takes. */
+const UNLIMITED = 1_000_000_000;
+
+/**
+ * Creates the decision for a key that is `unlimited` or `blocked`, which nothing is counted for.
+ * @param leftMs milliseconds until that ends; Infinity where it does not.
+ */
+export function createRuling(
+  policy: string,
+  key: string,
+  kind: "unlimited" | "blocked",
+  leftMs: number,
+  shadow: boolean,
+): Decision {
+  const unlimited = kind === "unlimited";
+  const allowed = unlimited || shadow;
+  const ends = leftMs === Number.POSITIVE_INFINITY ? null : leftMs;
+  return {
+    allowed,
+    policy,
+    key,
+    limitName: kind,
+    limit: unlimited ? UNLIMITED : 0,
+    remaining: unlimited ? UNLIMITED : 0,
+    retryAfterMs: allowed ? 0 : ends,
+    resetAfterMs: unlimited ? 0 : (ends ?? 0),
+    delayMs: 0,
+    soft: false,
+    nearLimit: !unlimited,
+    shadow: shadow && !unlimited,
+    source: "local",
   };
 }
 
 /** Finds the limit that bound; the first of equals. */
 function boundIndex(
-  limits: readonly Limit[],
+  policy: Policy,
   cost: number,
   wait: number,
   numbers: Float64Array,
   at: number,
   now: number,
+  waits: Float64Array | undefined,
 ): number {
+  const { limits, offsets } = policy;
   let bound = 0;
   let least = Number.POSITIVE_INFINITY;
   for (let index = 0; index < limits.length; index += 1) {
     const limit = limits[index]!;
-    const offset = at + index * NUMBERS_PER_LIMIT;
+    const offset = at + offsets[index]!;
     if (wait > 0) {
-      if (waitFor(limit, numbers, offset, now, cost) === wait) return index;
+      const own = waits?.[index] ?? waitFor(limit, numbers, offset, now, cost, undefined);
+      if (own === wait && !limit.soft) return index;
     } else {
       const remaining = remainingOf(limit, numbers, offset, now);
       if (remaining < least) {
@@ -97,4 +141,64 @@ function boundIndex(
     }
   }
   return bound;
+}
+
+function isBeyondSoft(policy: Policy, waits: Float64Array): boolean {
+  return policy.limits.some((limit, index) => limit.soft && waits[index]! > 0);
+}
+
+function isNear(policy: Policy, numbers: Float64Array, at: number, now: number): boolean {
+  return policy.limits.some((limit, index) => {
+    const remaining = remainingOf(limit, numbers, at + policy.offsets[index]!, now);
+    return remaining <= policy.nearRemaining[index]!;
+  });
+}
+
+/** Returns the longest wait for a turn, in milliseconds, of a request whose `taken` units are in the states. */
+function delayOf(
+  policy: Policy,
+  taken: number,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+): number {
+  let longest = 0;
+  policy.limits.forEach((limit, index) => {
+    if (limit.algorithm !== "leaky-bucket") return;
+    const delay = delayLeakyBucket(limit, numbers, at + policy.offsets[index]!, now, taken);
+    longest = Math.max(longest, delay);
+  });
+  return Math.ceil(longest / 1_000);
+}
+
+/**
+ * Puts the decisions of parts that were decided as one together: all numbers are those of the part that bound, the
+ * flags and the delay are those of all.
+ * @param waits by part, as createDecision was given them.
+ */
+export function combineDecisions(
+  decisions: readonly Decision[],
+  waits: readonly number[],
+): Decision {
+  const first = decisions[0]!;
+  if (decisions.length === 1) return first;
+  let bound = first;
+  let longest = -1;
+  for (const [index, decision] of decisions.entries()) {
+    if (!decision.allowed && waits[index]! > longest) {
+      bound = decision;
+      longest = waits[index]!;
+    }
+  }
+  if (!bound.allowed) return bound;
+  for (const decision of decisions) {
+    if (decision.remaining < bound.remaining) bound = decision;
+  }
+  return {
+    ...bound,
+    delayMs: Math.max(...decisions.map(({ delayMs }) => delayMs)),
+    soft: decisions.some(({ soft }) => soft),
+    nearLimit: decisions.some(({ nearLimit }) => nearLimit),
+    shadow: decisions.some(({ shadow }) => shadow),
+  };
 }

@@ -1,6 +1,7 @@
 // The waist: what every coordination, client and wrapper is, and all that a middleware knows.
 
 import type { Decision } from "./decision.ts";
+import type { PolicyOptions } from "./policy/policy.ts";
 
 /** Asks for `cost` units (default 1; 0 takes nothing and is always allowed) of `policy` for `key`. */
 export interface CheckRequest {
@@ -142,8 +143,15 @@ export interface Limiter {
   ): Promise<PermitResult<Value>>;
   /** Forgets what the key has taken, the permits it holds included. */
   reset(request: { readonly policy?: string; readonly key: string }): Promise<void>;
-  /** Describes a policy; throws UNKNOWN_POLICY. */
-  describe(policy: string): PolicyDescription;
+  /** Describes a policy: what holds for `key`, or left out, for keys that no override names. Throws UNKNOWN_POLICY. */
+  describe(policy: string, key?: string): PolicyDescription;
+  /**
+   * Adds a policy, or puts it in the place of the one of that name, for all calls from now on. What was consumed is
+   * carried over, limit by limit in order: what a raised limit has more becomes available, and one that is lowered
+   * below what is in use denies until enough of that has come back.
+   * @throws TidegateError INVALID_OPTION; then nothing has changed.
+   */
+  setPolicy(name: string, options: PolicyOptions): void;
   /** Resolves where the store can decide; rejects with STORE_UNAVAILABLE where it cannot. */
   ping(): Promise<void>;
   /** Waits for the calls in flight and closes what the limiter opened. Afterwards calls reject with LIMITER_CLOSED. */

@@ -31,6 +31,10 @@ test("answers with the fields of a decision", async () => {
     remaining: 99,
     retryAfterMs: 0,
     resetAfterMs: 100,
+    delayMs: 0,
+    soft: false,
+    nearLimit: false,
+    shadow: false,
     source: "local",
   });
 });
@@ -48,6 +52,10 @@ test("a denial is a value, and is as complete", async () => {
     remaining: 0,
     retryAfterMs: 40_000,
     resetAfterMs: 40_000,
+    delayMs: 0,
+    soft: false,
+    nearLimit: true,
+    shadow: false,
     source: "local",
   });
 });
@@ -100,7 +108,12 @@ test("refuses requests that are wrong, as rejections that name the field", async
       "UNKNOWN_POLICY",
       'unknown policy "toString" of this limiter; known are api, login',
     ],
-    [{ key: "a" }, "policy", "INVALID_REQUEST", "policy must be a policy's name, got undefined"],
+    [
+      { key: "a" },
+      "policy",
+      "INVALID_REQUEST",
+      "policy must be named, since the limiter has no defaultPolicy",
+    ],
   ];
   for (const [request, field, code, message] of table) {
     const { limiter } = createTestLimiter();
@@ -179,7 +192,7 @@ test("describes its policies", () => {
   const { limiter } = createTestLimiter();
   assert.deepEqual(limiter.describe("api"), {
     name: "api",
-    limits: [{ name: "api", algorithm: "token-bucket", limit: 100, windowMs: 10_000 }],
+    limits: [{ name: "api", algorithm: "token-bucket", limit: 100, windowMs: 10_000, soft: false }],
   });
   assert.throws(() => limiter.describe("x"), { code: "UNKNOWN_POLICY" });
 });

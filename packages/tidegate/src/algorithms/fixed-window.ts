@@ -1,12 +1,11 @@
 // Fixed window: at most `limit` units in each window, windows aligned to the clock's epoch. Two windows that
-// touch may together admit twice the limit within one window's length. Lua twin: decide.lua.
+// touch may together admit twice the limit within one window's length. Lua twin: algorithms.lua.
+
+import type { LimitBase } from "./limit-base.ts";
 
 /** At most `limit` units in each clock-aligned window of `windowUs` microseconds. */
-export interface FixedWindowLimit {
+export interface FixedWindowLimit extends LimitBase {
   readonly algorithm: "fixed-window";
-  readonly name: string | undefined;
-  readonly limit: number;
-  readonly windowUs: number;
 }
 
 /** Creates the limit; the policy layer has checked the numbers. */
@@ -14,12 +13,16 @@ export function createFixedWindowLimit(rule: {
   limit: number;
   windowUs: number;
   name?: string | undefined;
+  soft?: boolean;
 }): FixedWindowLimit {
   return {
     algorithm: "fixed-window",
     name: rule.name,
     limit: rule.limit,
     windowUs: rule.windowUs,
+    soft: rule.soft ?? false,
+    rule: `fw,${rule.windowUs}`,
+    width: 2,
   };
 }
 
@@ -69,6 +72,28 @@ export function takeFixedWindow(
   cost: number,
 ): void {
   numbers[at + 1]! += cost;
+}
+
+/** Takes `units` whether they are there or not, until twice the limit are taken in the window. */
+export function chargeFixedWindow(
+  limit: FixedWindowLimit,
+  numbers: Float64Array,
+  at: number,
+  units: number,
+): void {
+  const count = numbers[at + 1]!;
+  numbers[at + 1] = Math.max(count, Math.min(count + units, 2 * limit.limit));
+}
+
+/** Gives `units` back that were taken at `takenAt`; those of a window that is over have come back by themselves. */
+export function giveFixedWindow(
+  _limit: FixedWindowLimit,
+  numbers: Float64Array,
+  at: number,
+  units: number,
+  takenAt: number,
+): void {
+  if (takenAt >= numbers[at]!) numbers[at + 1] = Math.max(numbers[at + 1]! - units, 0);
 }
 
 /** Returns the units taken in the window. */

@@ -1,11 +1,16 @@
 // Token bucket kept as GCRA: the state is one instant, the theoretical arrival time (TAT) at which the bucket
-// is full again. All arithmetic is on integers, so a rate such as 3/s never drifts. Lua twin: decide.lua.
+// is full again. All arithmetic is on integers, so a rate such as 3/s never drifts. Lua twin: algorithms.lua.
 // Source: ITU-T I.371 annex A (Generic Cell Rate Algorithm, virtual scheduling).
 
+import type { LimitBase } from "./limit-base.ts";
+
 /** A bucket of `limit` units that returns `units` of them every `periodUs` microseconds (in lowest terms). */
-export interface TokenBucketLimit {
+export interface TokenBucketLimit extends BucketLimit {
   readonly algorithm: "token-bucket";
-  readonly name: string | undefined;
+}
+
+/** The numbers that token bucket and leaky bucket share: the state of one means the same for the other. */
+export interface BucketLimit extends LimitBase {
   /** Capacity, in units. */
   readonly limit: number;
   /** Microseconds from empty to full, rounded up. */
@@ -23,12 +28,21 @@ export interface TokenBucketLimit {
  * Computes the derived numbers of a bucket. `capacity × units` and the time to fill, in microseconds, must be
  * below 2^52; the policy layer checks that and names the option.
  */
-export function createTokenBucketLimit(rule: {
-  capacity: number;
-  units: number;
-  periodUs: number;
-  name?: string | undefined;
-}): TokenBucketLimit {
+export function createTokenBucketLimit(rule: BucketRule): TokenBucketLimit {
+  return { algorithm: "token-bucket", ...bucketOf(rule) };
+}
+
+/** What a bucket is made of. */
+export interface BucketRule {
+  readonly capacity: number;
+  readonly units: number;
+  readonly periodUs: number;
+  readonly name?: string | undefined;
+  readonly soft?: boolean;
+}
+
+/** Computes the numbers of either kind of bucket. */
+export function bucketOf(rule: BucketRule): BucketLimit {
   const divisor = greatestCommonDivisor(rule.units, rule.periodUs);
   const units = rule.units / divisor;
   const periodUs = rule.periodUs / divisor;
@@ -41,7 +55,6 @@ export function createTokenBucketLimit(rule: {
     Math.floor(MAX_FILL_US / (periodUs / units)),
   );
   return {
-    algorithm: "token-bucket",
     name: rule.name,
     limit: rule.capacity,
     windowUs: fullPart > 0 ? fullUs + 1 : fullUs,
@@ -50,6 +63,9 @@ export function createTokenBucketLimit(rule: {
     wholeUs,
     partUs,
     unitsMax: Math.max(rule.capacity, exact),
+    soft: rule.soft ?? false,
+    rule: `tb,${periodUs},${units}`,
+    width: 2,
   };
 }
 
@@ -74,7 +90,7 @@ export const MAX_FILL_US = 36_500 * 86_400_000_000;
  * is locked out for longer than one refill.
  */
 export function advanceTokenBucket(
-  limit: TokenBucketLimit,
+  limit: BucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,
@@ -94,13 +110,14 @@ export function advanceTokenBucket(
 
 /** Returns the microseconds until `cost` units are there: 0 now, Infinity never. The state must be at `now`. */
 export function waitTokenBucket(
-  limit: TokenBucketLimit,
+  limit: BucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,
   cost: number,
 ): number {
   if (cost > limit.limit) return Number.POSITIVE_INFINITY;
+  if (cost === 0) return 0;
   const excess = numbers[at]! - now;
   const spare = limit.limit - cost;
   if (limit.partUs === 0) {
@@ -118,20 +135,69 @@ export function waitTokenBucket(
 
 /** Takes `cost` units. Only where waitTokenBucket answered 0 for them. */
 export function takeTokenBucket(
-  limit: TokenBucketLimit,
+  limit: BucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,
   cost: number,
 ): void {
+  push(limit, numbers, at, now, cost, limit.limit);
+}
+
+/** Puts the TAT off by `units`, and says that `ceiling` units at most are in use then. */
+function push(
+  limit: BucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  units: number,
+  ceiling: number,
+): void {
   const tat = numbers[at]!;
   const behind = tat < now;
   const start = behind ? now : tat;
   const rest = behind ? 0 : numbers[at + 1]! % limit.units;
-  const product = cost * limit.partUs + rest;
+  const product = units * limit.partUs + rest;
   const part = product % limit.units;
-  numbers[at] = start + cost * limit.wholeUs + (product - part) / limit.units;
-  numbers[at + 1] = limit.limit * limit.units + part;
+  numbers[at] = start + units * limit.wholeUs + (product - part) / limit.units;
+  numbers[at + 1] = ceiling * limit.units + part;
+}
+
+/** Takes `units` whether they are there or not, down to a debt of the capacity. The state must be at `now`. */
+export function chargeTokenBucket(
+  limit: BucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  units: number,
+): void {
+  const used = consumedTokenBucket(limit, numbers, at, now);
+  const charged = Math.min(units, Math.min(2 * limit.limit, limit.unitsMax) - used);
+  if (charged > 0) push(limit, numbers, at, now, charged, Math.max(limit.limit, used + charged));
+}
+
+/** Gives `units` back, up to a full bucket. */
+export function giveTokenBucket(
+  limit: BucketLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  units: number,
+): void {
+  // More than this many cannot be in use, and their product with a part would not be exact.
+  const given = Math.min(units, limit.unitsMax);
+  const product = given * limit.partUs;
+  const part = product % limit.units;
+  const rest = numbers[at + 1]! % limit.units;
+  const borrowed = rest < part ? 1 : 0;
+  const tat = numbers[at]! - given * limit.wholeUs - (product - part) / limit.units - borrowed;
+  if (tat < now) {
+    numbers[at] = 0;
+    numbers[at + 1] = 0;
+  } else {
+    numbers[at] = tat;
+    numbers[at + 1]! += borrowed * limit.units - part;
+  }
 }
 
 /**
@@ -139,7 +205,7 @@ export function takeTokenBucket(
  * do: brings the state to `now`, answers the wait, and takes the cost where that is 0 and `consume` is set.
  */
 export function decideWholeTokenBucket(
-  limit: TokenBucketLimit,
+  limit: BucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,
@@ -156,7 +222,8 @@ export function decideWholeTokenBucket(
   }
   if (cost > limit.limit) return Number.POSITIVE_INFINITY;
   const wait = excess - (limit.limit - cost) * limit.wholeUs;
-  if (wait > 0) return wait;
+  // More than the capacity may be in use, in debt or after the capacity was lowered; a look is admitted all the same.
+  if (wait > 0) return cost > 0 ? wait : 0;
   if (consume && cost > 0) {
     numbers[at] = Math.max(excess, 0) + now + cost * limit.wholeUs;
     numbers[at + 1] = limit.limit;
@@ -169,7 +236,7 @@ export function decideWholeTokenBucket(
  * were taken under a larger one. The state must be at `now`.
  */
 export function consumedTokenBucket(
-  limit: TokenBucketLimit,
+  limit: BucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,
@@ -181,7 +248,7 @@ export function consumedTokenBucket(
 }
 
 /** Returns the least number of units that take at least excess + part / units microseconds to return. */
-function unitsCovering(limit: TokenBucketLimit, excess: number, part: number): number {
+function unitsCovering(limit: BucketLimit, excess: number, part: number): number {
   let used = Math.ceil((excess + part / limit.units) / (limit.periodUs / limit.units));
   while (!covers(limit, used, excess, part)) used += 1;
   while (used > 0 && covers(limit, used - 1, excess, part)) used -= 1;
@@ -189,7 +256,7 @@ function unitsCovering(limit: TokenBucketLimit, excess: number, part: number): n
 }
 
 /** Tells whether `used` units take at least excess + part / units microseconds to return. */
-function covers(limit: TokenBucketLimit, used: number, excess: number, part: number): boolean {
+function covers(limit: BucketLimit, used: number, excess: number, part: number): boolean {
   const product = used * limit.partUs;
   const usedPart = product % limit.units;
   const usedUs = used * limit.wholeUs + (product - usedPart) / limit.units;
@@ -198,7 +265,7 @@ function covers(limit: TokenBucketLimit, used: number, excess: number, part: num
 
 /** Returns the microseconds until the bucket is full, rounded up. */
 export function resetTokenBucket(
-  limit: TokenBucketLimit,
+  limit: BucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,
@@ -211,7 +278,7 @@ export function resetTokenBucket(
 
 /** Sets the state to `consumed` units in use at `now`, which may be more than the capacity. */
 export function assumeTokenBucket(
-  limit: TokenBucketLimit,
+  limit: BucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,

@@ -1,8 +1,10 @@
 // A policy, checked: the named rule that every store and coordination decides by.
 
-import type { Limit } from "../algorithms/decide.ts";
+import { isPlain } from "../algorithms/decide.ts";
+import type { Limit } from "../algorithms/dispatch.ts";
 import { TidegateError } from "../errors.ts";
-import { checkName, isLimit } from "./limits.ts";
+import { parseDuration } from "./duration.ts";
+import { checkName, isLimit, LIMIT_FACTORIES } from "./limits.ts";
 import { checkOptions, optionError } from "./options.ts";
 
 /** How nodes share a count: each alone in its memory, or all through one store that decides. */
@@ -17,6 +19,28 @@ export interface PolicyOptions {
   readonly limits: readonly Limit[];
   /** Overrides the limiter's coordination for this policy. */
   readonly coordination?: CoordinationName;
+  /** Other limits for some keys. The most specific that fits and has not ended holds. */
+  readonly overrides?: readonly OverrideOptions[];
+  /** From which share of a limit on decisions say `nearLimit`: "80%", or a number up to 1; default 0.8. */
+  readonly nearLimit?: number | string;
+  /** Decides, counts and reports, but always admits. */
+  readonly shadow?: boolean;
+  /** How long the `id` of a request is remembered, "1ms" to "1d"; default "1m". */
+  readonly idTtl?: string | number;
+}
+
+/** An override as an application writes it: exactly one of `limits`, `unlimited` and `blocked`. */
+export interface OverrideOptions {
+  /** A key, or a pattern with one `*`, which stands for any run of characters: "user:vip-*". */
+  readonly key: string;
+  /** Instead of the policy's. */
+  readonly limits?: readonly Limit[];
+  /** Always admitted, and not counted. */
+  readonly unlimited?: boolean;
+  /** Always denied. */
+  readonly blocked?: boolean;
+  /** When it ends: "2027-01-31T12:00:00Z", with an offset or Z, or milliseconds since the epoch. */
+  readonly until?: string | number;
 }
 
 /** A checked policy. `limitNames[i]` names `limits[i]`. */
@@ -28,10 +52,31 @@ export interface Policy {
   readonly identity: string;
   /** Names what the stored states mean: states written under the same `rules` need no conversion. */
   readonly rules: string;
+  /** Where the numbers of each limit begin in a key's state, and how many numbers that has. */
+  readonly offsets: readonly number[];
+  readonly width: number;
+  /** Whether all its limits are hard and their states plain numbers, as decide() needs. */
+  readonly plain: boolean;
+  /** Whether an admitted request may have to wait its turn. */
+  readonly queues: boolean;
+  /** Whether it has a concurrency limit, and so is acquired and not checked. */
+  readonly holds: boolean;
+  /** By limit, the most units that may remain for it to be near. */
+  readonly nearRemaining: readonly number[];
+  readonly shadow: boolean;
+  readonly idTtlUs: number;
 }
 
 /** The most limits of one policy. */
 export const MAX_LIMITS = 8;
+
+const DEFAULT_NEAR_LIMIT = 0.8;
+const DEFAULT_ID_TTL_MS = 60_000;
+/** The longest time that ids and reservations are remembered: a day. */
+export const MAX_RECORD_MS = 86_400_000;
+
+/** What is the same for all keys of a policy, overridden or not. */
+export type PolicySettings = Pick<PolicyOptions, "nearLimit" | "shadow" | "idTtl">;
 
 /**
  * Checks a policy.
@@ -40,46 +85,100 @@ export const MAX_LIMITS = 8;
 export function createPolicy(name: string, options: PolicyOptions): Policy {
   checkName("the name of a policy", name);
   const path = `policies.${name}`;
-  checkOptions(path, options, ["limits", "coordination"]);
-  const limits: unknown = options.limits;
-  if (!Array.isArray(limits) || limits.length < 1 || limits.length > MAX_LIMITS) {
-    throw optionError(`${path}.limits`, `a list of 1 to ${MAX_LIMITS} limits`, limits);
-  }
-  for (const [index, limit] of limits.entries()) {
-    if (!isLimit(limit)) {
-      throw optionError(
-        `${path}.limits[${index}]`,
-        "a limit made by tokenBucket() or fixedWindow()",
-        limit,
-      );
-    }
-  }
-  const limitNames = options.limits.map((limit, index) => {
-    return limit.name ?? (options.limits.length === 1 ? name : `${name}-${index + 1}`);
+  const known = ["limits", "coordination", "overrides", "nearLimit", "shadow", "idTtl"];
+  checkOptions(path, options, known);
+  return policyOf(name, path, options.limits, options);
+}
+
+/** Checks the limits that a policy has for some of its keys; `path` is where they are written. */
+export function policyOf(
+  name: string,
+  path: string,
+  limits: readonly Limit[],
+  settings: PolicySettings,
+): Policy {
+  checkLimits(`${path}.limits`, limits);
+  const limitNames = limits.map((limit, index) => {
+    return limit.name ?? (limits.length === 1 ? name : `${name}-${index + 1}`);
   });
-  const twice = limitNames.find((limitName, index) => limitNames.indexOf(limitName) !== index);
-  if (twice !== undefined) {
-    throw new TidegateError(
-      "INVALID_OPTION",
-      `${path}.limits must have names that differ, got "${twice}" twice`,
-      { field: `${path}.limits` },
-    );
-  }
-  const rules = options.limits.map(ruleOf).join(";");
-  const capacities = options.limits.map(({ limit }) => limit).join(",");
-  const identity = [name, rules, capacities, ...limitNames].join("|");
+  checkNamesDiffer(`${path}.limits`, limitNames);
+  const near = checkNearLimit(`policies.${name}.nearLimit`, settings.nearLimit);
+  const shadow = checkFlag(`policies.${name}.shadow`, settings.shadow);
+  const idTtlUs = checkIdTtl(`policies.${name}.idTtl`, settings.idTtl);
+  const rules = limits.map(({ rule }) => rule).join(";");
+  let width = 0;
+  const offsets = limits.map((limit) => {
+    width += limit.width;
+    return width - limit.width;
+  });
   return Object.freeze({
     name,
-    limits: Object.freeze([...options.limits]),
+    limits: Object.freeze([...limits]),
     limitNames,
     rules,
-    identity,
+    identity: JSON.stringify([name, rules, limitNames, limits.map(variantOf), near, shadow]),
+    offsets,
+    width,
+    plain: limits.every(isPlain),
+    queues: limits.some(({ algorithm }) => algorithm === "leaky-bucket"),
+    holds: limits.some(({ algorithm }) => algorithm === "concurrency"),
+    nearRemaining: limits.map(({ limit }) => Math.floor(limit - near * limit + 1e-6)),
+    shadow,
+    idTtlUs,
   });
 }
 
-/** Names what a limit's state means. The capacity or count is left out: a state means the same under another. */
-function ruleOf(limit: Limit): string {
-  return limit.algorithm === "token-bucket"
-    ? `tb,${limit.periodUs},${limit.units}`
-    : `fw,${limit.windowUs}`;
+/** What two limits of one rule may differ in. */
+function variantOf({ algorithm, limit, soft, windowUs }: Limit): unknown[] {
+  return [algorithm, limit, soft, algorithm === "concurrency" ? windowUs : 0];
+}
+
+function checkLimits(field: string, limits: unknown): void {
+  if (!Array.isArray(limits) || limits.length < 1 || limits.length > MAX_LIMITS) {
+    throw optionError(field, `a list of 1 to ${MAX_LIMITS} limits`, limits);
+  }
+  for (const [index, limit] of limits.entries()) {
+    if (!isLimit(limit)) {
+      throw optionError(`${field}[${index}]`, `a limit made by ${LIMIT_FACTORIES}`, limit);
+    }
+  }
+}
+
+function checkNamesDiffer(field: string, names: readonly string[]): void {
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  const message = `${field} must have names that differ, got "${twice}" twice`;
+  throw new TidegateError("INVALID_OPTION", message, { field });
+}
+
+/** Reads a share: "80%", or a number above 0 up to 1. */
+function checkNearLimit(field: string, value: unknown): number {
+  if (value === undefined) return DEFAULT_NEAR_LIMIT;
+  const percent =
+    typeof value === "string" ? /^(\d{1,3}(?:\.\d{1,3})?) ?%$/.exec(value.trim()) : null;
+  const share = percent === null ? value : Number(percent[1]) / 100;
+  if (typeof share === "number" && share > 0 && share <= 1) return share;
+  throw optionError(field, 'a share such as "80%" or 0.8, above 0 and up to 1', value);
+}
+
+/** Returns a flag, false where it is left out. */
+export function checkFlag(field: string, value: unknown): boolean {
+  if (value === undefined) return false;
+  if (typeof value === "boolean") return value;
+  throw optionError(field, "true or false", value);
+}
+
+function checkIdTtl(field: string, value: unknown): number {
+  return recordUs(field, value, DEFAULT_ID_TTL_MS);
+}
+
+/**
+ * Reads how long something is remembered, in microseconds.
+ * @throws TidegateError INVALID_OPTION naming `field`, where it is no duration or above a day.
+ */
+export function recordUs(field: string, value: unknown, standardMs: number): number {
+  if (value === undefined) return standardMs * 1_000;
+  const milliseconds = parseDuration(field, value);
+  if (milliseconds > MAX_RECORD_MS) throw optionError(field, "a duration of at most 1d", value);
+  return milliseconds * 1_000;
 }

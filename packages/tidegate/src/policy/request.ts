@@ -59,6 +59,21 @@ function costError(cost: unknown): TidegateError {
   return requestError("cost", `a whole number from 0 to ${MAX_UNITS}`, cost);
 }
 
+/** The longest id of a request, reservation or permit, in UTF-16 code units. */
+export const MAX_ID_LENGTH = 128;
+
+/** Throws where `id` is given and is none. */
+export function checkId(id: unknown): void {
+  if (id === undefined) return;
+  if (typeof id === "string" && id.length > 0 && id.length <= MAX_ID_LENGTH) return;
+  const got = typeof id === "string" && id.length > 0 ? `${id.length} characters` : show(id);
+  throw new TidegateError(
+    "INVALID_REQUEST",
+    `id must be a string of 1 to ${MAX_ID_LENGTH} characters, got ${got}`,
+    { field: "id" },
+  );
+}
+
 /** Creates the error for a request that is wrong: "cost must be a whole number, got 1.5". */
 export function requestError(field: string, expected: string, value: unknown): TidegateError {
   return new TidegateError("INVALID_REQUEST", `${field} must be ${expected}, got ${show(value)}`, {

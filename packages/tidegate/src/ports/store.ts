@@ -1,3 +1,5 @@
+// What keeps the states and decides on them: memory, or a server that nodes share.
+
 import type { Decision } from "../decision.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -12,15 +14,70 @@ export interface Store {
    * @throws TidegateError STORE_UNAVAILABLE, as a rejection, where no answer could be had.
    */
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision | Promise<Decision>;
-  /** Forgets the key, so that it starts unused. */
+  /**
+   * Does what is more than a check, as one.
+   * @throws TidegateError STORE_UNAVAILABLE as `decide`; INVALID_REQUEST where a record's id stands for other costs.
+   */
+  run(work: Work): Outcome | Promise<Outcome>;
+  /** Puts parts into the groups that `run` can take as one: all of them, but in a Cluster those of one slot. */
+  split(parts: readonly Part[]): readonly (readonly Part[])[];
+  /** Forgets the key, so that it starts unused. Ids and reservations are not forgotten, but find nothing to give back. */
   reset(policy: Policy, key: string): void | Promise<void>;
   /** Answers where the store can decide; rejects with STORE_UNAVAILABLE where it cannot. */
   ping(): void | Promise<void>;
-  /** Counts one more user of the store, who is told of what happens in it and will call `release` once. */
-  acquire(telemetry: Telemetry | undefined): void;
+  /** Counts one more user of the store, who is told of what happens in it and will call `detach` once. */
+  attach(telemetry: Telemetry | undefined): void;
   /**
-   * Gives the store back, with what was given to `acquire`; the last one to do so closes what the store itself opened.
+   * Gives the store back, with what was given to `attach`; the last one to do so closes what the store itself opened.
    * It does not wait for an answer longer than about a second.
    */
-  release(telemetry: Telemetry | undefined): void | Promise<void>;
+  detach(telemetry: Telemetry | undefined): void | Promise<void>;
+}
+
+/** One policy key, and how many units of it. */
+export interface Part {
+  readonly policy: Policy;
+  readonly key: string;
+  readonly cost: number;
+}
+
+/** Under which name an answer is remembered with the first part's key, and for how long. */
+export interface RecordOptions {
+  readonly id: string;
+  readonly ttlUs: number;
+}
+
+/** What `run` does. */
+export type Work =
+  /** Decides all parts, whose policy keys differ, and takes all of them where all admit. */
+  | {
+      readonly kind: "take";
+      readonly parts: readonly Part[];
+      /** Answers the same for the same id, and takes once. */
+      readonly record?: RecordOptions;
+      /** Names the permit that concurrency limits give out. */
+      readonly permit?: string;
+    }
+  /** Gives the part's units back that were taken at `takenAt`, in microseconds; Infinity is those taken last. */
+  | {
+      readonly kind: "give";
+      readonly part: Part;
+      readonly takenAt: number;
+      readonly record?: RecordOptions;
+    }
+  /** Replaces what was taken under the record `id` by the part's cost. */
+  | { readonly kind: "settle"; readonly part: Part; readonly id: string }
+  /** Gives a permit back, or begins its lease anew. */
+  | { readonly kind: "release" | "extend"; readonly part: Part; readonly permit: string };
+
+/** What came of it. */
+export interface Outcome {
+  /** Of takes: of the part that bound. Else how the key stands, as a look at a cost of 0 would answer. */
+  readonly decision: Decision;
+  /** Whether it was done: all parts taken, the reservation settled, the permit held. */
+  readonly done: boolean;
+  /** Of takes, by part: whether its cost was taken. A part of a shadow policy may be admitted and not taken. */
+  readonly taken: readonly boolean[];
+  /** When, by the store's clock, in microseconds. */
+  readonly at: number;
 }

@@ -1,26 +1,34 @@
 // The store of one process: decides at once, in bounded memory, with no timer. What expires is swept a few slots at
 // a time by the checks themselves.
 
-import { carryOver, decide, NUMBERS_PER_LIMIT } from "../algorithms/decide.ts";
+import { decide } from "../algorithms/decide.ts";
 import { createDecision, type Decision } from "../decision.ts";
 import { checkOptions, checkPort, optionError, positiveInteger } from "../policy/options.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
 import { Listeners } from "../ports/listeners.ts";
 import type { Random } from "../ports/random.ts";
-import type { Store } from "../ports/store.ts";
+import type { Outcome, Part, Store, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import { createSystemClock } from "../runtime/system-clock.ts";
 import { systemRandom } from "../runtime/system-random.ts";
-import { KeyTable, OVERFLOW_SLOT } from "./key-table.ts";
+import { KeySpace } from "./key-space.ts";
+import type { KeyTable } from "./key-table.ts";
+import { MemoryWork } from "./memory-work.ts";
 
 /** Options of the memory store. */
 export interface MemoryStoreOptions {
   /**
-   * Keys kept per policy, 1 to 16,000,000; default 1,000,000, of about 80 bytes each beyond the key itself. When all
-   * are in use, a key that is not being limited is forgotten; when all are being limited, new keys share one count.
+   * Keys kept per policy, 1 to 16,000,000; default 1,000,000, of about 80 bytes each beyond the key itself, and for
+   * sliding logs and permits 16 to 100 bytes each for what they hold. When all are in use, a key that is not being
+   * limited is forgotten; when all are being limited, new keys share one count.
    */
   readonly maxKeys?: number;
+  /**
+   * Request ids and reservations remembered, 1 to 16,000,000; default 100,000. The oldest go first: a repeated request
+   * is then charged again, and a reservation stays charged in full.
+   */
+  readonly maxRecords?: number;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Slots looked at for expiry with each new key; default 4. 0 turns the sweep off, for tests that compare stores. */
@@ -31,37 +39,38 @@ export interface MemoryStoreOptions {
 export interface MemoryStore extends Store {
   readonly shared: false;
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision;
+  run(work: Work): Outcome;
   reset(policy: Policy, key: string): void;
   /** Number of keys held, over all policies. */
   readonly size: number;
 }
 
 const DEFAULT_MAX_KEYS = 1_000_000;
+const DEFAULT_MAX_RECORDS = 100_000;
+const MAX_KEYS = 16_000_000;
 const SWEEP_SLOTS = 4;
 /** A known key's check sweeps one slot every this many checks, so that idle keys go even when no new ones come. */
 const SWEEP_EVERY = 8;
-
-/** Tables of one policy name: one for each meaning its states have had, of which a key is in one at most. */
-type Tables = Map<string, KeyTable>;
+/** The most numbers that the state of a limit takes. */
+const MAX_WIDTH = 4;
 
 /**
  * Creates a memory store. Limiters that are given the same store share its counts.
  * @throws TidegateError INVALID_OPTION naming the option.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
-  checkOptions("memoryStore", options, ["maxKeys", "clock", "random", "sweepSlots"]);
+  const known = ["maxKeys", "maxRecords", "clock", "random", "sweepSlots"];
+  checkOptions("memoryStore", options, known);
   checkPort("clock", options.clock, "now");
   checkPort("random", options.random, "next");
   const { sweepSlots = SWEEP_SLOTS } = options;
   if (!Number.isInteger(sweepSlots) || sweepSlots < 0 || sweepSlots > 1_000) {
     throw optionError("sweepSlots", "a whole number from 0 to 1000", sweepSlots);
   }
-  const maxKeys =
-    options.maxKeys === undefined
-      ? DEFAULT_MAX_KEYS
-      : positiveInteger("maxKeys", options.maxKeys, 16_000_000);
+  const { maxKeys = DEFAULT_MAX_KEYS, maxRecords = DEFAULT_MAX_RECORDS } = options;
   return new InMemory(
-    maxKeys,
+    positiveInteger("maxKeys", maxKeys, MAX_KEYS),
+    positiveInteger("maxRecords", maxRecords, MAX_KEYS),
     options.clock ?? createSystemClock(),
     options.random ?? systemRandom,
     sweepSlots,
@@ -70,39 +79,39 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
 
 class InMemory implements MemoryStore {
   readonly shared = false;
-  readonly #maxKeys: number;
   readonly #clock: Clock;
-  readonly #random: Random;
   readonly #sweepSlots: number;
-  readonly #byPolicy = new WeakMap<Policy, KeyTable>();
-  readonly #byName = new Map<string, Tables>();
+  readonly #keys: KeySpace;
+  readonly #work: MemoryWork;
   /** States of a key that has no slot yet. */
-  readonly #scratch = new Float64Array(MAX_LIMITS * NUMBERS_PER_LIMIT);
-  #lastPolicy: Policy | undefined;
-  #lastTable: KeyTable | undefined;
+  readonly #scratch = new Float64Array(MAX_LIMITS * MAX_WIDTH);
   readonly #listeners = new Listeners();
   #tick = 0;
 
-  constructor(maxKeys: number, clock: Clock, random: Random, sweepSlots: number) {
-    this.#maxKeys = maxKeys;
+  constructor(
+    maxKeys: number,
+    maxRecords: number,
+    clock: Clock,
+    random: Random,
+    sweepSlots: number,
+  ) {
     this.#clock = clock;
-    this.#random = random;
     this.#sweepSlots = sweepSlots;
+    this.#keys = new KeySpace(maxKeys, random, sweepSlots, this.#listeners);
+    this.#work = new MemoryWork(this.#keys, maxRecords, sweepSlots > 0);
   }
 
   get size(): number {
-    let size = 0;
-    for (const tables of this.#byName.values()) {
-      for (const table of tables.values()) size += table.size;
-    }
-    return size;
+    return this.#keys.size;
   }
 
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision {
     const now = this.#clock.now();
-    const table = policy === this.#lastPolicy ? this.#lastTable! : this.#tableOf(policy);
+    if (!policy.plain) return this.#work.decide(policy, key, cost, consume, now);
+    const table = this.#keys.tableOf(policy, now);
     const slot = table.find(key);
-    if (slot === undefined) return this.#decideNew(policy, table, key, cost, consume, now);
+    if (slot === undefined) return this.#decideNew(policy, key, cost, consume, now);
+    if (table.mixed) table.adopt(slot, policy.limits, now);
     const decision = this.#decideIn(table, slot, policy, key, cost, consume, now);
     this.#tick += 1;
     // Not before the decision: the slot just found may be the expired one that the sweep frees.
@@ -110,20 +119,25 @@ class InMemory implements MemoryStore {
     return decision;
   }
 
+  run(work: Work): Outcome {
+    return this.#work.run(work, this.#clock.now());
+  }
+
+  split(parts: readonly Part[]): readonly (readonly Part[])[] {
+    return [parts];
+  }
+
   reset(policy: Policy, key: string): void {
-    for (const table of this.#byName.get(policy.name)?.values() ?? []) {
-      const slot = table.find(key);
-      if (slot !== undefined) table.remove(slot);
-    }
+    this.#keys.remove(policy, key);
   }
 
   ping(): void {}
 
-  acquire(telemetry: Telemetry | undefined): void {
+  attach(telemetry: Telemetry | undefined): void {
     this.#listeners.add(telemetry);
   }
 
-  release(telemetry: Telemetry | undefined): void {
+  detach(telemetry: Telemetry | undefined): void {
     this.#listeners.remove(telemetry);
   }
 
@@ -142,92 +156,23 @@ class InMemory implements MemoryStore {
     if (consume && cost > 0 && wait !== Number.POSITIVE_INFINITY) {
       table.markDenied(slot, wait > 0);
     }
-    return createDecision(policy, key, cost, wait, numbers, at, now, "local");
+    return createDecision(policy, key, cost, wait, consume, numbers, at, now, "local");
   }
 
   /** Decides for a key without a slot, and gives it one only where it has something to remember. */
-  #decideNew(
-    policy: Policy,
-    table: KeyTable,
-    key: string,
-    cost: number,
-    consume: boolean,
-    now: number,
-  ): Decision {
-    const scratch = this.#scratch;
-    const carried = this.#takeFromOthers(policy, table, key, now);
-    if (!carried) scratch.fill(0);
-    if (this.#sweepSlots > 0) table.sweep(this.#sweepSlots, now);
-    const fullTable = this.#fullTable(policy, table);
-    const victim = fullTable?.victim(this.#random, now);
-    if (fullTable !== undefined && victim === undefined) {
-      this.#listeners.overflowed(policy.name);
-      return this.#decideIn(table, OVERFLOW_SLOT, policy, key, cost, consume, now);
+  #decideNew(policy: Policy, key: string, cost: number, consume: boolean, now: number): Decision {
+    const keys = this.#keys;
+    const carried = keys.takeCarried(policy, key, now);
+    const numbers = carried?.numbers ?? this.#scratch.fill(0);
+    if (!keys.findRoom(policy, now)) {
+      const { table, slot } = keys.overflow(policy, now);
+      return this.#decideIn(table, slot, policy, key, cost, consume, now);
     }
-    const wait = decide(policy.limits, scratch, 0, now, cost, consume);
-    if (carried || (wait === 0 && consume && cost > 0)) {
-      if (fullTable !== undefined && victim !== undefined) {
-        fullTable.remove(victim);
-        this.#listeners.evicted(policy.name);
-      }
-      table.insert(key, scratch, wait > 0 && wait !== Number.POSITIVE_INFINITY);
+    const wait = decide(policy.limits, numbers, 0, now, cost, consume);
+    if (carried !== undefined || (wait === 0 && consume && cost > 0)) {
+      const { table, slot } = keys.insert(policy, key, numbers, undefined, now);
+      table.markDenied(slot, wait > 0 && wait !== Number.POSITIVE_INFINITY);
     }
-    return createDecision(policy, key, cost, wait, scratch, 0, now, "local");
-  }
-
-  /** Moves the states of `key` from a table of another meaning into the scratch; false where there are none. */
-  #takeFromOthers(policy: Policy, table: KeyTable, key: string, now: number): boolean {
-    const tables = this.#byName.get(policy.name)!;
-    if (tables.size === 1) return false;
-    let found = false;
-    for (const [rules, other] of tables) {
-      if (other === table) continue;
-      const slot = other.find(key);
-      if (slot !== undefined) {
-        const before = {
-          limits: other.limits,
-          numbers: other.chunkOf(slot),
-          at: other.offsetOf(slot),
-        };
-        carryOver(before, { limits: policy.limits, numbers: this.#scratch, at: 0 }, now);
-        other.remove(slot);
-        found = true;
-      }
-      if (this.#sweepSlots > 0) other.sweep(this.#sweepSlots, now);
-      if (other.size === 0) tables.delete(rules);
-    }
-    return found;
-  }
-
-  /** Returns the table to evict from, the policy's largest, where the policy holds all the keys it may. */
-  #fullTable(policy: Policy, table: KeyTable): KeyTable | undefined {
-    let size = 0;
-    let largest = table;
-    for (const other of this.#byName.get(policy.name)!.values()) {
-      size += other.size;
-      if (other.size > largest.size) largest = other;
-    }
-    return size < this.#maxKeys ? undefined : largest;
-  }
-
-  #tableOf(policy: Policy): KeyTable {
-    let table = this.#byPolicy.get(policy);
-    let tables = this.#byName.get(policy.name);
-    if (tables === undefined) {
-      tables = new Map();
-      this.#byName.set(policy.name, tables);
-    }
-    if (table === undefined || tables.get(policy.rules) !== table) {
-      table = tables.get(policy.rules);
-      if (table === undefined) {
-        table = new KeyTable(policy.limits);
-        tables.set(policy.rules, table);
-      }
-      this.#byPolicy.set(policy, table);
-    }
-    table.limits = policy.limits;
-    this.#lastPolicy = policy;
-    this.#lastTable = table;
-    return table;
+    return createDecision(policy, key, cost, wait, consume, numbers, 0, now, "local");
   }
 }

@@ -15,6 +15,10 @@ function answer(limitName: string, remaining: number, allowed = true) {
     remaining,
     retryAfterMs: allowed ? 0 : 1_000,
     resetAfterMs: 1_000,
+    delayMs: 0,
+    soft: false,
+    nearLimit: false,
+    shadow: false,
     source: "local",
   };
   const headers = {

@@ -104,8 +104,10 @@ export function describeFaults(serve: Serve): void {
       decide: () => Promise.reject(fault),
       reset: () => Promise.reject(fault),
       ping: () => Promise.reject(fault),
-      acquire() {},
-      release() {},
+      run: () => Promise.reject(fault),
+      split: (parts) => [parts],
+      attach() {},
+      detach() {},
     };
     const { limiter } = createSetup(store);
     const server = await serve({ guards: [{ limiter, policy: "api", key: byUser }] });

@@ -156,8 +156,10 @@ describe("rateLimit, on Express", () => {
         },
         reset() {},
         ping() {},
-        acquire() {},
-        release() {},
+        run: () => assert.fail("only checks are asked for"),
+        split: (parts) => [parts],
+        attach() {},
+        detach() {},
       },
       policies: { api: { limits: [fixedWindow({ limit: 1, window: "1m" })] } },
     });

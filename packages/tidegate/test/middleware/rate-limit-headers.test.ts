@@ -16,7 +16,7 @@ import { HEADER_VERSIONS, rateLimitHeaders } from "../../src/middleware/rate-lim
 
 const API: PolicyDescription = {
   name: "api",
-  limits: [{ name: "api", algorithm: "token-bucket", limit: 100, windowMs: 10_000 }],
+  limits: [{ name: "api", algorithm: "token-bucket", limit: 100, windowMs: 10_000, soft: false }],
 };
 
 function decisionOf(overrides: Partial<Decision> = {}): Decision {
@@ -29,6 +29,10 @@ function decisionOf(overrides: Partial<Decision> = {}): Decision {
     remaining: 99,
     retryAfterMs: 0,
     resetAfterMs: 100,
+    delayMs: 0,
+    soft: false,
+    nearLimit: false,
+    shadow: false,
     source: "local",
     ...overrides,
   };
@@ -73,8 +77,14 @@ describe("rateLimitHeaders", () => {
     const description: PolicyDescription = {
       name: "api",
       limits: [
-        { name: "burst", algorithm: "token-bucket", limit: 100, windowMs: 60_000 },
-        { name: "daily", algorithm: "fixed-window", limit: 1_000, windowMs: 86_400_000 },
+        { name: "burst", algorithm: "token-bucket", limit: 100, windowMs: 60_000, soft: false },
+        {
+          name: "daily",
+          algorithm: "fixed-window",
+          limit: 1_000,
+          windowMs: 86_400_000,
+          soft: false,
+        },
       ],
     };
     const headers = rateLimitHeaders(
@@ -118,7 +128,7 @@ describe("rateLimitHeaders", () => {
     it(`${algorithm} ${limit} per ${windowMs} ms, ${remaining} left, reset in ${resetAfterMs} ms`, () => {
       const headers = rateLimitHeaders(decisionOf({ limit, remaining, resetAfterMs }), {
         name: "api",
-        limits: [{ name: "api", algorithm, limit, windowMs }],
+        limits: [{ name: "api", algorithm, limit, windowMs, soft: false }],
       });
       assert.deepEqual(only(headers["RateLimit-Policy"]), ["api", { q: limit, w }]);
       const expected = t === undefined ? { r: remaining } : { r: remaining, t };
@@ -143,7 +153,7 @@ describe("rateLimitHeaders", () => {
   it("escapes names, and refuses those that no header can carry", () => {
     const named = (name: string): PolicyDescription => ({
       name,
-      limits: [{ name, algorithm: "fixed-window", limit: 1, windowMs: 1_000 }],
+      limits: [{ name, algorithm: "fixed-window", limit: 1, windowMs: 1_000, soft: false }],
     });
     const name = 'a "quoted" \\ name';
     assert.equal(
@@ -170,7 +180,9 @@ describe("rateLimitHeaders", () => {
       }),
       {
         name: "api",
-        limits: [{ name: "api", algorithm: "fixed-window", limit: 1e18, windowMs: 1e21 }],
+        limits: [
+          { name: "api", algorithm: "fixed-window", limit: 1e18, windowMs: 1e21, soft: false },
+        ],
       },
     );
     const most = 999_999_999_999_999;

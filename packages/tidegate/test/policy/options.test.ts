@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { createLimiter, fixedWindow, memoryStore, TidegateError, tokenBucket } from "tidegate";
 import { redisStore } from "tidegate/redis";
 import { parseDuration, parseRate } from "../../src/policy/duration.ts";
+import { LIMIT_FACTORIES } from "../../src/policy/limits.ts";
 
 const api = { limits: [tokenBucket({ capacity: 10, refill: "1/s" })] };
 const untyped = (value: unknown) => value as never;
@@ -76,7 +77,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "options missing",
     () => tokenBucket(untyped(undefined)),
-    "tokenBucket must be an object with capacity, refill, name, got undefined",
+    "tokenBucket must be an object with capacity, refill, name, soft, got undefined",
   ],
   [
     "limit 0",
@@ -121,7 +122,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "limit not made",
     () => createLimiter({ policies: { api: { limits: [untyped({ capacity: 1 })] } } }),
-    'policies.api.limits[0] must be a limit made by tokenBucket() or fixedWindow(), got {"capacity":1}',
+    `policies.api.limits[0] must be a limit made by ${LIMIT_FACTORIES}, got {"capacity":1}`,
   ],
   [
     "limit names twice",
@@ -141,7 +142,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "policy option unknown",
     () => createLimiter({ policies: { api: { ...api, onStoreFailure: "deny" } as never } }),
-    'unknown option "onStoreFailure" of policies.api; known are limits, coordination',
+    'unknown option "onStoreFailure" of policies.api; known are limits, coordination, overrides, nearLimit, shadow, idTtl',
   ],
   [
     "limiter option unknown",
@@ -170,9 +171,9 @@ const table: [name: string, make: () => unknown, message: string][] = [
     'store must be a store made by memoryStore() or redisStore(), got "redis://localhost"',
   ],
   [
-    "clock beside a store",
-    () => createLimiter({ policies: { api }, store: memoryStore(), clock: { now: () => 0 } }),
-    "clock must be given to the store where a store is passed, e.g. memoryStore({ clock })",
+    "random beside a store",
+    () => createLimiter({ policies: { api }, store: memoryStore(), random: { next: () => 0 } }),
+    "random must be given to the store where a store is passed, e.g. memoryStore({ random })",
   ],
   ["maxKeys 0", () => memoryStore({ maxKeys: 0 }), "maxKeys must be a positive integer, got 0"],
   [
@@ -181,13 +182,13 @@ const table: [name: string, make: () => unknown, message: string][] = [
       createLimiter({
         policies: { api: { limits: [{ ...fixedWindow({ limit: 1, window: "1m" }), limit: 9 }] } },
       }),
-    "policies.api.limits[0] must be a limit made by tokenBucket() or fixedWindow(), got " +
-      '{"algorithm":"fixed-window","limit":9,"windowUs":60000000}',
+    `policies.api.limits[0] must be a limit made by ${LIMIT_FACTORIES}, got ` +
+      '{"algorithm":"fixed-window","limit":9,"windowUs":60000000,"s...',
   ],
   [
     "a hole among limits",
     () => createLimiter({ policies: { api: { limits: new Array(1) } } }),
-    "policies.api.limits[0] must be a limit made by tokenBucket() or fixedWindow(), got undefined",
+    `policies.api.limits[0] must be a limit made by ${LIMIT_FACTORIES}, got undefined`,
   ],
   [
     "policies as a list",

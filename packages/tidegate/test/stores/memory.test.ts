@@ -20,7 +20,7 @@ function createSeededRandom(seed = 1) {
 function createBounded(maxKeys: number, clock: Clock) {
   const told = { evicted: 0, overflowed: 0 };
   const store = memoryStore({ maxKeys, clock, random: createSeededRandom() });
-  store.acquire({
+  store.attach({
     evicted: () => {
       told.evicted += 1;
     },

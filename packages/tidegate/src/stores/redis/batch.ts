@@ -1,7 +1,7 @@
 // The checks that go out as one script call: writes the call's arguments, reads its reply. Checks of one key share
 // one read and one write in Redis and are decided in the order in which they came.
 
-import { decide, NUMBERS_PER_LIMIT } from "../../algorithms/decide.ts";
+import { type Limit, waitFor } from "../../algorithms/dispatch.ts";
 import { createDecision, type Decision } from "../../decision.ts";
 import type { Policy } from "../../policy/policy.ts";
 import { redisKey } from "./key.ts";
@@ -15,61 +15,90 @@ export interface PendingCheck {
   readonly reject: (error: unknown) => void;
 }
 
-/** Ceiling of states that Redis has brought to `now` already, which nothing exceeds. */
-const NO_CEILING = Number.MAX_SAFE_INTEGER;
-
 interface Group {
   readonly policy: Policy;
   /** The checks of each key, in order. Found by the key that the caller has, whose hash is known; a name is new. */
   readonly lists: Map<string, PendingCheck[]>;
 }
 
-/** Collects checks, and settles them from the script's reply. */
-export class Batch {
-  /** Number of checks in it. */
-  size = 0;
-  readonly #groups = new Map<string, Group>();
+/** What goes out as one script call. */
+export interface ScriptBatch {
+  /** About how much it asks of Redis: the number of its checks. */
+  readonly size: number;
+  /**
+   * The call's KEYS and ARGV, as the script documents them.
+   * @param nowUs about what Redis' clock says, for calendar windows.
+   */
+  call(nowUs: number): { readonly keys: readonly string[]; readonly args: readonly string[] };
+  /**
+   * Answers everything from the script's reply.
+   * @throws where the reply is not what the script returns; nothing is answered then.
+   */
+  settle(reply: readonly number[]): void;
+  /** Rejects everything. */
+  fail(error: unknown): void;
+}
 
-  /** Whether a check of `policy` may go into this batch: not beside another definition of the same policy. */
-  takes(policy: Policy): boolean {
-    const group = this.#groups.get(policy.name);
-    return group === undefined || group.policy.identity === policy.identity;
+/** Collects plain checks, and settles them from the reply of decide.lua. */
+export class Batch implements ScriptBatch {
+  size = 0;
+  readonly #prefix: string;
+  /** By the identity of their policy: overrides give keys of one policy name different limits. */
+  readonly #groups = new Map<string, Group>();
+  readonly #byName = new Map<string, Group[]>();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** Whether a check of a policy key is in it. */
+  has(policy: string, key: string): boolean {
+    return this.#byName.get(policy)?.some(({ lists }) => lists.has(key)) === true;
+  }
+
+  /** Whether a check of `policy` may go into this batch: not beside another definition of the policy for its key. */
+  takes(policy: Policy, key: string): boolean {
+    const groups = this.#byName.get(policy.name);
+    if (groups === undefined) return true;
+    for (const { policy: other, lists } of groups) {
+      if (other.identity !== policy.identity && lists.has(key)) return false;
+    }
+    return true;
   }
 
   /** Adds a check of a policy that the batch takes. */
   add(policy: Policy, check: PendingCheck): void {
     this.size += 1;
-    let group = this.#groups.get(policy.name);
+    let group = this.#groups.get(policy.identity);
     if (group === undefined) {
       group = { policy, lists: new Map() };
-      this.#groups.set(policy.name, group);
+      this.#groups.set(policy.identity, group);
+      const groups = this.#byName.get(policy.name);
+      if (groups === undefined) this.#byName.set(policy.name, [group]);
+      else groups.push(group);
     }
     const list = group.lists.get(check.key);
     if (list === undefined) group.lists.set(check.key, [check]);
     else list.push(check);
   }
 
-  /** The script's KEYS: the Redis keys under `prefix`. */
-  keys(prefix: string): string[] {
+  call(nowUs: number): { keys: string[]; args: string[] } {
+    return { keys: this.#keys(), args: this.#args(nowUs) };
+  }
+
+  #keys(): string[] {
     const names: string[] = [];
     for (const { policy, lists } of this.#groups.values()) {
-      for (const key of lists.keys()) names.push(redisKey(prefix, policy.name, key));
+      for (const key of lists.keys()) names.push(redisKey(this.#prefix, policy.name, key));
     }
     return names;
   }
 
-  /** The script's ARGV, as decide.lua documents it. */
-  args(): string[] {
+  #args(nowUs: number): string[] {
     const args = [String(this.#groups.size)];
     for (const { policy, lists } of this.#groups.values()) {
       args.push(policy.rules, String(policy.limits.length), String(lists.size));
-      for (const limit of policy.limits) {
-        if (limit.algorithm === "token-bucket") {
-          args.push(String(limit.limit), String(limit.periodUs), String(limit.units));
-        } else {
-          args.push(String(limit.limit), String(limit.windowUs), "0");
-        }
-      }
+      for (const limit of policy.limits) args.push(String(limit.limit), ...numbersOf(limit, nowUs));
       for (const list of lists.values()) {
         args.push(list.length === 1 ? costOf(list[0]!) : list.map(costOf).join(","));
       }
@@ -77,11 +106,7 @@ export class Batch {
     return args;
   }
 
-  /**
-   * Answers every check from the script's reply.
-   * @throws where the reply is not what the script returns; nothing is answered then.
-   */
-  settle(reply: unknown): void {
+  settle(reply: readonly number[]): void {
     const answers = this.#read(reply);
     let index = 0;
     for (const { lists } of this.#groups.values()) {
@@ -94,47 +119,87 @@ export class Batch {
     }
   }
 
-  /** Rejects every check. */
   fail(error: unknown): void {
     for (const { lists } of this.#groups.values()) {
       for (const list of lists.values()) for (const check of list) check.reject(error);
     }
   }
 
-  #read(reply: unknown): Decision[] {
-    if (!Array.isArray(reply)) throw new Error(`the script answered ${typeof reply}, not a list`);
-    // Clients may be set to answer numbers as strings.
-    const numbersOf: readonly number[] = typeof reply[0] === "number" ? reply : reply.map(Number);
-    const now = numbersOf[0]!;
+  #read(given: readonly number[]): Decision[] {
+    const now = given[0]!;
     const answers: Decision[] = [];
     let position = 1;
     for (const { policy, lists } of this.#groups.values()) {
-      const numbers = new Float64Array(policy.limits.length * NUMBERS_PER_LIMIT);
+      const numbers = new Float64Array(policy.width);
       for (const list of lists.values()) {
         for (const check of list) {
-          const taken = numbersOf[position]! % 2 !== 0;
-          let odd = taken ? 1 : 0;
-          for (let index = 0; index < policy.limits.length; index += 1) {
-            const limit = policy.limits[index]!;
-            const whole = limit.algorithm === "token-bucket" && limit.partUs === 0;
-            numbers[index * NUMBERS_PER_LIMIT] = now + (numbersOf[position]! - odd) / 2;
-            numbers[index * NUMBERS_PER_LIMIT + 1] = whole ? NO_CEILING : numbersOf[position + 1]!;
-            position += whole ? 1 : 2;
-            odd = 0;
-          }
-          const wait = taken ? 0 : decide(policy.limits, numbers, 0, now, check.cost, false);
+          const taken = given[position]! % 2 !== 0;
+          position = readNumbers(policy, given, position, now, taken ? 1 : 0, numbers);
+          const wait = taken ? 0 : longestWait(policy, numbers, now, check.cost);
           if (wait === 0 && !taken && check.consume) throw new Error("the script denied what fits");
           answers.push(
-            createDecision(policy, check.key, check.cost, wait, numbers, 0, now, "store"),
+            createDecision(policy, check.key, check.cost, wait, taken, numbers, 0, now, "store"),
           );
         }
       }
     }
-    if (position !== numbersOf.length || !Number.isSafeInteger(now)) {
-      throw new Error(`the script answered ${numbersOf.length} numbers, not ${position}`);
+    if (position !== given.length) {
+      throw new Error(`the script answered ${given.length} numbers, not ${position}`);
     }
     return answers;
   }
+}
+
+/** The second and third text of a limit in ARGV. */
+function numbersOf(limit: Limit, nowUs: number): [string, string] {
+  switch (limit.algorithm) {
+    case "token-bucket":
+    case "leaky-bucket":
+      return [String(limit.periodUs), String(limit.units)];
+    case "fixed-window":
+      return [String(limit.windowUs), "0"];
+    case "sliding-window":
+      return [String(limit.windowUs), "-1"];
+    case "calendar-window":
+      return [limit.calendar.boundariesAround(nowUs).join(","), "-2"];
+    default:
+      throw new Error(`${limit.algorithm} is no plain limit`);
+  }
+}
+
+/** Reads the numbers of a key's limits out of the reply, and returns the position after them. */
+function readNumbers(
+  policy: Policy,
+  reply: readonly number[],
+  from: number,
+  now: number,
+  odd: number,
+  numbers: Float64Array,
+): number {
+  let position = from;
+  let offset = 0;
+  for (const limit of policy.limits) {
+    numbers[offset] = now + (reply[position]! - (offset === 0 ? odd : 0)) / 2;
+    position += 1;
+    if (!("partUs" in limit) || limit.partUs > 0) {
+      for (let number = 1; number < limit.width; number += 1) {
+        numbers[offset + number] = reply[position]!;
+        position += 1;
+      }
+    }
+    offset += limit.width;
+  }
+  return position;
+}
+
+/** The script has brought the states to `now`. */
+function longestWait(policy: Policy, numbers: Float64Array, now: number, cost: number): number {
+  let longest = 0;
+  policy.limits.forEach((limit, index) => {
+    const wait = waitFor(limit, numbers, policy.offsets[index]!, now, cost, undefined);
+    if (wait > longest) longest = wait;
+  });
+  return longest;
 }
 
 function costOf(check: PendingCheck): string {

@@ -1,200 +1,52 @@
--- Decides a batch of checks atomically, on this server's clock. Twin of algorithms/{decide,token-bucket,
--- fixed-window}.ts: the two are held equal by a differential test, so change both.
+-- Decides a batch of checks of plain limits atomically: those whose state is a few numbers, and that are not soft. The
+-- path of most decisions, and so the shortest; transact.lua does the rest. Stands after algorithms.lua. Twin of
+-- algorithms/decide.ts: the two are held equal by a differential test, so change both.
 --
 -- KEYS  one per policy key, all in one Cluster slot, grouped by policy in the order of ARGV.
 -- ARGV  number of policies, then for each policy:
 --         rules (names what the stored numbers mean), number of limits, number of keys,
---         for each limit three numbers: token bucket  capacity, period in us, units (units return every period)
---                                       fixed window  limit, window in us, 0
+--         for each limit three texts: buckets         capacity, period in us, units (units return every period)
+--                                     fixed window    limit, window in us, 0
+--                                     sliding window  limit, window in us, -1
+--                                     calendar window limit, its five boundaries in us with commas, -2
 --         for each key the costs of its checks in order: "1", or "1,5,?2" where ? only looks.
 -- Returns integers: now in us, then for each check, and for each of its limits, the limit's numbers after the check:
 --         the first relative to now and doubled, with 1 added in the check's first limit where the cost was taken
---         (and not where it was denied, or only looked at); then the second, but for buckets whose units return
---         after whole microseconds, which need no more to be read.
--- A value is rules .. "|" .. two little-endian doubles for each limit. Every write carries an expiry.
-
-local ceil, floor, max = math.ceil, math.floor, math.max
-local pack, unpackNumbers, find = struct.pack, struct.unpack, string.find
-local call = redis.call
-
--- Redis may count a key's expiry from a clock reading that is a little older than `now`; a state is as if unused
--- when its time is over, so a second more changes no decision.
-local EXPIRY_SLACK_MS = 1000
-local MAX_EXACT = 2 ^ 52
-local MAX_FILL_US = 36500 * 86400000000
-
-local time = call('TIME')
-local now = time[1] * 1000000 + time[2]
-
-local function tokenBucket(capacity, period, units)
-  local part = period % units
-  local whole = (period - part) / units
-  local exact = math.min(floor(MAX_EXACT / units), floor(MAX_FILL_US / (period / units)))
-  return {
-    capacity = capacity, period = period, units = units, whole = whole, part = part,
-    unitsMax = max(capacity, exact),
-  }
-end
-
-local function fixedWindow(capacity, window)
-  return { capacity = capacity, window = window }
-end
-
--- Brings numbers a, b of one limit to now.
-local function advance(limit, a, b)
-  local window = limit.window
-  if window then
-    if now >= a then
-      if now - a >= window then return now - now % window, 0 end
-    elseif a - now > window or b == 0 then
-      return now - now % window, b
-    end
-    return a, b
-  end
-  local excess, units = a - now, limit.units
-  if excess < 0 then return a, b end
-  local rest = b % units
-  local ceiling = (b - rest) / units
-  local product = ceiling * limit.part
-  local part = product % units
-  local most = ceiling * limit.whole + (product - part) / units
-  if excess > most or (excess == most and rest > part) then
-    return now + most, ceiling * units + part
-  end
-  return a, b
-end
-
--- Whether cost units are there. a, b are at now.
-local function admits(limit, a, b, cost)
-  local spare = limit.capacity - cost
-  if spare < 0 then return false end
-  if limit.window then return cost == 0 or b <= spare end
-  local excess = a - now
-  if limit.part == 0 then return excess <= spare * limit.whole end
-  if excess < 0 then return true end
-  local product = spare * limit.part
-  local sparePart = product % limit.units
-  local spareUs = spare * limit.whole + (product - sparePart) / limit.units
-  return excess < spareUs or (excess == spareUs and b % limit.units <= sparePart)
-end
-
-local function take(limit, a, b, cost)
-  if limit.window then return a, b + cost end
-  if a < now then a, b = now, 0 end
-  local product = cost * limit.part + b % limit.units
-  local part = product % limit.units
-  return a + cost * limit.whole + (product - part) / limit.units, limit.capacity * limit.units + part
-end
-
--- Microseconds until the limit is as if never used. a, b are at now.
-local function resetAfter(limit, a, b)
-  if limit.window then
-    if b > 0 then return a + limit.window - now end
-    return 0
-  end
-  if a < now then return 0 end
-  if b % limit.units > 0 then return a - now + 1 end
-  return a - now
-end
-
-local function covers(limit, used, excess, part)
-  local product = used * limit.part
-  local usedPart = product % limit.units
-  local usedUs = used * limit.whole + (product - usedPart) / limit.units
-  return usedUs > excess or (usedUs == excess and usedPart >= part)
-end
-
--- Units in use at now, for numbers written under another rule.
-local function consumed(limit, a, b)
-  a, b = advance(limit, a, b)
-  if limit.window then return b end
-  local excess, rest = a - now, b % limit.units
-  if excess < 0 then return 0 end
-  if limit.part == 0 then return ceil(excess / limit.whole) end
-  local used = ceil((excess + rest / limit.units) / (limit.period / limit.units))
-  while not covers(limit, used, excess, rest) do used = used + 1 end
-  while used > 0 and covers(limit, used - 1, excess, rest) do used = used - 1 end
-  return used
-end
-
--- The numbers of a limit with so many units in use, which may be more than it has.
-local function assume(limit, units)
-  if limit.window then return now - now % limit.window, units end
-  local used = math.min(units, limit.unitsMax)
-  local product = used * limit.part
-  local part = product % limit.units
-  return now + used * limit.whole + (product - part) / limit.units,
-    max(limit.capacity, used) * limit.units + part
-end
-
--- Reads a limit back from its rule: "tb,period,units" or "fw,window". Its capacity is not known, nor needed.
-local function ruleToLimit(rule)
-  local period, units = string.match(rule, '^tb,(%d+),(%d+)$')
-  if period then return tokenBucket(0, tonumber(period), tonumber(units)) end
-  local window = string.match(rule, '^fw,(%d+)$')
-  if window then return fixedWindow(0, tonumber(window)) end
-  return nil
-end
-
-local function splitRules(rules)
-  local list = {}
-  for rule in string.gmatch(rules, '[^;]+') do list[#list + 1] = rule end
-  return list
-end
-
--- Turns a value written under other rules into numbers for these: units in use stay in use. Nil where it is not ours.
-local function carryOver(value, rules, limits)
-  local oldRules, position = string.match(value, '^([%w,;]+)|()')
-  if not oldRules then return nil end
-  local old, new = splitRules(oldRules), splitRules(rules)
-  if #value ~= position - 1 + 16 * #old then return nil end
-  local numbers = {}
-  for i, limit in ipairs(limits) do
-    local a, b = 0, 0
-    if old[i] then
-      a, b = unpackNumbers('<dd', value, position + 16 * (i - 1))
-      if old[i] ~= new[i] then
-        local oldLimit = ruleToLimit(old[i])
-        if not oldLimit then return nil end
-        a, b = assume(limit, consumed(oldLimit, a, b))
-      end
-    end
-    numbers[2 * i - 1], numbers[2 * i] = a, b
-  end
-  return numbers
-end
+--         (and not where it was denied, or only looked at); then the others, but for buckets whose units return after
+--         whole microseconds, which need no more to be read. Where now lies outside of a calendar window's boundaries
+--         it returns now alone, and has done nothing.
 
 local reply, filled = { now }, 1
 -- Of the key at hand: whether Redis holds a value for it, and whether its numbers must be written.
 local existed, changed
 
 -- Decides one check over all limits of a policy, all or nothing, and appends its answer to the reply.
-local function check(limits, numbers, cost, consume)
+local function check(policy, s, cost, consume)
+  local limits, kinds, ats = policy.limits, policy.kinds, policy.ats
   local admitted = true
   for i = 1, #limits do
-    local a, b = numbers[2 * i - 1], numbers[2 * i]
-    local newA, newB = advance(limits[i], a, b)
-    if newA ~= a or newB ~= b then
-      numbers[2 * i - 1], numbers[2 * i] = newA, newB
-      if existed then changed = true end
-    end
-    if admitted and not admits(limits[i], newA, newB, cost) then admitted = false end
+    local limit, kind, at = limits[i], kinds[i], ats[i]
+    local a, b, c = s[at], s[at + 1], s[at + 2]
+    kind.advance(limit, s, at)
+    if existed and (s[at] ~= a or s[at + 1] ~= b or s[at + 2] ~= c) then changed = true end
+    if admitted and kind.wait(limit, s, at, cost) > 0 then admitted = false end
   end
   admitted = admitted and consume
   local taken = admitted and 1 or 0
   for i = 1, #limits do
-    local a, b = numbers[2 * i - 1], numbers[2 * i]
+    local limit, kind, at = limits[i], kinds[i], ats[i]
     if admitted and cost > 0 then
-      a, b = take(limits[i], a, b, cost)
-      numbers[2 * i - 1], numbers[2 * i] = a, b
+      kind.take(limit, s, at, cost)
       changed = true
     end
     filled = filled + 1
-    reply[filled] = 2 * (a - now) + taken
+    reply[filled] = 2 * (s[at] - now) + taken
     taken = 0
-    if limits[i].part ~= 0 then
-      filled = filled + 1
-      reply[filled] = b
+    if limit.part ~= 0 then
+      for n = at + 1, at + kind.width - 1 do
+        filled = filled + 1
+        reply[filled] = s[n]
+      end
     end
   end
 end
@@ -226,38 +78,36 @@ local function write(key, value, unused, before)
   call('PEXPIREAT', key, text)
 end
 
-local function store(key, format, rules, limits, numbers)
+local function store(key, policy, s)
   local longest = 0
-  for i = 1, #limits do
-    longest = max(longest, resetAfter(limits[i], numbers[2 * i - 1], numbers[2 * i]))
+  for i = 1, #policy.limits do
+    longest = max(longest, policy.kinds[i].reset(policy.limits[i], s, policy.ats[i]))
   end
-  local value = pack(format, rules, '|', unpack(numbers))
-  write(key, value, now + longest)
+  write(key, pack(policy.format, policy.rules, '|', unpack(s)), now + longest)
 end
 
 -- Decides one key's checks, whatever its limits and costs are.
 local function decideKey(key, value, costs, policy)
-  local rules, limits, offset = policy.rules, policy.limits, policy.offset
-  local numbers
+  local s
   changed = false
   if value then
     if #value == policy.length and find(value, policy.header, 1, true) == 1 then
-      numbers = { unpackNumbers(policy.numbersFormat, value, offset) }
-      numbers[2 * #limits + 1] = nil
+      s = { unpackNumbers(policy.numbersFormat, value, policy.offset) }
+      s[policy.width + 1] = nil
     else
-      numbers = carryOver(value, rules, limits)
-      changed = numbers ~= nil
+      s = carryOver(value, policy.rules, policy.limits)
+      changed = s ~= nil
     end
   end
-  existed = numbers ~= nil
+  existed = s ~= nil
   if not existed then
-    numbers = {}
-    for i = 1, 2 * #limits do numbers[i] = 0 end
+    s = {}
+    for i = 1, policy.width do s[i] = 0 end
   end
   for look, cost in string.gmatch(costs, '(%??)(%d+)') do
-    check(limits, numbers, tonumber(cost), look == '')
+    check(policy, s, tonumber(cost), look == '')
   end
-  if changed then store(key, policy.format, rules, limits, numbers) end
+  if changed then store(key, policy, s) end
 end
 
 -- Decides one check of one token bucket whose units return after whole microseconds: the same as decideKey, in a
@@ -274,14 +124,14 @@ local function decideBucket(key, value, cost, policy)
     excess, changed = ceiling * limit.whole, true
   end
   local taken = 0
-  if cost <= limit.capacity and excess <= (limit.capacity - cost) * limit.whole then
+  if cost == 0 then
     taken = 1
-    if cost > 0 then
-      if excess < 0 then excess = 0 end
-      excess = excess + cost * limit.whole
-      ceiling = limit.capacity
-      changed = true
-    end
+  elseif cost <= limit.capacity and excess <= (limit.capacity - cost) * limit.whole then
+    taken = 1
+    if excess < 0 then excess = 0 end
+    excess = excess + cost * limit.whole
+    ceiling = limit.capacity
+    changed = true
   end
   if changed then
     local unused = now + excess
@@ -292,31 +142,51 @@ local function decideBucket(key, value, cost, policy)
   return true
 end
 
+local function readLimit(capacity, second, third)
+  local units = tonumber(third)
+  if units > 0 then return tokenBucket(capacity, tonumber(second), units) end
+  if units == 0 then return fixedWindow(capacity, tonumber(second)) end
+  if units == -1 then return slidingWindow(capacity, tonumber(second)) end
+  local boundaries = {}
+  for boundary in string.gmatch(second, '%d+') do boundaries[#boundaries + 1] = tonumber(boundary) end
+  return calendarWindow(capacity, boundaries)
+end
+
+-- Reads a policy from ARGV; nil where now is outside of its boundaries.
 local function readPolicy(arg)
-  local rules, limits = ARGV[arg + 1], {}
+  local rules, limits, kinds, ats, width = ARGV[arg + 1], {}, {}, {}, 0
   local limitCount = tonumber(ARGV[arg + 2])
   for i = 1, limitCount do
     local at = arg + 3 * i
-    local capacity, period = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-    local units = tonumber(ARGV[at + 3])
-    limits[i] = units == 0 and fixedWindow(capacity, period) or tokenBucket(capacity, period, units)
+    local limit = readLimit(tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3])
+    if limit.boundaries and not holdsNow(limit) then return nil end
+    limits[i], kinds[i], ats[i] = limit, KINDS[limit.kind], width + 1
+    width = width + kinds[i].width
   end
-  local doubles = string.rep('d', 2 * limitCount)
+  local doubles = string.rep('d', width)
   return {
-    rules = rules, limits = limits, header = rules .. '|',
-    offset = #rules + 2, length = #rules + 1 + 16 * limitCount,
+    rules = rules, limits = limits, kinds = kinds, ats = ats, width = width, header = rules .. '|',
+    offset = #rules + 2, length = #rules + 1 + 8 * width,
     format = '<c' .. #rules .. 'c1' .. doubles, numbersFormat = '<' .. doubles,
     bucket = limitCount == 1 and limits[1].part == 0,
   }
 end
 
-local values = call('MGET', unpack(KEYS))
-local arg, index = 1, 0
-for _ = 1, tonumber(ARGV[1]) do
+-- All policies are read before the first key is written.
+local policies, arg = {}, 1
+for i = 1, tonumber(ARGV[1]) do
   local policy = readPolicy(arg)
-  local keyCount = tonumber(ARGV[arg + 3])
-  arg = arg + 3 + 3 * #policy.limits
-  for at = arg + 1, arg + keyCount do
+  if not policy then return { now } end
+  policy.keyCount = tonumber(ARGV[arg + 3])
+  policy.costs = arg + 3 + 3 * #policy.limits
+  arg = policy.costs + policy.keyCount
+  policies[i] = policy
+end
+local values = call('MGET', unpack(KEYS))
+local index = 0
+for i = 1, #policies do
+  local policy = policies[i]
+  for at = policy.costs + 1, policy.costs + policy.keyCount do
     index = index + 1
     local key, value, costs = KEYS[index], values[index], ARGV[at]
     local single = policy.bucket and tonumber(costs)
@@ -324,6 +194,5 @@ for _ = 1, tonumber(ARGV[1]) do
       decideKey(key, value, costs, policy)
     end
   end
-  arg = arg + keyCount
 end
 return reply

@@ -12,8 +12,21 @@ const TO_ESCAPE = /[%}]|[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g;
  * policy's name has no colon, so the first colon in the braces ends it.
  */
 export function redisKey(prefix: string, policy: string, key: string): string {
-  const escaped = NEEDS_ESCAPE.test(key) ? key.replace(TO_ESCAPE, escapeCharacter) : key;
-  return `${prefix}:${KEY_VERSION}:{${policy}:${escaped}}`;
+  return `${prefix}:${KEY_VERSION}:{${policy}:${escapeText(key)}}`;
+}
+
+/** Names the Redis key of what the limit at `index` of a policy key holds beside its numbers: its log, or permits. */
+export function entriesKey(name: string, index: number): string {
+  return `${name}:${index + 1}`;
+}
+
+/** Names the Redis key of what is remembered under an id; in the slot of its policy key. */
+export function recordKey(name: string, id: string): string {
+  return `${name}:id:${escapeText(id)}`;
+}
+
+function escapeText(text: string): string {
+  return NEEDS_ESCAPE.test(text) ? text.replace(TO_ESCAPE, escapeCharacter) : text;
 }
 
 function escapeCharacter(character: string): string {

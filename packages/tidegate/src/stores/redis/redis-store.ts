@@ -5,21 +5,25 @@ import type { Decision } from "../../decision.ts";
 import { TidegateError } from "../../errors.ts";
 import { checkOptions, optionError, positiveInteger } from "../../policy/options.ts";
 import type { Policy } from "../../policy/policy.ts";
+import type { Clock } from "../../ports/clock.ts";
 import { Listeners } from "../../ports/listeners.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Scheduler } from "../../ports/scheduler.ts";
-import type { Store } from "../../ports/store.ts";
+import type { Outcome, Part, Store, Work } from "../../ports/store.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import type { Timer } from "../../ports/timer.ts";
+import { createSystemClock } from "../../runtime/system-clock.ts";
 import { systemRandom } from "../../runtime/system-random.ts";
 import { systemScheduler } from "../../runtime/system-scheduler.ts";
 import { systemTimer } from "../../runtime/system-timer.ts";
-import { Batch } from "./batch.ts";
+import { Batch, type ScriptBatch } from "./batch.ts";
 import { adaptClient, type RedisClient, type RedisCommands } from "./client.ts";
 import { storeUnavailable, tooManyWaiting } from "./faults.ts";
-import { redisKey, slotOf } from "./key.ts";
+import { entriesKey, redisKey, slotOf } from "./key.ts";
 import { CALL_TIMEOUT_MS, openUrl } from "./own-connection.ts";
-import { createScript, readDecideScript, type Script } from "./script.ts";
+import { createScript, readDecideScript, readTransactScript, type Script } from "./script.ts";
+import { ScriptCaller } from "./script-caller.ts";
+import { partsOf, type StoreWork, WorkBatch } from "./work-batch.ts";
 
 /** Options of the Redis store: a `url` or a `client`. */
 export interface RedisStoreOptions {
@@ -98,21 +102,54 @@ export function redisStore(options: RedisStoreOptions): Store {
       : positiveInteger("maxBatch", options.maxBatch, 1_000);
   const commands =
     client === undefined ? openUrl(url!, random ?? systemRandom, systemTimer) : adaptClient(client);
-  const script = createScript(readDecideScript());
-  return new InRedis(commands, script, prefix, maxBatch, scheduler ?? systemScheduler);
+  return new InRedis(commands, readScripts(), {
+    prefix,
+    maxBatch,
+    scheduler: scheduler ?? systemScheduler,
+    timer: systemTimer,
+    clock: createSystemClock(),
+  });
 }
 
-/** The store over commands that exist. Tests give it a script of their own. */
+/** The scripts of a store. */
+export interface Scripts {
+  readonly decide: Script;
+  readonly transact: Script;
+}
+
+/** Reads both scripts. */
+export function readScripts(): Scripts {
+  return {
+    decide: createScript(readDecideScript()),
+    transact: createScript(readTransactScript()),
+  };
+}
+
+/** What the store needs besides its commands and scripts. */
+export interface InRedisOptions {
+  readonly prefix: string;
+  readonly maxBatch: number;
+  readonly scheduler: Scheduler;
+  readonly timer: Timer;
+  /** Tells about when it is in Redis, before the first answer. */
+  readonly clock: Clock;
+}
+
+/** What waits for the turn to end, of one Cluster slot. */
+interface SlotBatches {
+  checks: Batch | undefined;
+  works: WorkBatch | undefined;
+}
+
+/** The store over commands that exist. Tests give it scripts of their own. */
 export class InRedis implements Store {
   readonly shared = true;
   readonly #commands: RedisCommands;
-  readonly #script: Script;
-  readonly #prefix: string;
-  readonly #maxBatch: number;
-  readonly #scheduler: Scheduler;
-  readonly #timer: Timer;
+  readonly #scripts: Scripts;
+  readonly #caller: ScriptCaller;
+  readonly #options: InRedisOptions;
   /** By slot. A new map for each turn: see #flush. */
-  #batches = new Map<number, Batch>();
+  #batches = new Map<number, SlotBatches>();
   /** What will have settled when all that was asked until now is answered. None of them rejects. */
   readonly #inFlight = new Set<Promise<unknown>>();
   /** Resets under way, by Redis key, for the checks of their keys to wait for. */
@@ -123,25 +160,21 @@ export class InRedis implements Store {
   #users = 0;
   #closed = false;
 
-  constructor(
-    commands: RedisCommands,
-    script: Script,
-    prefix: string,
-    maxBatch: number,
-    scheduler: Scheduler,
-    timer: Timer = systemTimer,
-  ) {
+  constructor(commands: RedisCommands, scripts: Scripts, options: InRedisOptions) {
     this.#commands = commands;
-    this.#script = script;
-    this.#prefix = prefix;
-    this.#maxBatch = maxBatch;
-    this.#scheduler = scheduler;
-    this.#timer = timer;
+    this.#scripts = scripts;
+    this.#options = options;
+    this.#caller = new ScriptCaller(commands, options.clock, this.#listeners);
   }
 
   decide(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
+    if (!policy.plain) {
+      const part = { policy, key, cost };
+      const work: StoreWork = consume ? { kind: "take", parts: [part] } : { kind: "look", part };
+      return this.#run(work).then(({ decision }) => decision);
+    }
     if (this.#resets.size > 0) {
-      const reset = this.#resets.get(redisKey(this.#prefix, policy.name, key));
+      const reset = this.#resets.get(this.#nameOf(policy, key));
       if (reset !== undefined) {
         // Not decide() again: a later reset of the key waits for this check, and would be waited for.
         return this.#track(reset.then(() => this.#ask(policy, key, cost, consume)));
@@ -150,44 +183,120 @@ export class InRedis implements Store {
     return this.#ask(policy, key, cost, consume);
   }
 
+  run(work: Work): Promise<Outcome> {
+    return this.#run(work);
+  }
+
+  #run(work: StoreWork): Promise<Outcome> {
+    if (this.#resets.size > 0) {
+      const resets = partsOf(work).flatMap(({ policy, key }) => {
+        return this.#resets.get(this.#nameOf(policy, key)) ?? [];
+      });
+      if (resets.length > 0) {
+        return this.#track(Promise.all(resets).then(() => this.#askWork(work)));
+      }
+    }
+    return this.#askWork(work);
+  }
+
+  split(parts: readonly Part[]): readonly (readonly Part[])[] {
+    if (!this.#commands.cluster) return [parts];
+    const bySlot = new Map<number, Part[]>();
+    for (const part of parts) {
+      const slot = this.#slotOf(part.policy, part.key);
+      const own = bySlot.get(slot);
+      if (own === undefined) bySlot.set(slot, [part]);
+      else own.push(part);
+    }
+    return [...bySlot.values()];
+  }
+
+  #nameOf(policy: Policy, key: string): string {
+    return redisKey(this.#options.prefix, policy.name, key);
+  }
+
+  #slotOf(policy: Policy, key: string): number {
+    return this.#commands.cluster ? slotOf(this.#nameOf(policy, key)) : ANY_SLOT;
+  }
+
   #ask(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
+    const refused = this.#admit(1);
+    if (refused !== undefined) return Promise.reject(refused);
+    return new Promise((resolve, reject) => {
+      const batches = this.#batchesOf(this.#slotOf(policy, key));
+      // What was asked before of the same key is to be decided before.
+      if (batches.works?.has(policy.name, key)) this.#sendWorks(batches);
+      if (batches.checks?.takes(policy, key) === false) this.#sendChecks(batches);
+      batches.checks ??= new Batch(this.#options.prefix);
+      batches.checks.add(policy, { key, cost, consume, resolve, reject });
+      if (batches.checks.size >= this.#options.maxBatch) this.#sendChecks(batches);
+      else this.#schedule();
+    });
+  }
+
+  #askWork(work: StoreWork): Promise<Outcome> {
+    const parts = partsOf(work);
+    const refused = this.#admit(parts.length);
+    if (refused !== undefined) return Promise.reject(refused);
+    return new Promise((resolve, reject) => {
+      const [{ policy, key }] = parts as [Part];
+      const batches = this.#batchesOf(this.#slotOf(policy, key));
+      if (parts.some((part) => batches.checks?.has(part.policy.name, part.key))) {
+        this.#sendChecks(batches);
+      }
+      if (batches.works?.takes(work) === false) this.#sendWorks(batches);
+      batches.works ??= new WorkBatch(this.#options.prefix);
+      batches.works.add({ work, resolve, reject });
+      if (batches.works.size >= this.#options.maxBatch) this.#sendWorks(batches);
+      else this.#schedule();
+    });
+  }
+
+  /** Counts `count` more that wait for an answer; an error where there are too many already. */
+  #admit(count: number): TidegateError | undefined {
     if (this.#waitingChecks >= MAX_WAITING_CHECKS) {
-      return Promise.reject(tooManyWaiting(`${MAX_WAITING_CHECKS} checks`));
+      return tooManyWaiting(`${MAX_WAITING_CHECKS} checks`);
     }
     if (this.#inFlight.size >= MAX_WAITING_CALLS) {
-      return Promise.reject(tooManyWaiting(`${MAX_WAITING_CALLS} calls`));
+      return tooManyWaiting(`${MAX_WAITING_CALLS} calls`);
     }
-    this.#waitingChecks += 1;
-    return new Promise((resolve, reject) => {
-      const slot = this.#commands.cluster
-        ? slotOf(redisKey(this.#prefix, policy.name, key))
-        : ANY_SLOT;
-      let batch = this.#batches.get(slot);
-      if (batch !== undefined && !batch.takes(policy)) {
-        this.#send(batch);
-        batch = undefined;
-      }
-      if (batch === undefined) {
-        batch = new Batch();
-        this.#batches.set(slot, batch);
-      }
-      batch.add(policy, { key, cost, consume, resolve, reject });
-      if (batch.size >= this.#maxBatch) {
-        this.#batches.delete(slot);
-        this.#send(batch);
-      } else if (!this.#scheduled) {
-        this.#scheduled = true;
-        this.#scheduler.afterTurn(() => this.#flush());
-      }
-    });
+    this.#waitingChecks += count;
+    return undefined;
+  }
+
+  #batchesOf(slot: number): SlotBatches {
+    let batches = this.#batches.get(slot);
+    if (batches === undefined) {
+      batches = { checks: undefined, works: undefined };
+      this.#batches.set(slot, batches);
+    }
+    return batches;
+  }
+
+  #sendChecks(batches: SlotBatches): void {
+    if (batches.checks !== undefined) this.#send(batches.checks, this.#scripts.decide);
+    batches.checks = undefined;
+  }
+
+  #sendWorks(batches: SlotBatches): void {
+    if (batches.works !== undefined) this.#send(batches.works, this.#scripts.transact);
+    batches.works = undefined;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#options.scheduler.afterTurn(() => this.#flush());
   }
 
   reset(policy: Policy, key: string): Promise<void> {
     this.#flush();
-    const name = redisKey(this.#prefix, policy.name, key);
+    const name = this.#nameOf(policy, key);
+    const entries = policy.limits.map((_limit, index) => entriesKey(name, index));
+    const names = policy.plain ? [name] : [name, ...entries];
     // A client of several connections keeps no order, nor does a script that is sent again; so this waits for what was
     // asked before it, and checks of the key wait for this.
-    const reset = this.#track(Promise.allSettled(this.#inFlight).then(() => this.#unlink(name)));
+    const reset = this.#track(Promise.allSettled(this.#inFlight).then(() => this.#unlink(names)));
     this.#resets.set(name, reset);
     const forget = () => {
       if (this.#resets.get(name) === reset) this.#resets.delete(name);
@@ -197,16 +306,16 @@ export class InRedis implements Store {
   }
 
   async ping(): Promise<void> {
-    const probe = `${this.#prefix}:ping`;
+    const probe = `${this.#options.prefix}:ping`;
     try {
-      await this.#call(probe, "ping", ["EVAL", PROBE, "1", probe]);
+      await this.#caller.call(probe, "ping", ["EVAL", PROBE, "1", probe]);
     } catch (error) {
       throw this.#fault(error);
     }
   }
 
   /** @throws TidegateError INVALID_OPTION where the store's own connection is closed. */
-  acquire(telemetry: Telemetry | undefined): void {
+  attach(telemetry: Telemetry | undefined): void {
     if (this.#closed) {
       throw new TidegateError(
         "INVALID_OPTION",
@@ -218,7 +327,7 @@ export class InRedis implements Store {
     this.#listeners.add(telemetry);
   }
 
-  async release(telemetry: Telemetry | undefined): Promise<void> {
+  async detach(telemetry: Telemetry | undefined): Promise<void> {
     this.#flush();
     await this.#settled();
     this.#listeners.remove(telemetry);
@@ -232,7 +341,7 @@ export class InRedis implements Store {
   #settled(): Promise<void> {
     if (this.#inFlight.size === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      const cancel = this.#timer.after(CALL_TIMEOUT_MS, resolve);
+      const cancel = this.#options.timer.after(CALL_TIMEOUT_MS, resolve);
       Promise.allSettled(this.#inFlight).then(() => {
         cancel();
         resolve();
@@ -240,9 +349,9 @@ export class InRedis implements Store {
     });
   }
 
-  async #unlink(name: string): Promise<void> {
+  async #unlink(names: string[]): Promise<void> {
     try {
-      await this.#call(name, "unlink", ["UNLINK", name]);
+      await this.#caller.call(names[0]!, "unlink", ["UNLINK", ...names]);
     } catch (error) {
       throw this.#fault(error);
     }
@@ -264,11 +373,15 @@ export class InRedis implements Store {
     // Not clear(): V8 links the table that a map leaves behind to its next one, so that once one of them has become
     // old, every batch after it would outlive the collections of young garbage. They took 10 ms each.
     this.#batches = new Map();
-    for (const batch of batches.values()) this.#send(batch);
+    for (const one of batches.values()) {
+      this.#sendChecks(one);
+      this.#sendWorks(one);
+    }
   }
 
-  #send(batch: Batch): void {
-    const call = this.#decideBatch(batch)
+  #send(batch: ScriptBatch, script: Script): void {
+    const call = this.#caller
+      .callScript(batch, script)
       .then((reply) => batch.settle(reply))
       .catch((error) => batch.fail(this.#fault(error)))
       .then(() => {
@@ -280,28 +393,5 @@ export class InRedis implements Store {
 
   #fault(error: unknown): TidegateError {
     return storeUnavailable(error, this.#commands.cluster);
-  }
-
-  async #decideBatch(batch: Batch): Promise<unknown> {
-    const keys = batch.keys(this.#prefix);
-    const rest = [String(keys.length), ...keys, ...batch.args()];
-    try {
-      return await this.#call(keys[0]!, "evalsha", ["EVALSHA", this.#script.sha, ...rest]);
-    } catch (error) {
-      // Redis has restarted or its scripts were flushed: nothing was carried out, so this one may be sent again.
-      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-      return this.#call(keys[0]!, "eval", ["EVAL", this.#script.text, ...rest]);
-    }
-  }
-
-  async #call(key: string, operation: string, args: string[]): Promise<unknown> {
-    try {
-      const reply = await this.#commands.send(key, args);
-      this.#listeners.storeCalled(operation, "ok");
-      return reply;
-    } catch (error) {
-      this.#listeners.storeCalled(operation, "error");
-      throw error;
-    }
   }
 }

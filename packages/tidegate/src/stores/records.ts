@@ -1,0 +1,54 @@
+// What memory remembers under the ids that callers gave: answers that may be asked for again, and reservations. It is
+// bounded: the oldest go first, after which a repeated request is charged again, and never less.
+
+/** One thing remembered, until `expiresAt`, in microseconds. */
+export interface Remembered {
+  readonly expiresAt: number;
+}
+
+/** How many are looked at for expiry with each new one. */
+const SWEEP = 2;
+
+/** Things by policy, key and id. */
+export class Records<Value extends Remembered> {
+  readonly #max: number;
+  readonly #sweeps: boolean;
+  readonly #values = new Map<string, Value>();
+
+  constructor(max: number, sweeps: boolean) {
+    this.#max = max;
+    this.#sweeps = sweeps;
+  }
+
+  get size(): number {
+    return this.#values.size;
+  }
+
+  /** Finds what has not expired. */
+  find(name: string, now: number): Value | undefined {
+    const value = this.#values.get(name);
+    return value !== undefined && now < value.expiresAt ? value : undefined;
+  }
+
+  set(name: string, value: Value, now: number): void {
+    this.#values.delete(name);
+    this.#sweep(now);
+    this.#values.set(name, value);
+  }
+
+  /** Drops the oldest where they have expired, or there is no room. */
+  #sweep(now: number): void {
+    let looked = 0;
+    for (const [name, { expiresAt }] of this.#values) {
+      const full = this.#values.size >= this.#max;
+      if (!full && (!this.#sweeps || looked >= SWEEP || now < expiresAt)) return;
+      this.#values.delete(name);
+      looked += 1;
+    }
+  }
+}
+
+/** Names what is remembered; no two that differ share a name, whatever is in the key and id. */
+export function recordName(policy: string, key: string, id: string): string {
+  return `${policy}:${key.length}:${key}${id}`;
+}

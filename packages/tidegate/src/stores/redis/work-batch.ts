@@ -1,0 +1,242 @@
+// The work that goes out as one call of transact.lua: writes the call's arguments, reads its reply.
+
+import { createHash } from "node:crypto";
+import type { Limit } from "../../algorithms/dispatch.ts";
+import { combineDecisions, createDecision, type Decision } from "../../decision.ts";
+import type { Policy } from "../../policy/policy.ts";
+import type { Outcome, Part, RecordOptions, Work } from "../../ports/store.ts";
+import { askedOf, limitsOf, reusedId } from "../work-print.ts";
+import type { ScriptBatch } from "./batch.ts";
+import { entriesKey, recordKey, redisKey } from "./key.ts";
+
+/** Work, or a look, for limits that have no shorter way. */
+export type StoreWork = Work | { readonly kind: "look"; readonly part: Part };
+
+/** Work that waits for its outcome. */
+export interface PendingWork {
+  readonly work: StoreWork;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The parts of any work. */
+export function partsOf(work: StoreWork): readonly Part[] {
+  return work.kind === "take" ? work.parts : [work.part];
+}
+
+/** Collects work, and settles it from the script's reply. */
+export class WorkBatch implements ScriptBatch {
+  readonly #prefix: string;
+  readonly #pending: PendingWork[] = [];
+  #size = 0;
+  /** By Redis key: the identity of the limits that it is used with. */
+  readonly #identities = new Map<string, string>();
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether work on a policy key is in it. */
+  has(policy: string, key: string): boolean {
+    return this.#identities.has(redisKey(this.#prefix, policy, key));
+  }
+
+  /** Whether work may go into this batch: not beside other limits for one of its keys. */
+  takes(work: StoreWork): boolean {
+    return partsOf(work).every(({ policy, key }) => {
+      const identity = this.#identities.get(redisKey(this.#prefix, policy.name, key));
+      return identity === undefined || identity === policy.identity;
+    });
+  }
+
+  /** Adds work that the batch takes. */
+  add(pending: PendingWork): void {
+    this.#pending.push(pending);
+    this.#size += partsOf(pending.work).length;
+    for (const { policy, key } of partsOf(pending.work)) {
+      this.#identities.set(redisKey(this.#prefix, policy.name, key), policy.identity);
+    }
+  }
+
+  call(nowUs: number): { keys: string[]; args: string[] } {
+    const keys: string[] = [...this.#identities.keys()];
+    const places = new Map(keys.map((name, index) => [name, index + 1]));
+    const policies = new Map<string, number>();
+    const specs: unknown[] = [];
+    const declared = new Set<string>();
+    const partOf = ({ policy, key, cost }: Part) => {
+      let place = policies.get(policy.identity);
+      if (place === undefined) {
+        specs.push(specOf(policy, nowUs));
+        place = specs.length;
+        policies.set(policy.identity, place);
+      }
+      const name = redisKey(this.#prefix, policy.name, key);
+      policy.limits.forEach((limit, index) => {
+        if (hasEntries(limit)) declared.add(entriesKey(name, index));
+      });
+      return [place, places.get(name), cost];
+    };
+    const works = this.#pending.map(({ work }) => {
+      return { work, parts: partsOf(work).map(partOf) };
+    });
+    keys.push(...declared);
+    const list = works.map(({ work, parts }) => {
+      return [LETTERS[work.kind], parts, this.#recordOf(work, keys), extraOf(work)];
+    });
+    return { keys, args: [JSON.stringify({ p: specs, w: list })] };
+  }
+
+  /** Names a work's record, and adds its key to the keys. */
+  #recordOf(work: StoreWork, keys: string[]): unknown {
+    const options: Partial<RecordOptions> | undefined =
+      work.kind === "settle"
+        ? { id: work.id }
+        : work.kind === "take" || work.kind === "give"
+          ? work.record
+          : undefined;
+    if (options?.id === undefined) return 0;
+    const parts = partsOf(work);
+    const { policy, key } = parts[0]!;
+    keys.push(recordKey(redisKey(this.#prefix, policy.name, key), options.id));
+    const asked = askedOf(work.kind === "give" ? "give" : "take", parts);
+    return [
+      keys.length,
+      options.ttlUs ?? 0,
+      // What is asked of several keys holds them; one place of letters and digits is as good.
+      parts.length === 1 ? asked : `m${hashOf(asked)}`,
+      hashOf(limitsOf(parts)),
+    ];
+  }
+
+  settle(reply: readonly number[]): void {
+    let position = 1;
+    const answers = this.#pending.map(({ work }) => {
+      const status = reply[position]!;
+      const at = reply[position + 1]!;
+      position += 2;
+      if (status === REUSED_ID) return undefined;
+      const read = readParts(work, status, reply, position, at);
+      position = read.position;
+      return read.outcome;
+    });
+    if (position !== reply.length) {
+      throw new Error(`the script answered ${reply.length} numbers, not ${position}`);
+    }
+    for (const [index, { work, resolve, reject }] of this.#pending.entries()) {
+      const outcome = answers[index];
+      if (outcome !== undefined) resolve(outcome);
+      else reject(reusedId(("record" in work ? work.record?.id : undefined) ?? ""));
+    }
+  }
+
+  fail(error: unknown): void {
+    for (const { reject } of this.#pending) reject(error);
+  }
+}
+
+// What the script answers as a status beside 0 and 1.
+const REUSED_ID = 2;
+const DENIED_BEFORE = 3;
+const ADMITTED_BEFORE = 4;
+const HELD_ALREADY = 5;
+
+const LETTERS = {
+  take: "t",
+  look: "l",
+  give: "g",
+  settle: "s",
+  release: "r",
+  extend: "e",
+} as const;
+
+function hashOf(text: string): string {
+  return createHash("sha1").update(text).digest("hex");
+}
+
+function extraOf(work: StoreWork): unknown {
+  if (work.kind === "take") return work.permit ?? "";
+  if (work.kind === "give") return Number.isFinite(work.takenAt) ? work.takenAt : -1;
+  return "permit" in work ? work.permit : "";
+}
+
+function hasEntries({ algorithm }: Limit): boolean {
+  return algorithm === "sliding-log" || algorithm === "concurrency";
+}
+
+function specOf(policy: Policy, nowUs: number): unknown[] {
+  const limits = policy.limits.map((limit) => {
+    const head = [KINDS[limit.algorithm], limit.limit, limit.soft ? 1 : 0];
+    switch (limit.algorithm) {
+      case "token-bucket":
+        return [...head, limit.periodUs, limit.units, 0];
+      case "leaky-bucket":
+        return [...head, limit.periodUs, limit.units, 1];
+      case "calendar-window":
+        return [...head, ...limit.calendar.boundariesAround(nowUs)];
+      default:
+        return [...head, limit.windowUs];
+    }
+  });
+  return [policy.rules, policy.shadow ? 1 : 0, limits];
+}
+
+const KINDS = {
+  "token-bucket": "tb",
+  "leaky-bucket": "tb",
+  "fixed-window": "fw",
+  "calendar-window": "cw",
+  "sliding-window": "sw",
+  "sliding-log": "sl",
+  concurrency: "cc",
+} as const;
+
+/** Reads what the script says of a work's parts. */
+function readParts(
+  work: StoreWork,
+  status: number,
+  reply: readonly number[],
+  from: number,
+  at: number,
+): { outcome: Outcome; position: number } {
+  let position = from;
+  const now = status === DENIED_BEFORE || status === ADMITTED_BEFORE ? reply[0]! : at;
+  const taken: boolean[] = [];
+  const waits: number[] = [];
+  const asks = (work.kind === "take" || work.kind === "look") && status !== HELD_ALREADY;
+  const decisions = partsOf(work).map((part): Decision => {
+    const { policy, key } = part;
+    const cost = asks ? part.cost : 0;
+    const numbers = new Float64Array(policy.width);
+    const own = new Float64Array(policy.limits.length);
+    taken.push(reply[position] === 1);
+    position += 1;
+    let wait = 0;
+    policy.limits.forEach((limit, index) => {
+      const offset = policy.offsets[index]!;
+      for (let number = 0; number < limit.width; number += 1) {
+        numbers[offset + number] = reply[position + number]!;
+      }
+      position += limit.width;
+      const answered = reply[position]!;
+      position += 1;
+      own[index] = answered < 0 ? Number.POSITIVE_INFINITY : answered;
+      if (!limit.soft) wait = Math.max(wait, own[index]!);
+    });
+    // An answer that is told again stays what it was, whatever the limits of now say.
+    if (status === DENIED_BEFORE) wait = Math.max(wait, 1);
+    if (status === ADMITTED_BEFORE) wait = 0;
+    waits.push(wait);
+    return createDecision(policy, key, cost, wait, taken.at(-1)!, numbers, 0, now, "store", own);
+  });
+  const decision = combineDecisions(decisions, waits);
+  if (work.kind === "take" && status < 2) {
+    return { outcome: { decision, done: taken.every(Boolean), taken, at }, position };
+  }
+  const done = status === 1 || status === ADMITTED_BEFORE || status === HELD_ALREADY;
+  return { outcome: { decision, done, taken: [], at }, position };
+}

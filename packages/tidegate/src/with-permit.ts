@@ -1,0 +1,73 @@
+// Runs work while a permit is held: extends it in time, tells the work where it was lost, and gives it back however
+// the work ends.
+
+import type { CallOptions, CheckRequest, Limiter, Permit, PermitResult } from "./limiter.ts";
+import type { Timer } from "./ports/timer.ts";
+
+/** A permit is extended this many times in a lease, so that one call that fails does not lose it. */
+const EXTENSIONS_PER_LEASE = 3;
+
+/** What is needed of a limiter. */
+type PermitCalls = Pick<Limiter, "acquire" | "release" | "extend">;
+
+/** See Limiter.withPermit. */
+export async function withPermit<Value>(
+  limiter: PermitCalls,
+  timer: Timer,
+  request: CheckRequest,
+  work: (permit: Permit, signal: AbortSignal) => Promise<Value>,
+  options: CallOptions = {},
+): Promise<PermitResult<Value>> {
+  const permit = await limiter.acquire(request, options);
+  if (!permit.allowed) return { allowed: false, permit };
+  const lost = new AbortController();
+  const signal =
+    options.signal === undefined ? lost.signal : AbortSignal.any([options.signal, lost.signal]);
+  const stop = keep(limiter, timer, permit, lost);
+  try {
+    return { allowed: true, permit, value: await work(permit, signal) };
+  } finally {
+    stop();
+    // Where this fails, the permit comes back when its lease ends; that must not hide what the work answered.
+    await limiter.release(permit).catch(() => false);
+  }
+}
+
+/** Extends a permit until it is stopped; aborts where the permit is not held any more, or its lease ended meanwhile. */
+function keep(
+  limiter: PermitCalls,
+  timer: Timer,
+  permit: Permit,
+  lost: AbortController,
+): () => void {
+  // A shadow's denial and a key without a limit hold nothing that could be lost.
+  if (permit.shadow || permit.leaseMs === 0) return () => {};
+  const pauseMs = Math.max(Math.floor(permit.leaseMs / EXTENSIONS_PER_LEASE), 1);
+  let stopped = false;
+  let cancelPause = () => {};
+  let cancelEnd = () => {};
+  const lose = () => lost.abort(new Error(`the permit "${permit.id}" is not held any more`));
+  const begin = () => {
+    cancelEnd();
+    cancelEnd = timer.after(permit.leaseMs, lose);
+  };
+  const stop = () => {
+    stopped = true;
+    cancelPause();
+    cancelEnd();
+  };
+  const extend = async () => {
+    const held = await limiter.extend(permit).catch(() => undefined);
+    if (stopped) return;
+    if (held === false) {
+      stop();
+      lose();
+      return;
+    }
+    if (held === true) begin();
+    cancelPause = timer.after(pauseMs, extend);
+  };
+  begin();
+  cancelPause = timer.after(pauseMs, extend);
+  return stop;
+}
