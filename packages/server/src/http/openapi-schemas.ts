@@ -65,7 +65,8 @@ export const schemas = {
   PolicyName: {
     type: "string",
     pattern: "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-    description: "Left out: the service's default policy, where it has one",
+    description:
+      "Left out, or of no policy that there is: the service's default policy, where it has one",
   },
   Key: { type: "string", minLength: 1, maxLength: 1_024 },
   Cost: { type: "integer", minimum: 0, maximum: 1_000_000_000, default: 1 },
