@@ -91,7 +91,7 @@ export interface ConcurrencyOptions extends NamedOptions {
   readonly lease: string | number;
 }
 
-/** `rate` in the long run, but up to `upTo` for a while of `for`: burst({ rate: "100/s", upTo: "150/s", for: "5s" }). */
+/** `rate` in the long run, but up to `upTo` for a while of `for`: `{ rate: "100/s", upTo: "150/s", for: "5s" }`. */
 export interface BurstOptions {
   readonly rate: string;
   readonly upTo: string;

@@ -142,7 +142,8 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "policy option unknown",
     () => createLimiter({ policies: { api: { ...api, onStoreFailure: "deny" } as never } }),
-    'unknown option "onStoreFailure" of policies.api; known are limits, coordination, overrides, nearLimit, shadow, idTtl',
+    'unknown option "onStoreFailure" of policies.api; known are limits, coordination, ' +
+      "overrides, nearLimit, shadow, idTtl",
   ],
   [
     "limiter option unknown",
@@ -183,7 +184,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
         policies: { api: { limits: [{ ...fixedWindow({ limit: 1, window: "1m" }), limit: 9 }] } },
       }),
     `policies.api.limits[0] must be a limit made by ${LIMIT_FACTORIES}, got ` +
-      '{"algorithm":"fixed-window","limit":9,"windowUs":60000000,"s...',
+      '{"algorithm":"fixed-window","limit":9,"windowUs":60000000,"soft":false,"rule"...',
   ],
   [
     "a hole among limits",
