@@ -4,8 +4,9 @@ import type { Limit } from "../algorithms/decide.ts";
 import { createFixedWindowLimit } from "../algorithms/fixed-window.ts";
 import { createTokenBucketLimit, MAX_FILL_US } from "../algorithms/token-bucket.ts";
 import { TidegateError } from "../errors.ts";
-import { parseDuration, parseRate } from "./duration.ts";
+import { parseDuration } from "./duration.ts";
 import { checkOptions, optionError, positiveInteger } from "./options.ts";
+import { parseRate } from "./rate.ts";
 
 /** The largest capacity, limit or cost: one billion units. */
 export const MAX_UNITS = 1_000_000_000;
