@@ -19,8 +19,9 @@ import {
   MAX_FILL_US,
 } from "../algorithms/token-bucket.ts";
 import { TidegateError } from "../errors.ts";
-import { parseDuration, parseRate } from "./duration.ts";
+import { parseDuration } from "./duration.ts";
 import { checkOptions, optionError, positiveInteger } from "./options.ts";
+import { parseRate, parseRate } from "./rate.ts";
 
 /** The largest capacity, limit or cost: one billion units. */
 export const MAX_UNITS = 1_000_000_000;
