@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { adaptClient } from "../../packages/tidegate/src/stores/redis/client.ts";
-import { InRedis } from "../../packages/tidegate/src/stores/redis/redis-store.ts";
+import { InRedis } from "../../packages/tidegate/src/stores/redis/in-redis.ts";
 import {
   createScript,
   readDecideScript,

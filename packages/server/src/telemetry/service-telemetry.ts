@@ -19,7 +19,7 @@ export const DURATION_BOUNDS: readonly number[] = [
   0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
 ];
 
-/** What a service asks of Redis; it resets nothing, and so unlinks nothing. */
+/** What a service asks of Redis. */
 const STORE_OPERATIONS = ["evalsha", "eval", "ping"];
 
 /** What is known of a policy before it is asked. */

@@ -175,8 +175,8 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   ],
   [
     "drain with another unit",
-    `${POLICIES}drain: { timeout: 10w }\n`,
-    `2:19: drain.timeout must be ${DURATION}, got "10w"`,
+    `${POLICIES}drain: { timeout: 10x }\n`,
+    `2:19: drain.timeout must be ${DURATION}, got "10x" (read "10", but "x" is no unit)`,
   ],
   [
     "drain too long",

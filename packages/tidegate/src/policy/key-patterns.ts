@@ -4,12 +4,21 @@
 import { optionError } from "./options.ts";
 import { MAX_KEY_LENGTH } from "./request.ts";
 
-/** The patterns with so many characters before the `*` and so many after it. */
+/** A pattern's characters before and after its `*`. */
+interface Pattern<Entry> {
+  readonly before: string;
+  readonly after: string;
+  readonly entry: Entry;
+  /** The next pattern of the same shape and hash. */
+  readonly next: Pattern<Entry> | undefined;
+}
+
+/** The patterns with so many characters before the `*` and so many after it. One of them at most fits a key. */
 interface Shape<Entry> {
   readonly before: number;
   readonly after: number;
-  /** By the characters before and after, joined: their lengths are the shape's, so no two patterns share them. */
-  readonly entries: Map<string, Entry>;
+  /** By the hash of both pieces; several patterns of one hash are chained. */
+  readonly patterns: Map<number, Pattern<Entry>>;
 }
 
 /**
@@ -21,6 +30,8 @@ export class KeyPatterns<Entry> {
   readonly #exact = new Map<string, Entry>();
   /** The most specific first. */
   readonly #shapes: Shape<Entry>[] = [];
+  #beforeMax = 0;
+  #afterMax = 0;
   #size = 0;
 
   /** Number of entries. */
@@ -35,15 +46,12 @@ export class KeyPatterns<Entry> {
    */
   add(field: string, pattern: string, entry: Entry): void {
     checkPattern(field, pattern);
-    const before = pattern.indexOf("*");
-    const exact = before < 0;
-    const after = pattern.length - before - 1;
-    const entries = exact ? this.#exact : this.#shapeOf(before, after).entries;
-    const literal = exact ? pattern : pattern.slice(0, before) + pattern.slice(before + 1);
-    if (entries.has(literal)) {
-      throw optionError(field, "another key or pattern than those before it", pattern);
-    }
-    entries.set(literal, entry);
+    const star = pattern.indexOf("*");
+    const added =
+      star < 0
+        ? this.#addExact(pattern, entry)
+        : this.#addPattern(pattern.slice(0, star), pattern.slice(star + 1), entry);
+    if (!added) throw optionError(field, "another key or pattern than those before it", pattern);
     this.#size += 1;
   }
 
@@ -54,13 +62,44 @@ export class KeyPatterns<Entry> {
   find(key: string, accepts?: (entry: Entry) => boolean): Entry | undefined {
     const exact = this.#exact.get(key);
     if (exact !== undefined && (accepts === undefined || accepts(exact))) return exact;
-    for (const { before, after, entries } of this.#shapes) {
+    return this.#shapes.length === 0 ? undefined : this.#findPattern(key, accepts);
+  }
+
+  /**
+   * Allocates nothing: with slices of the key for hashes, a key that fits none took three to eight times as long among
+   * 36 shapes, and eighty times as long among a thousand.
+   */
+  #findPattern(key: string, accepts?: (entry: Entry) => boolean): Entry | undefined {
+    hashPieces(key, this.#beforeMax, this.#afterMax);
+    for (const shape of this.#shapes) {
       // The `*` may stand for nothing, but what is before and after it never shares characters.
-      if (before + after > key.length) continue;
-      const entry = entries.get(literalOf(key, before, after));
-      if (entry !== undefined && (accepts === undefined || accepts(entry))) return entry;
+      if (shape.before + shape.after > key.length) continue;
+      let pattern = shape.patterns.get(joinedHash(shape.before, shape.after));
+      while (pattern !== undefined && !fits(pattern, key)) pattern = pattern.next;
+      if (pattern === undefined) continue;
+      if (accepts === undefined || accepts(pattern.entry)) return pattern.entry;
+      // What was asked may have looked for another key.
+      hashPieces(key, this.#beforeMax, this.#afterMax);
     }
     return undefined;
+  }
+
+  #addExact(key: string, entry: Entry): boolean {
+    if (this.#exact.has(key)) return false;
+    this.#exact.set(key, entry);
+    return true;
+  }
+
+  #addPattern(before: string, after: string, entry: Entry): boolean {
+    const { patterns } = this.#shapeOf(before.length, after.length);
+    hashPieces(before + after, before.length, after.length);
+    const hash = joinedHash(before.length, after.length);
+    const next = patterns.get(hash);
+    for (let other = next; other !== undefined; other = other.next) {
+      if (other.before === before && other.after === after) return false;
+    }
+    patterns.set(hash, { before, after, entry, next });
+    return true;
   }
 
   /** Finds the shape, or adds it in its place. */
@@ -70,22 +109,47 @@ export class KeyPatterns<Entry> {
     while (low < high) {
       const middle = (low + high) >>> 1;
       const shape = this.#shapes[middle]!;
-      const less = before + after - shape.before - shape.after || before - shape.before;
-      if (less === 0) return shape;
-      if (less < 0) low = middle + 1;
+      const order = before + after - shape.before - shape.after || before - shape.before;
+      if (order === 0) return shape;
+      if (order < 0) low = middle + 1;
       else high = middle;
     }
-    const shape = { before, after, entries: new Map<string, Entry>() };
+    const shape = { before, after, patterns: new Map<number, Pattern<Entry>>() };
     this.#shapes.splice(low, 0, shape);
+    this.#beforeMax = Math.max(this.#beforeMax, before);
+    this.#afterMax = Math.max(this.#afterMax, after);
     return shape;
   }
 }
 
-/** What of the key stands where a pattern of this shape has its characters. Joins only where there are two pieces. */
-function literalOf(key: string, before: number, after: number): string {
-  if (after === 0) return key.slice(0, before);
-  const end = key.slice(key.length - after);
-  return before === 0 ? end : key.slice(0, before) + end;
+function fits({ before, after }: Pattern<unknown>, key: string): boolean {
+  return key.startsWith(before) && key.endsWith(after);
+}
+
+/** FNV-1a over code units. A key made to collide costs one comparison; entries are not made by who sends keys. */
+const HASH_START = 0x811c9dc5 | 0;
+const HASH_PRIME = 0x01000193;
+
+/** Hashes of the first n and of the last n characters of the key in question, which so are computed once for all n. */
+const hashesBefore = new Int32Array(MAX_KEY_LENGTH + 1).fill(HASH_START);
+const hashesAfter = new Int32Array(MAX_KEY_LENGTH + 1).fill(HASH_START);
+
+function hashPieces(key: string, beforeMax: number, afterMax: number): void {
+  const length = key.length;
+  let hash = HASH_START;
+  for (let count = 1; count <= beforeMax && count <= length; count += 1) {
+    hash = Math.imul(hash ^ key.charCodeAt(count - 1), HASH_PRIME);
+    hashesBefore[count] = hash;
+  }
+  hash = HASH_START;
+  for (let count = 1; count <= afterMax && count <= length; count += 1) {
+    hash = Math.imul(hash ^ key.charCodeAt(length - count), HASH_PRIME);
+    hashesAfter[count] = hash;
+  }
+}
+
+function joinedHash(before: number, after: number): number {
+  return Math.imul(hashesBefore[before]!, HASH_PRIME) ^ hashesAfter[after]!;
 }
 
 function checkPattern(field: string, pattern: unknown): void {

@@ -19,8 +19,9 @@ import {
   MAX_FILL_US,
 } from "../algorithms/token-bucket.ts";
 import { TidegateError } from "../errors.ts";
-import { parseDuration, parseRate } from "./duration.ts";
+import { parseDuration } from "./duration.ts";
 import { checkOptions, optionError, positiveInteger } from "./options.ts";
+import { parseRate } from "./rate.ts";
 
 /** The largest capacity, limit or cost: one billion units. */
 export const MAX_UNITS = 1_000_000_000;
@@ -91,7 +92,7 @@ export interface ConcurrencyOptions extends NamedOptions {
   readonly lease: string | number;
 }
 
-/** `rate` in the long run, but up to `upTo` for a while of `for`: burst({ rate: "100/s", upTo: "150/s", for: "5s" }). */
+/** `rate` in the long run, but up to `upTo` for a while of `for`: `{ rate: "100/s", upTo: "150/s", for: "5s" }`. */
 export interface BurstOptions {
   readonly rate: string;
   readonly upTo: string;

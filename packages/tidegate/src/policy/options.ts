@@ -21,11 +21,19 @@ function clip(text: string): string {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
 
-/** Creates the error for an option that is wrong: "capacity must be a positive integer, got -1". */
-export function optionError(field: string, expected: string, value: unknown): TidegateError {
-  return new TidegateError("INVALID_OPTION", `${field} must be ${expected}, got ${show(value)}`, {
-    field,
-  });
+/**
+ * Creates the error for an option that is wrong: "capacity must be a positive integer, got -1". A remark, such as what
+ * was understood of the value, follows in parentheses.
+ */
+export function optionError(
+  field: string,
+  expected: string,
+  value: unknown,
+  remark = "",
+): TidegateError {
+  const after = remark === "" ? "" : ` (${remark})`;
+  const message = `${field} must be ${expected}, got ${show(value)}${after}`;
+  return new TidegateError("INVALID_OPTION", message, { field });
 }
 
 /** Returns `value` where it is an integer from 1 to `max`, else throws naming `field`. */

@@ -21,7 +21,7 @@ export interface Store {
   run(work: Work): Outcome | Promise<Outcome>;
   /** Puts parts into the groups that `run` can take as one: all of them, but in a Cluster those of one slot. */
   split(parts: readonly Part[]): readonly (readonly Part[])[];
-  /** Forgets the key, so that it starts unused. Ids and reservations are not forgotten, but find nothing to give back. */
+  /** Forgets the key, so that it starts unused. Ids and reservations are not forgotten, but give nothing back then. */
   reset(policy: Policy, key: string): void | Promise<void>;
   /** Answers where the store can decide; rejects with STORE_UNAVAILABLE where it cannot. */
   ping(): void | Promise<void>;

@@ -4,7 +4,7 @@ import type { Decision } from "../decision.ts";
 export interface Telemetry {
   /** A check was decided; peeks are not told. */
   decided?(decision: Decision): void;
-  /** The store was called: "evalsha", "eval", "unlink" or "ping". */
+  /** The store was called: "evalsha", "eval" or "ping". */
   storeCalled?(operation: string, status: "ok" | "error"): void;
   /** The memory store forgot a key that was not being limited, to stay within `maxKeys`. */
   evicted?(policy: string): void;

@@ -13,11 +13,11 @@ import {
   takeFrom,
 } from "../algorithms/key-state.ts";
 import { combineDecisions, createDecision, type Decision } from "../decision.ts";
-import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
+import { MAX_LIMITS, MAX_RECORD_MS, type Policy } from "../policy/policy.ts";
 import type { Outcome, Part, RecordOptions, Work } from "../ports/store.ts";
 import type { KeptSlots, KeySpace, Place } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
-import { Records, recordName } from "./records.ts";
+import { Records, type Remembered, recordName } from "./records.ts";
 import { askedOf, limitsOf, reusedId } from "./work-print.ts";
 
 /** An answer that was given under an id. */
@@ -45,11 +45,13 @@ interface Located {
 export class MemoryWork {
   readonly #keys: KeySpace;
   readonly #records: Records<Recorded>;
+  readonly #resets: Records<Remembered & { readonly at: number }>;
   readonly #waits = new Float64Array(MAX_LIMITS);
 
   constructor(keys: KeySpace, maxRecords: number, sweeps: boolean) {
     this.#keys = keys;
     this.#records = new Records(maxRecords, sweeps);
+    this.#resets = new Records(maxRecords, sweeps);
   }
 
   /** Decides a check or a look of any policy. */
@@ -69,6 +71,9 @@ export class MemoryWork {
       case "give":
         return this.#recorded("give", [work.part], work.record, now, () => {
           const { policy, cost } = work.part;
+          if (this.#wasReset(work.part, work.takenAt, now)) {
+            return this.#standing(work.part, false, now);
+          }
           const state = this.#stateOf(work.part, now);
           giveBack(policy.limits, state, now, cost, work.takenAt);
           return this.#standing(work.part, true, now);
@@ -83,6 +88,18 @@ export class MemoryWork {
         return this.#standing(work.part, done, now);
       }
     }
+  }
+
+  /** Forgets a key. What was taken before is not there to be given back any more. */
+  reset(policy: Policy, key: string, now: number): void {
+    this.#keys.remove(policy, key);
+    const expiresAt = now + 1_000 * MAX_RECORD_MS;
+    this.#resets.set(recordName(policy.name, key, ""), { expiresAt, at: now }, now);
+  }
+
+  /** Whether the key of a part was reset since `takenAt`. */
+  #wasReset({ policy, key }: Part, takenAt: number, now: number): boolean {
+    return takenAt <= (this.#resets.find(recordName(policy.name, key, ""), now)?.at ?? 0);
   }
 
   #recorded(
@@ -165,7 +182,7 @@ export class MemoryWork {
       const { policy, cost } = part;
       const excess = cost - record.estimate;
       if (excess > 0) this.#charge(part, excess, now);
-      else if (excess < 0) {
+      else if (excess < 0 && !this.#wasReset(part, record.outcome.at, now)) {
         giveBack(policy.limits, this.#stateOf(part, now), now, -excess, record.outcome.at);
       }
       record.estimate = undefined;

@@ -128,7 +128,7 @@ class InMemory implements MemoryStore {
   }
 
   reset(policy: Policy, key: string): void {
-    this.#keys.remove(policy, key);
+    this.#work.reset(policy, key, this.#clock.now());
   }
 
   ping(): void {}

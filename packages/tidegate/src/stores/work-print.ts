@@ -4,7 +4,7 @@ import { TidegateError } from "../errors.ts";
 import { show } from "../policy/options.ts";
 import type { Part } from "../ports/store.ts";
 
-/** Says what is asked for: the same for the same request. The first part's policy and key are part of its record's name. */
+/** Says what is asked for: the same for the same request. The first policy and key are in its record's name. */
 export function askedOf(kind: "take" | "give", parts: readonly Part[]): string {
   const [first, ...others] = parts;
   const rest = others.map(

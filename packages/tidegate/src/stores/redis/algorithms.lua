@@ -19,10 +19,11 @@ local NEVER = math.huge
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]
 
--- Every kind has: width, advance(limit, s, at), wait(limit, s, at, cost) in microseconds, take(limit, s, at, units, permit),
--- charge(limit, s, at, units), give(limit, s, at, units, takenAt), consumed(limit, s, at), reset(limit, s, at),
--- lasting(limit, s, at) from the numbers alone, assume(limit, s, at, units). s holds the numbers, of this limit from
--- s[at] on; limit.entries is the key of a log or of permits.
+-- Every kind has: width, advance(limit, s, at), wait(limit, s, at, cost) in microseconds,
+-- take(limit, s, at, units, permit), charge(limit, s, at, units), give(limit, s, at, units, takenAt),
+-- consumed(limit, s, at), reset(limit, s, at), lasting(limit, s, at) from the numbers alone, and
+-- assume(limit, s, at, units). s holds the numbers, of this limit from s[at] on; limit.entries is the key of a log or
+-- of permits.
 local KINDS = {}
 
 ---------------------------------------------------------------------------------------------------- token bucket

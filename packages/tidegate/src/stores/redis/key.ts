@@ -25,6 +25,11 @@ export function recordKey(name: string, id: string): string {
   return `${name}:id:${escapeText(id)}`;
 }
 
+/** Names the Redis key of when a policy key was reset. */
+export function resetKey(name: string): string {
+  return `${name}:reset`;
+}
+
 function escapeText(text: string): string {
   return NEEDS_ESCAPE.test(text) ? text.replace(TO_ESCAPE, escapeCharacter) : text;
 }

@@ -14,16 +14,21 @@ export function createScript(text: string): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
+const ALGORITHMS = new URL("./algorithms.lua", import.meta.url);
+const ENTRIES = new URL("./entries.lua", import.meta.url);
+const DECIDE = new URL("./decide.lua", import.meta.url);
+const TRANSACT = new URL("./transact.lua", import.meta.url);
+
 /** The text of the script that decides plain checks; decide.lua documents its KEYS, ARGV and reply. */
 export function readDecideScript(): string {
-  return read("algorithms.lua", "decide.lua");
+  return read(ALGORITHMS, DECIDE);
 }
 
 /** The text of the script that does everything else; transact.lua documents its KEYS, ARGV and reply. */
 export function readTransactScript(): string {
-  return read("algorithms.lua", "entries.lua", "transact.lua");
+  return read(ALGORITHMS, ENTRIES, TRANSACT);
 }
 
-function read(...files: string[]): string {
-  return files.map((file) => readFileSync(new URL(`./${file}`, import.meta.url), "utf8")).join("");
+function read(...files: URL[]): string {
+  return files.map((file) => readFileSync(file, "utf8")).join("");
 }

@@ -1,22 +1,26 @@
--- Does what is more than a check of plain limits, each piece of work atomically: limits with logs, permits or soft ones,
--- several keys as one, request ids, reservations, refunds. Stands after algorithms.lua and entries.lua. Twin of
+-- Does what is more than a check of plain limits, each piece of work atomically: limits with logs, permits or soft
+-- ones, several keys as one, request ids, reservations, refunds. Stands after algorithms.lua and entries.lua. Twin of
 -- stores/memory-work.ts: the two are held equal by a differential test, so change both.
 --
--- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of records; all in one Cluster slot.
---       Only the first are looked up by place; the names of the others are made of them, or given by place.
+-- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of records and of resets; all in one
+--       Cluster slot. Policy keys and records are looked up by place, the others' names are made of their policy keys'.
 -- ARGV  1: JSON { p: policies, w: work }
 --       policy: [rules, shadow (0 or 1), limits]; limit: [kind, capacity, soft (0 or 1), numbers...] with
 --         tb: period us, units, queues (0 or 1); fw, sw, sl: window us; cw: five boundaries in us; cc: lease us.
---       work:   [kind, parts, record, extra...]; part: [place of its policy from 1, place of its key in KEYS, cost];
---               record: 0, or [place of its key in KEYS, ttl us, what is asked, hash of the limits]
---         "t" takes all parts or none; extra: permit id or "".   "l" looks.   "g" gives back; extra: taken at, -1 is last.
---         "s" settles the record to the part's cost.   "r" releases, "e" extends; extra: permit id.
--- Returns integers: now, then for each work: its status, its instant, then for each part 1 where taken and for each limit
---         its numbers and its wait before anything was taken in us, -1 where no wait helps.
---         status: 0 denied or not done, 1 admitted or done, 2 the record's id stands for something else (and no parts follow), 3 and 4 as 0 and
---         1, told again with the limits of now, 5 the permit is held already. Where now lies outside of a calendar window's boundaries it returns now
---         alone, and has done nothing.
--- A record is: "R" or, settled, "S", what was asked, a space, the hash, "|", and as doubles when it ends and the answer.
+--       work: [kind, parts, record, extra]; part: [place of its policy from 1, place of its key in KEYS, cost];
+--         record: 0, or [place of its key in KEYS, ttl us, what is asked, hash of the limits]
+--         "t" takes all parts or none; extra: permit id or "".
+--         "l" looks.   "g" gives back; extra: taken at, -1 is last.   "s" settles the record to the part's cost.
+--         "r" releases, "e" extends; extra: permit id.   "z" resets.
+-- Returns integers: now, then for each work: its status, its instant, then for each part 1 where taken and for each
+--         limit its numbers and its wait before anything was taken in us, -1 where no wait helps.
+--         status: 0 denied or not done, 1 admitted or done, 2 the record's id stands for something else (and no parts
+--         follow), 3 and 4 as 0 and 1, told again with the limits of now, 5 the permit is held already.
+--         Where now lies outside of a calendar window's boundaries it returns now alone, and has done nothing.
+-- A record is: "R" or, settled, "S", what was asked, a space, the hash, "|", and in doubles its end and answer.
+
+-- How long a record is kept at most.
+local RECORD_MS = '86401000'
 
 local input = cjson.decode(ARGV[1])
 
@@ -221,6 +225,9 @@ local function recorded(record, parts, work)
   return answer
 end
 
+-- When the key was reset last, as far as any record goes back: what was taken before is not there to be given back.
+local function resetAt(state) return tonumber(call('GET', state.key .. ':reset') or 0) end
+
 local function settle(part, record)
   local known = readRecord(KEYS[record[1]])
   -- Of an answer to one part: its status, when, and whether it was taken. Others took no estimate.
@@ -229,7 +236,7 @@ local function settle(part, record)
   if known.mark == 'R' then
     local state, excess = readState(part), part[3] - tonumber(estimate)
     if excess > 0 then change(state, 'charge', excess) end
-    if excess < 0 then change(state, 'give', -excess, known.answer[2]) end
+    if excess < 0 and known.answer[2] > resetAt(state) then change(state, 'give', -excess, known.answer[2]) end
     call('SET', KEYS[record[1]], 'S' .. string.sub(known.value, 2), 'KEEPTTL')
   end
   return standing(part, true)
@@ -243,11 +250,23 @@ local DO = {
   g = function(parts, record, takenAt)
     return recorded(record, parts, function()
       if takenAt < 0 then takenAt = NEVER end
+      if takenAt <= resetAt(readState(parts[1])) then return standing(parts[1], false) end
       change(readState(parts[1]), 'give', parts[1][3], takenAt)
       return standing(parts[1], true)
     end)
   end,
   s = function(parts, record) return settle(parts[1], record) end,
+  z = function(parts)
+    local state = readState(parts[1])
+    eachLimit(state, function(limit, kind, at)
+      if limit.entries then call('DEL', limit.entries) end
+      for n = at, at + kind.width - 1 do state.s[n] = 0 end
+    end)
+    call('DEL', state.key)
+    state.before = nil
+    call('SET', state.key .. ':reset', string.format('%.0f', now), 'PX', RECORD_MS)
+    return standing(parts[1], true)
+  end,
   r = function(parts, _, permit) return standing(parts[1], change(readState(parts[1]), 'release', permit)) end,
   e = function(parts, _, permit) return standing(parts[1], change(readState(parts[1]), 'extend', permit)) end,
 }

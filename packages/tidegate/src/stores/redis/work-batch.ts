@@ -7,10 +7,10 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Outcome, Part, RecordOptions, Work } from "../../ports/store.ts";
 import { askedOf, limitsOf, reusedId } from "../work-print.ts";
 import type { ScriptBatch } from "./batch.ts";
-import { entriesKey, recordKey, redisKey } from "./key.ts";
+import { entriesKey, recordKey, redisKey, resetKey } from "./key.ts";
 
 /** Work, or a look, for limits that have no shorter way. */
-export type StoreWork = Work | { readonly kind: "look"; readonly part: Part };
+export type StoreWork = Work | { readonly kind: "look" | "reset"; readonly part: Part };
 
 /** Work that waits for its outcome. */
 export interface PendingWork {
@@ -84,6 +84,11 @@ export class WorkBatch implements ScriptBatch {
     const works = this.#pending.map(({ work }) => {
       return { work, parts: partsOf(work).map(partOf) };
     });
+    for (const { kind, ...rest } of this.#pending.map(({ work }) => work)) {
+      if (kind !== "settle" && kind !== "give" && kind !== "reset") continue;
+      const { policy, key } = (rest as { part: Part }).part;
+      declared.add(resetKey(redisKey(this.#prefix, policy.name, key)));
+    }
     keys.push(...declared);
     const list = works.map(({ work, parts }) => {
       return [LETTERS[work.kind], parts, this.#recordOf(work, keys), extraOf(work)];
@@ -152,6 +157,7 @@ const LETTERS = {
   settle: "s",
   release: "r",
   extend: "e",
+  reset: "z",
 } as const;
 
 function hashOf(text: string): string {

@@ -1,8 +1,8 @@
 // Runs work while a permit is held: extends it in time, tells the work where it was lost, and gives it back however
 // the work ends.
 
-import type { CallOptions, CheckRequest, Limiter, Permit, PermitResult } from "./limiter.ts";
-import type { Timer } from "./ports/timer.ts";
+import type { CallOptions, CheckRequest, Limiter, Permit, PermitResult } from "../limiter.ts";
+import type { Timer } from "../ports/timer.ts";
 
 /** A permit is extended this many times in a lease, so that one call that fails does not lose it. */
 const EXTENSIONS_PER_LEASE = 3;

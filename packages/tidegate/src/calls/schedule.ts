@@ -1,8 +1,25 @@
 // Lets admitted requests go when their turn has come: first come, first served for each policy and key, whatever the
 // timers do. Holds nothing but the requests that wait, of which the leaky bucket's queue bounds how many there are.
 
-import type { Decision } from "./decision.ts";
-import type { Timer } from "./ports/timer.ts";
+import type { Decision } from "../decision.ts";
+import type { Limiter } from "../limiter.ts";
+import type { Timer } from "../ports/timer.ts";
+import { abortable, type CallContext, checkCheck, told } from "./call-context.ts";
+import { decideWhole } from "./checks.ts";
+
+/** Creates the call. */
+export function createSchedule(context: CallContext): Pick<Limiter, "schedule"> {
+  const turns = new Turns(context.timer);
+  return {
+    async schedule(request, options) {
+      const decision = await abortable(options?.signal, async () => {
+        const entry = checkCheck(context, request);
+        return told(context, await decideWhole(context, entry, request, true));
+      });
+      return turns.wait(decision, options?.signal);
+    },
+  };
+}
 
 interface Turn {
   ready: boolean;

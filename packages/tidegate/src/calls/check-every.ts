@@ -1,13 +1,65 @@
 // Decides several policies and keys as one, over however many stores and Cluster slots they lie: what one group of
 // them took is given back where another denies. It never admits over a limit; meanwhile others may be denied for it.
 
-import type { Coordination } from "./coordination/coordination.ts";
-import { combineDecisions, type Decision } from "./decision.ts";
-import type { Outcome, Part, RecordOptions } from "./ports/store.ts";
+import type { Coordination } from "../coordination/coordination.ts";
+import { combineDecisions, type Decision } from "../decision.ts";
+import type { CheckRequest, Limiter } from "../limiter.ts";
+import { checkCost, checkId, checkRequests, requestError } from "../policy/request.ts";
+import type { Outcome, Part, RecordOptions } from "../ports/store.ts";
+import { abortable, type CallContext, checkCheck, refuseHeld, told } from "./call-context.ts";
+
+/** The most requests that are decided as one. */
+const MAX_EVERY = 64;
 
 /** A part, and who decides on it. */
-export interface CoordinatedPart extends Part {
+interface CoordinatedPart extends Part {
   readonly coordination: Coordination;
+}
+
+/** Creates the call. */
+export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEvery"> {
+  async function checkEvery(requests: readonly CheckRequest[], id: string | undefined) {
+    checkId(id);
+    checkRequests(requests, (request) => refuseHeld(checkCheck(context, request)));
+    if (requests.length < 1 || requests.length > MAX_EVERY) {
+      throw requestError("requests", `a list of 1 to ${MAX_EVERY} requests`, requests.length);
+    }
+    const { parts, rulings } = targetsOf(context, requests);
+    const blocked = rulings.find(({ allowed }) => !allowed);
+    if (blocked !== undefined) return told(context, blocked);
+    if (parts.length === 0) return told(context, rulings[0]!);
+    const record = id === undefined ? undefined : { id, ttlUs: parts[0]!.policy.idTtlUs };
+    return told(context, await takeEvery(parts, record));
+  }
+
+  return {
+    checkEvery: (requests, options) => {
+      return abortable(options?.signal, () => checkEvery(requests, options?.id));
+    },
+  };
+}
+
+/** Finds what all requests are decided by; those of one policy key are one. */
+function targetsOf(
+  { entries, entryOf }: CallContext,
+  requests: readonly CheckRequest[],
+): { parts: CoordinatedPart[]; rulings: Decision[] } {
+  const parts = new Map<string, CoordinatedPart>();
+  const rulings: Decision[] = [];
+  for (const { policy: name, key, cost = 1 } of requests) {
+    const target = entries.target(entryOf(name), key);
+    if (target.ruling !== undefined) {
+      rulings.push(target.ruling);
+      continue;
+    }
+    const { policy, coordination } = target;
+    // A policy's name has no colon, so no two that differ are the same here.
+    const own = `${policy.name}:${key}`;
+    const sum = (parts.get(own)?.cost ?? 0) + cost;
+    checkCost(sum);
+    parts.set(own, { policy, coordination, key, cost: sum });
+  }
+  return { parts: [...parts.values()], rulings };
 }
 
 interface Group {
@@ -16,7 +68,7 @@ interface Group {
 }
 
 /** Takes all parts, whose policy keys differ, or none of them. */
-export async function takeEvery(
+async function takeEvery(
   parts: readonly CoordinatedPart[],
   record: RecordOptions | undefined,
 ): Promise<Decision> {

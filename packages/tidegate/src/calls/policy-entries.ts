@@ -1,20 +1,20 @@
 // The policies of a limiter, and what holds for each key of them: its limits, those of an override, or none.
 
-import type { Coordination, CoordinationOpener } from "./coordination/coordination.ts";
-import { createRuling, type Decision } from "./decision.ts";
-import { TidegateError } from "./errors.ts";
-import type { LimitDescription, PolicyDescription } from "./limiter.ts";
-import { optionError, unknownName } from "./policy/options.ts";
-import { createOverrides, type Overrides } from "./policy/overrides.ts";
+import type { Coordination, CoordinationOpener } from "../coordination/coordination.ts";
+import { createRuling, type Decision } from "../decision.ts";
+import { TidegateError } from "../errors.ts";
+import type { LimitDescription, PolicyDescription } from "../limiter.ts";
+import { optionError, unknownName } from "../policy/options.ts";
+import { createOverrides, type Overrides } from "../policy/overrides.ts";
 import {
   COORDINATIONS,
   type CoordinationName,
   createPolicy,
   type Policy,
   type PolicyOptions,
-} from "./policy/policy.ts";
-import { requestError } from "./policy/request.ts";
-import type { Clock } from "./ports/clock.ts";
+} from "../policy/policy.ts";
+import { requestError } from "../policy/request.ts";
+import type { Clock } from "../ports/clock.ts";
 
 /** A policy with all that belongs to it; the target of keys that no override names. */
 export interface Entry {

@@ -1,0 +1,66 @@
+// acquire, release, extend and withPermit: units that are held for a while.
+
+import { TidegateError } from "../errors.ts";
+import type { CheckRequest, Held, Limiter, Permit } from "../limiter.ts";
+import { show } from "../policy/options.ts";
+import type { Policy } from "../policy/policy.ts";
+import { requestError } from "../policy/request.ts";
+import { createSystemId } from "../runtime/system-ids.ts";
+import { abortable, type CallContext, checkCheck, checkHeld, told } from "./call-context.ts";
+import type { Entry } from "./policy-entries.ts";
+import { withPermit } from "./with-permit.ts";
+
+type PermitCalls = Pick<Limiter, "acquire" | "release" | "extend" | "withPermit">;
+
+/** Creates the calls. */
+export function createPermits(context: CallContext): PermitCalls {
+  async function acquire(request: CheckRequest): Promise<Permit> {
+    const entry = checkCheck(context, request);
+    requirePermits(entry);
+    const { key, id = createSystemId(), cost = 1 } = request;
+    if (cost === 0) throw requestError("cost", "at least 1 for a permit", cost);
+    const target = context.entries.target(entry, key);
+    if (target.ruling !== undefined) {
+      return { ...told(context, target.ruling), id, cost, leaseMs: 0 };
+    }
+    const { policy, coordination } = target;
+    const parts = [{ policy, key, cost }];
+    const { decision } = await coordination.run({ kind: "take", parts, permit: id });
+    return { ...told(context, decision), id, cost, leaseMs: leaseMsOf(policy) };
+  }
+
+  async function change(kind: "release" | "extend", permit: Held): Promise<boolean> {
+    const { entry, target } = checkHeld(context, permit);
+    requirePermits(entry);
+    // A key without a limit holds what it likes, and one that is blocked nothing.
+    if (target.ruling !== undefined) return target.ruling.allowed;
+    const { policy, coordination } = target;
+    const part = { policy, key: permit.key, cost: 0 };
+    return (await coordination.run({ kind, part, permit: permit.id })).done;
+  }
+
+  const calls: PermitCalls = {
+    acquire: (request, options) => abortable(options?.signal, () => acquire(request)),
+    release: (permit, options) => abortable(options?.signal, () => change("release", permit)),
+    extend: (permit, options) => abortable(options?.signal, () => change("extend", permit)),
+    withPermit: (request, work, options) => {
+      return withPermit(calls, context.timer, request, work, options);
+    },
+  };
+  return calls;
+}
+
+/** The shortest lease of a policy's limits. */
+function leaseMsOf({ limits }: Policy): number {
+  const leases = limits.filter(({ algorithm }) => algorithm === "concurrency");
+  return Math.min(...leases.map(({ windowUs }) => windowUs)) / 1_000;
+}
+
+function requirePermits({ policy }: Entry): void {
+  if (policy.holds) return;
+  throw new TidegateError(
+    "INVALID_REQUEST",
+    `policy must be one with a concurrency limit, got ${show(policy.name)}: check it`,
+    { field: "policy" },
+  );
+}

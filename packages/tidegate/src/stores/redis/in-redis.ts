@@ -1,0 +1,320 @@
+// The store over commands of Redis: what one turn of the event loop asks goes out as one call of each script, for each
+// Cluster slot. A call is never repeated where it may have been carried out.
+
+import type { Decision } from "../../decision.ts";
+import { TidegateError } from "../../errors.ts";
+import type { Policy } from "../../policy/policy.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { Listeners } from "../../ports/listeners.ts";
+import type { Scheduler } from "../../ports/scheduler.ts";
+import type { Outcome, Part, Store, Work } from "../../ports/store.ts";
+import type { Telemetry } from "../../ports/telemetry.ts";
+import type { Timer } from "../../ports/timer.ts";
+import { Batch, type ScriptBatch } from "./batch.ts";
+import type { RedisCommands } from "./client.ts";
+import { storeUnavailable, tooManyWaiting } from "./faults.ts";
+import { redisKey, slotOf } from "./key.ts";
+import { CALL_TIMEOUT_MS } from "./own-connection.ts";
+import { createScript, readDecideScript, readTransactScript, type Script } from "./script.ts";
+import { ScriptCaller } from "./script-caller.ts";
+import { partsOf, type StoreWork, WorkBatch } from "./work-batch.ts";
+
+/** Cluster slot of batches where there is no Cluster. */
+const ANY_SLOT = -1;
+
+/** Checks that may wait for their answers: a second of more than one process decides, in tens of megabytes. */
+const MAX_WAITING_CHECKS = 100_000;
+/** Calls in flight: one for each check where there is a Cluster, and so about a kilobyte each. */
+const MAX_WAITING_CALLS = 10_000;
+
+/** Writes, as a check does: a Redis that answers PING may be loading, read-only, full or without scripts. */
+const PROBE = "return redis.call('SET', KEYS[1], '', 'PX', 1000)";
+
+/** The scripts of a store. */
+export interface Scripts {
+  readonly decide: Script;
+  readonly transact: Script;
+}
+
+/** Reads both scripts. */
+export function readScripts(): Scripts {
+  return {
+    decide: createScript(readDecideScript()),
+    transact: createScript(readTransactScript()),
+  };
+}
+
+/** What the store needs besides its commands and scripts. */
+export interface InRedisOptions {
+  readonly prefix: string;
+  readonly maxBatch: number;
+  readonly scheduler: Scheduler;
+  readonly timer: Timer;
+  /** Tells about when it is in Redis, before the first answer. */
+  readonly clock: Clock;
+}
+
+/** What waits for the turn to end, of one Cluster slot. */
+interface SlotBatches {
+  checks: Batch | undefined;
+  works: WorkBatch | undefined;
+}
+
+/** The store over commands that exist. Tests give it scripts of their own. */
+export class InRedis implements Store {
+  readonly shared = true;
+  readonly #commands: RedisCommands;
+  readonly #scripts: Scripts;
+  readonly #caller: ScriptCaller;
+  readonly #options: InRedisOptions;
+  /** By slot. A new map for each turn: see #flush. */
+  #batches = new Map<number, SlotBatches>();
+  /** What will have settled when all that was asked until now is answered. None of them rejects. */
+  readonly #inFlight = new Set<Promise<unknown>>();
+  /** Resets under way, by Redis key, for the checks of their keys to wait for. */
+  readonly #resets = new Map<string, Promise<void>>();
+  readonly #listeners = new Listeners();
+  #waitingChecks = 0;
+  #scheduled = false;
+  #users = 0;
+  #closed = false;
+
+  constructor(commands: RedisCommands, scripts: Scripts, options: InRedisOptions) {
+    this.#commands = commands;
+    this.#scripts = scripts;
+    this.#options = options;
+    this.#caller = new ScriptCaller(commands, options.clock, this.#listeners);
+  }
+
+  decide(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
+    if (!policy.plain) {
+      const part = { policy, key, cost };
+      const work: StoreWork = consume ? { kind: "take", parts: [part] } : { kind: "look", part };
+      return this.#run(work).then(({ decision }) => decision);
+    }
+    if (this.#resets.size > 0) {
+      const reset = this.#resets.get(this.#nameOf(policy, key));
+      if (reset !== undefined) {
+        // Not decide() again: a later reset of the key waits for this check, and would be waited for.
+        return this.#track(reset.then(() => this.#ask(policy, key, cost, consume)));
+      }
+    }
+    return this.#ask(policy, key, cost, consume);
+  }
+
+  run(work: Work): Promise<Outcome> {
+    return this.#run(work);
+  }
+
+  #run(work: StoreWork): Promise<Outcome> {
+    if (this.#resets.size > 0) {
+      const resets = partsOf(work).flatMap(({ policy, key }) => {
+        return this.#resets.get(this.#nameOf(policy, key)) ?? [];
+      });
+      if (resets.length > 0) {
+        return this.#track(Promise.all(resets).then(() => this.#askWork(work)));
+      }
+    }
+    return this.#askWork(work);
+  }
+
+  split(parts: readonly Part[]): readonly (readonly Part[])[] {
+    if (!this.#commands.cluster) return [parts];
+    const bySlot = new Map<number, Part[]>();
+    for (const part of parts) {
+      const slot = this.#slotOf(part.policy, part.key);
+      const own = bySlot.get(slot);
+      if (own === undefined) bySlot.set(slot, [part]);
+      else own.push(part);
+    }
+    return [...bySlot.values()];
+  }
+
+  #nameOf(policy: Policy, key: string): string {
+    return redisKey(this.#options.prefix, policy.name, key);
+  }
+
+  #slotOf(policy: Policy, key: string): number {
+    return this.#commands.cluster ? slotOf(this.#nameOf(policy, key)) : ANY_SLOT;
+  }
+
+  #ask(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
+    const refused = this.#admit(1);
+    if (refused !== undefined) return Promise.reject(refused);
+    return new Promise((resolve, reject) => {
+      const batches = this.#batchesOf(this.#slotOf(policy, key));
+      // What was asked before of the same key is to be decided before.
+      if (batches.works?.has(policy.name, key)) this.#sendWorks(batches);
+      if (batches.checks?.takes(policy, key) === false) this.#sendChecks(batches);
+      batches.checks ??= new Batch(this.#options.prefix);
+      batches.checks.add(policy, { key, cost, consume, resolve, reject });
+      if (batches.checks.size >= this.#options.maxBatch) this.#sendChecks(batches);
+      else this.#schedule();
+    });
+  }
+
+  #askWork(work: StoreWork): Promise<Outcome> {
+    const parts = partsOf(work);
+    const refused = this.#admit(parts.length);
+    if (refused !== undefined) return Promise.reject(refused);
+    return new Promise((resolve, reject) => {
+      const [{ policy, key }] = parts as [Part];
+      const batches = this.#batchesOf(this.#slotOf(policy, key));
+      if (parts.some((part) => batches.checks?.has(part.policy.name, part.key))) {
+        this.#sendChecks(batches);
+      }
+      if (batches.works?.takes(work) === false) this.#sendWorks(batches);
+      batches.works ??= new WorkBatch(this.#options.prefix);
+      batches.works.add({ work, resolve, reject });
+      if (batches.works.size >= this.#options.maxBatch) this.#sendWorks(batches);
+      else this.#schedule();
+    });
+  }
+
+  /** Counts `count` more that wait for an answer; an error where there are too many already. */
+  #admit(count: number): TidegateError | undefined {
+    if (this.#waitingChecks >= MAX_WAITING_CHECKS) {
+      return tooManyWaiting(`${MAX_WAITING_CHECKS} checks`);
+    }
+    if (this.#inFlight.size >= MAX_WAITING_CALLS) {
+      return tooManyWaiting(`${MAX_WAITING_CALLS} calls`);
+    }
+    this.#waitingChecks += count;
+    return undefined;
+  }
+
+  #batchesOf(slot: number): SlotBatches {
+    let batches = this.#batches.get(slot);
+    if (batches === undefined) {
+      batches = { checks: undefined, works: undefined };
+      this.#batches.set(slot, batches);
+    }
+    return batches;
+  }
+
+  #sendChecks(batches: SlotBatches): void {
+    if (batches.checks !== undefined) this.#send(batches.checks, this.#scripts.decide);
+    batches.checks = undefined;
+  }
+
+  #sendWorks(batches: SlotBatches): void {
+    if (batches.works !== undefined) this.#send(batches.works, this.#scripts.transact);
+    batches.works = undefined;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    this.#options.scheduler.afterTurn(() => this.#flush());
+  }
+
+  reset(policy: Policy, key: string): Promise<void> {
+    this.#flush();
+    const name = this.#nameOf(policy, key);
+    // A client of several connections keeps no order, nor does a script that is sent again; so this waits for what was
+    // asked before it, and checks of the key wait for this.
+    const asked = Promise.allSettled(this.#inFlight).then(() => this.#reset(policy, key));
+    const reset = this.#track(asked);
+    this.#resets.set(name, reset);
+    const forget = () => {
+      if (this.#resets.get(name) === reset) this.#resets.delete(name);
+    };
+    reset.then(forget, forget);
+    return reset;
+  }
+
+  async ping(): Promise<void> {
+    const probe = `${this.#options.prefix}:ping`;
+    try {
+      await this.#caller.call(probe, "ping", ["EVAL", PROBE, "1", probe]);
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  /** @throws TidegateError INVALID_OPTION where the store's own connection is closed. */
+  attach(telemetry: Telemetry | undefined): void {
+    if (this.#closed) {
+      throw new TidegateError(
+        "INVALID_OPTION",
+        "store must be an open store, got one that was closed with its last limiter; create one with redisStore()",
+        { field: "store" },
+      );
+    }
+    this.#users += 1;
+    this.#listeners.add(telemetry);
+  }
+
+  async detach(telemetry: Telemetry | undefined): Promise<void> {
+    this.#flush();
+    await this.#settled();
+    this.#listeners.remove(telemetry);
+    this.#users -= 1;
+    if (this.#users > 0 || this.#commands.close === undefined) return;
+    this.#closed = true;
+    this.#commands.close();
+  }
+
+  /** Resolves when all that is in flight is answered, or at the deadline: a client may wait for ever. */
+  #settled(): Promise<void> {
+    if (this.#inFlight.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#options.timer.after(CALL_TIMEOUT_MS, resolve);
+      Promise.allSettled(this.#inFlight).then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  async #reset(policy: Policy, key: string): Promise<void> {
+    const batch = new WorkBatch(this.#options.prefix);
+    const done = new Promise<unknown>((resolve, reject) => {
+      batch.add({ work: { kind: "reset", part: { policy, key, cost: 0 } }, resolve, reject });
+    });
+    try {
+      batch.settle(await this.#caller.callScript(batch, this.#scripts.transact));
+    } catch (error) {
+      batch.fail(this.#fault(error));
+    }
+    await done;
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    const settled: Promise<void> = work.then(
+      () => void this.#inFlight.delete(settled),
+      () => void this.#inFlight.delete(settled),
+    );
+    this.#inFlight.add(settled);
+    return work;
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#batches.size === 0) return;
+    const batches = this.#batches;
+    // Not clear(): V8 links the table that a map leaves behind to its next one, so that once one of them has become
+    // old, every batch after it would outlive the collections of young garbage. They took 10 ms each.
+    this.#batches = new Map();
+    for (const one of batches.values()) {
+      this.#sendChecks(one);
+      this.#sendWorks(one);
+    }
+  }
+
+  #send(batch: ScriptBatch, script: Script): void {
+    const call = this.#caller
+      .callScript(batch, script)
+      .then((reply) => batch.settle(reply))
+      .catch((error) => batch.fail(this.#fault(error)))
+      .then(() => {
+        this.#waitingChecks -= batch.size;
+        this.#inFlight.delete(call);
+      });
+    this.#inFlight.add(call);
+  }
+
+  #fault(error: unknown): TidegateError {
+    return storeUnavailable(error, this.#commands.cluster);
+  }
+}
