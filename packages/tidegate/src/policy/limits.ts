@@ -21,7 +21,7 @@ import {
 import { TidegateError } from "../errors.ts";
 import { parseDuration } from "./duration.ts";
 import { checkOptions, optionError, positiveInteger } from "./options.ts";
-import { parseRate, parseRate } from "./rate.ts";
+import { parseRate } from "./rate.ts";
 
 /** The largest capacity, limit or cost: one billion units. */
 export const MAX_UNITS = 1_000_000_000;
