@@ -115,7 +115,9 @@ export class PolicyEntries {
   describe(name: string, key: string | undefined): PolicyDescription {
     const entry = this.find(name);
     const target: Target = key === undefined ? entry : this.target(entry, key);
-    if (target.ruling !== undefined) return describeRuling(target.ruling);
+    if (target.ruling !== undefined) {
+      return { name: entry.policy.name, limits: [], shadow: entry.policy.shadow };
+    }
     let description = this.#descriptions.get(target.policy);
     if (description === undefined) {
       description = describe(target.policy);
@@ -159,9 +161,9 @@ function describe(policy: Policy): PolicyDescription {
       soft: limit.soft,
     });
   });
-  return Object.freeze({ name: policy.name, limits: Object.freeze(limits) });
-}
-
-function describeRuling({ policy }: Decision): PolicyDescription {
-  return { name: policy, limits: [] };
+  return Object.freeze({
+    name: policy.name,
+    limits: Object.freeze(limits),
+    shadow: policy.shadow,
+  });
 }
