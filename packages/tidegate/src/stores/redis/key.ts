@@ -54,7 +54,8 @@ export function resetKey(name: string): string {
   return `${name}:reset`;
 }
 
-function escapeText(text: string): string {
+/** Escapes what UTF-8 cannot tell apart, and what ends a hash tag. */
+export function escapeText(text: string): string {
   return NEEDS_ESCAPE.test(text) ? text.replace(TO_ESCAPE, escapeCharacter) : text;
 }
 

@@ -7,7 +7,7 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Outcome, Part, RecordOptions, Work } from "../../ports/store.ts";
 import { askedOf, limitsOf, reusedId } from "../work-print.ts";
 import type { ScriptBatch } from "./batch.ts";
-import { entriesKey, type KeyNames, recordKey, resetKey } from "./key.ts";
+import { entriesKey, escapeText, type KeyNames, recordKey, resetKey } from "./key.ts";
 
 /** Work, or a look, for limits that have no shorter way. */
 export type StoreWork = Work | { readonly kind: "look" | "reset"; readonly part: Part };
@@ -165,9 +165,9 @@ function hashOf(text: string): string {
 }
 
 function extraOf(work: StoreWork): unknown {
-  if (work.kind === "take") return work.permit ?? "";
+  if (work.kind === "take") return escapeText(work.permit ?? "");
   if (work.kind === "give") return Number.isFinite(work.takenAt) ? work.takenAt : -1;
-  return "permit" in work ? work.permit : "";
+  return "permit" in work ? escapeText(work.permit) : "";
 }
 
 function hasEntries({ algorithm }: Limit): boolean {
