@@ -24,14 +24,16 @@ export async function askFor<Answer extends { readonly allowed: boolean }>(
   return answer;
 }
 
-/** Reads what Redis holds for an account in the middle of a race. */
+/** Reads how many units Redis says are in use of an account in the middle of a race; throws where that cannot be. */
 export async function readAccount(
   ledger: Ledger,
   client: RedisReader,
   { policy, key }: Pick<Entry, "policy" | "key">,
-): Promise<void> {
+): Promise<number> {
   const seen = ledger.look({ policy, key });
-  seen(await unitsInRedis(client, policy, key));
+  const units = await unitsInRedis(client, policy, key);
+  seen(units);
+  return units;
 }
 
 /**
