@@ -90,11 +90,10 @@ function MAKE.sl()
       local charged = min(units, 2 * limit.capacity - s[at])
       if charged <= 0 then return end
       local key = limit.entries
-      if call('LLEN', key) >= limit.capacity then
+      if call('LLEN', key) > limit.capacity then
         local instant, there = readEntry(call('LINDEX', key, -1))
         local later = max(now, instant)
         call('LSET', key, -1, writeEntry(later, there))
-        if s[at + 2] == s[at + 1] and call('LLEN', key) == 1 then s[at + 2] = later end
         s[at + 1] = later
       end
       pushEntry(limit, s, at, charged)
