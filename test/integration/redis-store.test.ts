@@ -83,10 +83,10 @@ describe("Redis store", { skip: withoutRedis }, () => {
     const names = await server.client.keys("*");
     assert.ok(names.includes("tidegate:v1:{hourly:a%7Db%25}"), names.join("\n"));
     for (const name of names) {
-      assert.match(name, /^tidegate:v1:\{(api|hourly):[^}]+\}(:reset)?$/);
+      assert.match(name, /^tidegate:v1:\{(api|hourly):[^}]+\}(:past)?$/);
       const expiry = await server.client.pttl(name);
       assert.ok(
-        expiry > 0 && expiry <= (name.endsWith(":reset") ? 86_402_000 : 3_602_000),
+        expiry > 0 && expiry <= (name.endsWith(":past") ? 86_402_000 : 3_602_000),
         `${name} expires in ${expiry} ms`,
       );
     }

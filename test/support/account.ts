@@ -1,6 +1,7 @@
 // Asks a fleet for what a ledger keeps account of, and holds Redis against the ledger.
 
 import assert from "node:assert/strict";
+import { eventually } from "./eventually.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Entry, Ledger } from "./ledger.ts";
 import { checkEntries, type RedisReader, unitsInRedis } from "./units-in-redis.ts";
@@ -51,8 +52,10 @@ export async function checkAccounts(
     const units = await unitsInRedis(client, policy, key);
     const said = `${policy}:${key} has ${units} in use, where the answers add up to ${low} to ${high}`;
     assert.ok(low <= units && units <= high, said);
-    const { remaining } = await fleet.call(0, "peek", { policy, key });
-    assert.equal(remaining, Math.max(limit - units, 0), `peek of ${policy}:${key}`);
+    await eventually(async () => {
+      const { remaining } = await fleet.call(0, "peek", { policy, key });
+      assert.equal(remaining, Math.max(limit - units, 0), `peek of ${policy}:${key}`);
+    });
     await checkEntries(client, policy, key);
     sum += units;
     if (low === high) exact += 1;

@@ -35,6 +35,7 @@ export type Act =
   | "refund"
   | "named"
   | "every"
+  | "undo"
   | "reserve"
   | "settle"
   | "acquire"
@@ -135,7 +136,7 @@ const costArbitrary = fc.oneof(
 
 const CHECKED_ACTS: readonly Act[] = [
   ...(["check", "check", "check", "check", "peek", "reset", "refund", "named"] as const),
-  ...(["every", "reserve", "settle", "settle"] as const),
+  ...(["every", "undo", "reserve", "settle", "settle"] as const),
 ];
 const HELD_ACTS: readonly Act[] = [
   ...(["acquire", "acquire", "acquire", "release", "extend", "peek", "reset"] as const),

@@ -25,6 +25,7 @@ export async function holdEqual(
   await fc.assert(
     fc.asyncProperty(historyArbitrary(algorithm), async (history) => {
       const memory = memoryStore({ clock, sweepSlots: 0 });
+      taken.delete(redis);
       clock.setUs(START_US);
       await server.client.flushdb();
       for (const [index, step] of history.steps.entries()) {
@@ -51,11 +52,11 @@ async function answerOf(ask: Ask, store: Store): Promise<unknown> {
   try {
     const answer = await ask(store);
     if (answer === undefined) return undefined;
-    const { decision, done } =
+    const { decision, done, receipts } =
       "decision" in (answer as object)
         ? (answer as Outcome)
-        : { decision: answer as Decision, done: undefined };
-    return { ...decision, source: undefined, done };
+        : { decision: answer as Decision, done: undefined, receipts: undefined };
+    return { ...decision, source: undefined, done, receipts };
   } catch (error) {
     return (error as Error).message;
   }
@@ -89,7 +90,12 @@ function askOf(policy: Policy, history: History, step: Step): Ask {
     case "reset":
       return async (store) => store.reset(policy, key);
     case "refund":
-      return run({ kind: "give", part, takenAt: Number.POSITIVE_INFINITY });
+      return run({
+        kind: "give",
+        part,
+        takenAt: Number.POSITIVE_INFINITY,
+        ...(id === 0 ? { record: { id: "g", ttlUs: policy.idTtlUs } } : {}),
+      });
     case "named":
       return run({
         kind: "take",
@@ -97,9 +103,22 @@ function askOf(policy: Policy, history: History, step: Step): Ask {
         record: { id: `id${id}`, ttlUs: policy.idTtlUs },
       });
     case "every":
-      return run({ kind: "take", parts: partsOf(part, history, step) });
+      return async (store) => {
+        const parts = partsOf(part, history, step);
+        const receiptUs = 60_000_000;
+        const outcome = await store.run({ kind: "take", parts, receiptUs });
+        taken.set(store, { parts, outcome });
+        return outcome;
+      };
+    case "undo":
+      return async (store) => giveBackTaken(store);
     case "reserve":
-      return run({ kind: "take", parts: [part], record: { id: `r${id}`, ttlUs: 10_000_000 } });
+      return run({
+        kind: "take",
+        parts: [part],
+        record: { id: `r${id}`, ttlUs: 10_000_000 },
+        receiptUs: 10_000_000,
+      });
     case "settle":
       return run({ kind: "settle", part, id: `r${id}` });
     case "acquire":
@@ -108,6 +127,19 @@ function askOf(policy: Policy, history: History, step: Step): Ask {
     case "extend":
       return run({ kind: step.act, part: { ...part, cost: 0 }, permit: `p${id}` });
   }
+}
+
+/** What each store took last of several parts, to be given back. */
+const taken = new WeakMap<Store, { readonly parts: Part[]; readonly outcome: Outcome }>();
+
+/** Gives back what was taken of the first part that something was taken of; it may be as old as a reservation. */
+async function giveBackTaken(store: Store): Promise<Outcome | undefined> {
+  const { parts, outcome } = taken.get(store) ?? { parts: [], outcome: undefined };
+  const index = outcome?.receipts.findIndex((receipt) => receipt !== undefined) ?? -1;
+  const receipt = outcome?.receipts[index];
+  taken.delete(store);
+  if (outcome === undefined || receipt === undefined) return undefined;
+  return store.run({ kind: "give", part: parts[index]!, takenAt: outcome.at, receipt });
 }
 
 /** Parts of different policy keys. */

@@ -47,6 +47,6 @@ function onManualClock(script: string): Script {
     script
       .replace(time, `local now = time[1] * 0 + tonumber(redis.call('GET', '${CLOCK_KEY}'))`)
       .replaceAll(/call\('PEXPIREAT', ([\w.]+), \w+\)/g, "call('PEXPIRE', $1, '3600000')")
-      .replace("'PX', ttlOf(record[2])", "'PX', '3600000'"),
+      .replaceAll(/'PX', ttlOf\([^)]+\)/g, "'PX', '3600000'"),
   );
 }

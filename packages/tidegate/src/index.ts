@@ -1,6 +1,7 @@
 // The door "tidegate".
 
 export type { Limit } from "./algorithms/dispatch.ts";
+export type { Receipt } from "./algorithms/key-state.ts";
 export { createLimiter, type LimiterOptions } from "./create-limiter.ts";
 export type { Decision, Source } from "./decision.ts";
 export { type ErrorCode, TidegateError } from "./errors.ts";

@@ -212,10 +212,17 @@ export function charge(
   }
 }
 
+/** Returns what tells units that were just taken from others, for `give`. */
+export function markOf(limit: Limit, numbers: Float64Array, at: number): number {
+  // The instant of a log's newest entry; the start of a window; when all that is in use of a bucket will be back.
+  return numbers[limit.algorithm === "sliding-log" ? at + 1 : at]!;
+}
+
 /**
- * Gives `units` back that were taken at `takenAt`, and never more than are in use: Infinity is those taken last. A
- * place in the queue of a leaky bucket cannot be given back, since those behind it have been told when to go; nor can
- * permits. The state must be at `now`.
+ * Gives `units` back of those with `mark`, as far as they have not come back by themselves, and never more than are in
+ * use: Infinity is those taken last. A place in the queue of a leaky bucket cannot be given back, since those behind it
+ * have been told when to go; nor can permits. The state must be at `now`.
+ * @returns of a bucket, how many microseconds earlier units return now that were taken later.
  */
 export function give(
   limit: Limit,
@@ -223,29 +230,29 @@ export function give(
   at: number,
   now: number,
   units: number,
-  takenAt: number,
+  mark: number,
   entries: Entries | undefined,
-): void {
+): number {
   switch (limit.algorithm) {
     case "token-bucket":
-      giveTokenBucket(limit, numbers, at, now, units);
-      break;
+      return giveTokenBucket(limit, numbers, at, now, units, mark);
     case "fixed-window":
-      giveFixedWindow(limit, numbers, at, units, takenAt);
+      giveFixedWindow(limit, numbers, at, units, mark);
       break;
     case "sliding-window":
-      giveSlidingWindow(limit, numbers, at, units, takenAt);
+      giveSlidingWindow(limit, numbers, at, units, mark);
       break;
     case "calendar-window":
-      giveCalendarWindow(numbers, at, units, takenAt);
+      giveCalendarWindow(numbers, at, units, mark);
       break;
     case "sliding-log":
-      giveSlidingLog(numbers, at, units, takenAt, entries as EntryLog);
+      giveSlidingLog(numbers, at, units, mark, entries as EntryLog);
       break;
     case "leaky-bucket":
     case "concurrency":
       break;
   }
+  return 0;
 }
 
 /** Returns the units in use. The state must be at `now`. */

@@ -11,10 +11,12 @@ import {
   give,
   type Limit,
   lasting,
+  markOf,
   remainingOf,
   take,
   waitFor,
 } from "./dispatch.ts";
+import { addGift, type Gifts, instantOf, placeOf, placeTaken } from "./gifts.ts";
 import type { Permits } from "./permits.ts";
 
 /** The states of one key: `numbers` from `at` on, and by limit what is no plain numbers. */
@@ -60,36 +62,76 @@ export function look(
   return longest;
 }
 
-/** Takes `cost` units after a look that admitted them; of a soft limit as many as there are. */
+/** What a cost took of each limit, so that it can be given back and nothing else with it. */
+export interface Receipt {
+  readonly cost: number;
+  /** By limit: the cost, or of a soft limit what there was. */
+  readonly units: readonly number[];
+  /** By limit: what tells its units from others. */
+  readonly marks: readonly number[];
+}
+
+/**
+ * Takes `cost` units after a look that admitted them; of a soft limit as many as there are.
+ * @param gifts as giveBack has added to them so far.
+ */
 export function takeFrom(
   limits: readonly Limit[],
   state: KeyState,
   now: number,
   cost: number,
   permit: string,
-): void {
-  if (cost === 0) return;
-  forEachLimit(limits, state, (limit, at, entries) => {
-    const units = limit.soft ? Math.min(cost, remainingOf(limit, state.numbers, at, now)) : cost;
-    if (units > 0) take(limit, state.numbers, at, now, units, entries, permit);
+  gifts?: readonly Gifts[],
+): Receipt {
+  const taken: number[] = [];
+  const marks: number[] = [];
+  forEachLimit(limits, state, (limit, at, entries, index) => {
+    const { numbers } = state;
+    const units = limit.soft ? Math.min(cost, remainingOf(limit, numbers, at, now)) : cost;
+    if (units > 0) take(limit, numbers, at, now, units, entries, permit);
+    taken.push(units);
+    const mark = markOf(limit, numbers, at);
+    const given = limit.algorithm === "token-bucket" ? gifts?.[index] : undefined;
+    marks.push(given === undefined ? mark : placeTaken(given, mark));
   });
+  return { cost, units: taken, marks };
 }
 
-/** Gives `units` back that were taken at `takenAt`, Infinity for those taken last. */
+/**
+ * Gives `units` back of what a receipt is for; or without one, of what was taken at `takenAt`, in microseconds, as far
+ * as a limit can tell that, and Infinity for those taken last.
+ * @param gifts by limit, what has been given back while receipts may be used; added to.
+ */
 export function giveBack(
   limits: readonly Limit[],
   state: KeyState,
   now: number,
   units: number,
   takenAt: number,
+  receipt?: Receipt,
+  gifts?: readonly Gifts[],
 ): void {
-  forEachLimit(limits, state, (limit, at, entries) => {
-    advance(limit, state.numbers, at, now, entries);
-    give(limit, state.numbers, at, now, units, takenAt, entries);
+  forEachLimit(limits, state, (limit, at, entries, index) => {
+    // What is not given back is `cost` - `units`, of a soft limit that had less to give too.
+    const own = receipt === undefined ? units : receipt.units[index]! - receipt.cost + units;
+    const mark = receipt?.marks[index];
+    const { numbers } = state;
+    advance(limit, numbers, at, now, entries);
+    if (own <= 0) return;
+    const given = limit.algorithm === "token-bucket" ? gifts?.[index] : undefined;
+    if (given === undefined) {
+      give(limit, numbers, at, now, own, mark ?? takenAt, entries);
+      return;
+    }
+    const last = placeOf(given, Math.max(numbers[at]!, now));
+    const until = mark === undefined ? takenAt : instantOf(given, mark);
+    const size = give(limit, numbers, at, now, own, until, entries);
+    // Of what was taken last a receipt may be for some: units of it return the earlier as well.
+    addGift(given, mark ?? last - size, size, now);
   });
 }
 
-/** Takes `units` whether they are there or not, down to a debt of the limit. */
+/** Takes `units` whether they are there or not, down to a debt of the limit; of a soft limit what there is. */
 export function chargeTo(
   limits: readonly Limit[],
   state: KeyState,
@@ -97,8 +139,10 @@ export function chargeTo(
   units: number,
 ): void {
   forEachLimit(limits, state, (limit, at, entries) => {
-    advance(limit, state.numbers, at, now, entries);
-    charge(limit, state.numbers, at, now, units, entries);
+    const { numbers } = state;
+    advance(limit, numbers, at, now, entries);
+    const own = limit.soft ? Math.min(units, remainingOf(limit, numbers, at, now)) : units;
+    charge(limit, numbers, at, now, own, entries);
   });
 }
 
@@ -154,12 +198,12 @@ function eachPermit(
 function forEachLimit(
   limits: readonly Limit[],
   state: KeyState,
-  work: (limit: Limit, at: number, entries: Entries | undefined) => void,
+  work: (limit: Limit, at: number, entries: Entries | undefined, index: number) => void,
 ): void {
   let offset = state.at;
   for (let index = 0; index < limits.length; index += 1) {
     const limit = limits[index]!;
-    work(limit, offset, state.entries?.[index]);
+    work(limit, offset, state.entries?.[index], index);
     offset += limit.width;
   }
 }

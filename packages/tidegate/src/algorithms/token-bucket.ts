@@ -176,28 +176,40 @@ export function chargeTokenBucket(
   if (charged > 0) push(limit, numbers, at, now, charged, Math.max(limit.limit, used + charged));
 }
 
-/** Gives `units` back, up to a full bucket. */
+/**
+ * Gives `units` back, up to a full bucket: of those that will all have returned at `mark` by themselves only what has
+ * not yet, for units return in the order in which they were taken.
+ * @returns how many microseconds were given, rounded up: as much earlier those return that were taken later.
+ */
 export function giveTokenBucket(
   limit: BucketLimit,
   numbers: Float64Array,
   at: number,
   now: number,
   units: number,
-): void {
+  mark: number,
+): number {
+  const before = Math.max(numbers[at]!, now);
   // More than this many cannot be in use, and their product with a part would not be exact.
   const given = Math.min(units, limit.unitsMax);
   const product = given * limit.partUs;
-  const part = product % limit.units;
+  let part = product % limit.units;
+  let whole = given * limit.wholeUs + (product - part) / limit.units;
+  if (whole >= mark - now) {
+    whole = Math.max(mark - now, 0);
+    part = 0;
+  }
   const rest = numbers[at + 1]! % limit.units;
   const borrowed = rest < part ? 1 : 0;
-  const tat = numbers[at]! - given * limit.wholeUs - (product - part) / limit.units - borrowed;
+  const tat = numbers[at]! - whole - borrowed;
   if (tat < now) {
     numbers[at] = 0;
     numbers[at + 1] = 0;
-  } else {
-    numbers[at] = tat;
-    numbers[at + 1]! += borrowed * limit.units - part;
+    return before > now ? before - now + 1 : 0;
   }
+  numbers[at] = tat;
+  numbers[at + 1]! += borrowed * limit.units - part;
+  return before - tat + (part > 0 ? 1 : 0);
 }
 
 /**

@@ -4,12 +4,21 @@
 import type { Coordination } from "../coordination/coordination.ts";
 import { combineDecisions, type Decision } from "../decision.ts";
 import type { CheckRequest, Limiter } from "../limiter.ts";
-import { checkCost, checkId, checkRequests, requestError } from "../policy/request.ts";
+import {
+  checkCost,
+  checkId,
+  checkRequests,
+  MAX_ID_LENGTH,
+  requestError,
+} from "../policy/request.ts";
 import type { Outcome, Part, RecordOptions } from "../ports/store.ts";
 import { abortable, type CallContext, checkCheck, refuseHeld, told } from "./call-context.ts";
 
 /** The most requests that are decided as one. */
 const MAX_EVERY = 64;
+
+/** Longer than all groups take to answer. */
+const RECEIPT_US = 60_000_000;
 
 /** A part, and who decides on it. */
 interface CoordinatedPart extends Part {
@@ -20,16 +29,21 @@ interface CoordinatedPart extends Part {
 export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEvery"> {
   async function checkEvery(requests: readonly CheckRequest[], id: string | undefined) {
     checkId(id);
-    checkRequests(requests, (request) => refuseHeld(checkCheck(context, request)));
-    if (requests.length < 1 || requests.length > MAX_EVERY) {
+    // Before all of them are looked at: a list may be as long as somebody likes.
+    if (Array.isArray(requests) && (requests.length < 1 || requests.length > MAX_EVERY)) {
       throw requestError("requests", `a list of 1 to ${MAX_EVERY} requests`, requests.length);
     }
+    checkRequests(requests, (request) => {
+      refuseHeld(checkCheck(context, request));
+      if (request.id === undefined) return;
+      throw requestError("id", "left out: one id, an option, is for all of them", request.id);
+    });
     const { parts, rulings } = targetsOf(context, requests);
     const blocked = rulings.find(({ allowed }) => !allowed);
     if (blocked !== undefined) return told(context, blocked);
-    if (parts.length === 0) return told(context, rulings[0]!);
-    const record = id === undefined ? undefined : { id, ttlUs: parts[0]!.policy.idTtlUs };
-    return told(context, await takeEvery(parts, record));
+    const record = id === undefined ? undefined : { id, ttlUs: parts[0]?.policy.idTtlUs ?? 0 };
+    const taken = parts.length === 0 ? [] : [await takeEvery(parts, record)];
+    return told(context, combine([...taken, ...rulings]));
   }
 
   return {
@@ -79,7 +93,10 @@ async function takeEvery(
     return (await coordination.run(takeOf(all, record))).decision;
   }
   const settled = await Promise.allSettled(
-    groups.map(async ({ coordination, parts: own }) => coordination.run(takeOf(own, record))),
+    groups.map(async ({ coordination, parts: own }) => {
+      const receiptUs = record?.ttlUs ?? RECEIPT_US;
+      return coordination.run({ ...takeOf(own, record), receiptUs });
+    }),
   );
   const failed = settled.find((result) => result.status === "rejected");
   const outcomes = settled.map((result) =>
@@ -91,7 +108,10 @@ async function takeEvery(
     await giveBack(groups, outcomes, record);
   }
   if (failed !== undefined) throw failed.reason;
-  const decisions = outcomes.map((outcome) => outcome!.decision);
+  return combine(outcomes.map((outcome) => outcome!.decision));
+}
+
+function combine(decisions: readonly Decision[]): Decision {
   return combineDecisions(
     decisions,
     decisions.map(({ retryAfterMs }) => retryAfterMs ?? Number.POSITIVE_INFINITY),
@@ -111,14 +131,19 @@ async function giveBack(
   const gifts = groups.flatMap(({ coordination, parts }, index) => {
     const outcome = outcomes[index];
     if (outcome === undefined) return [];
-    const taken = parts.filter((_part, at) => outcome.taken[at] === true);
-    return taken.map(async (part) => {
-      // No id of a caller ends so, and so the gift of one is repeated by nobody else.
-      const own = record === undefined ? {} : { record: { ...record, id: `${record.id}\0back` } };
-      await coordination.run({ kind: "give", part, takenAt: outcome.at, ...own });
+    return parts.map(async (part, at) => {
+      const receipt = outcome.receipts[at];
+      if (receipt === undefined) return;
+      const own = record === undefined ? {} : { record: { ...record, id: giftId(record.id) } };
+      await coordination.run({ kind: "give", part, takenAt: outcome.at, receipt, ...own });
     });
   });
   await Promise.allSettled(gifts);
+}
+
+/** Names the giving back of what was taken under `id`, with an id too long to be a caller's: it repeats no other. */
+function giftId(id: string): string {
+  return `${"back".padEnd(MAX_ID_LENGTH)}${id}`;
 }
 
 function groupsOf(parts: readonly CoordinatedPart[]): Group[] {

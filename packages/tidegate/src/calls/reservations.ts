@@ -29,7 +29,8 @@ export function createReservations(
     if (target.ruling !== undefined) return { ...told(context, target.ruling), ...answer };
     const { policy, coordination } = target;
     const parts = [{ policy, key, cost }];
-    const { decision } = await coordination.run({ kind: "take", parts, record: { id, ttlUs } });
+    const record = { id, ttlUs };
+    const { decision } = await coordination.run({ kind: "take", parts, record, receiptUs: ttlUs });
     return { ...told(context, decision), ...answer };
   }
 

@@ -1,5 +1,6 @@
 // What keeps the states and decides on them: memory, or a server that nodes share.
 
+import type { Receipt } from "../algorithms/key-state.ts";
 import type { Decision } from "../decision.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -57,12 +58,15 @@ export type Work =
       readonly record?: RecordOptions;
       /** Names the permit that concurrency limits give out. */
       readonly permit?: string;
+      /** How long its receipts may be used, by a settlement or to give back; left out, they are for no use. */
+      readonly receiptUs?: number;
     }
-  /** Gives the part's units back that were taken at `takenAt`, in microseconds; Infinity is those taken last. */
+  /** Gives the part's units back: those of a receipt and its instant; or left out and Infinity, those taken last. */
   | {
       readonly kind: "give";
       readonly part: Part;
       readonly takenAt: number;
+      readonly receipt?: Receipt;
       readonly record?: RecordOptions;
     }
   /** Replaces what was taken under the record `id` by the part's cost. */
@@ -76,8 +80,11 @@ export interface Outcome {
   readonly decision: Decision;
   /** Whether it was done: all parts taken, the reservation settled, the permit held. */
   readonly done: boolean;
-  /** Of takes, by part: whether its cost was taken. A part of a shadow policy may be admitted and not taken. */
-  readonly taken: readonly boolean[];
+  /**
+   * Of takes, by part: what was taken, to be given back. Undefined where nothing was: a part of a shadow policy may be
+   * admitted and not taken. Empty where it is told again under other limits.
+   */
+  readonly receipts: readonly (Receipt | undefined)[];
   /** When, by the store's clock, in microseconds. */
   readonly at: number;
 }

@@ -95,8 +95,11 @@ export class KeySpace {
     return { table, slot };
   }
 
-  /** Takes what a key has in tables of another width, carried over to the policy's limits; undefined for nothing. */
-  takeCarried(policy: Policy, key: string, now: number): Carried | undefined {
+  /**
+   * Takes what a key has in tables of another width, carried over to the policy's limits; undefined for nothing. The
+   * `kept` slots stay where they are.
+   */
+  takeCarried(policy: Policy, key: string, now: number, kept?: KeptSlots): Carried | undefined {
     const tables = this.#byName.get(policy.name)!;
     if (tables.size === 1) return undefined;
     let carried: Carried | undefined;
@@ -112,6 +115,7 @@ export class KeySpace {
         carryOver(before, { limits: policy.limits, at: 0, ...carried }, now);
         other.remove(slot);
       }
+      if (isAny(kept)) continue;
       if (this.#sweepSlots > 0) other.sweep(this.#sweepSlots, now);
       if (other.size === 0) tables.delete(width);
     }
@@ -124,7 +128,7 @@ export class KeySpace {
    */
   findRoom(policy: Policy, now: number, kept?: KeptSlots): boolean {
     const table = this.tableOf(policy, now);
-    if (this.#sweepSlots > 0 && kept === undefined) table.sweep(this.#sweepSlots, now);
+    if (this.#sweepSlots > 0 && !isAny(kept)) table.sweep(this.#sweepSlots, now);
     this.#victimTable = this.#fullTable(policy, table);
     if (this.#victimTable === undefined) return true;
     const victim = this.#victimTable.victim(this.#random, now, kept?.get(this.#victimTable));
@@ -178,4 +182,8 @@ export class KeySpace {
     }
     return size < this.#maxKeys ? undefined : largest;
   }
+}
+
+function isAny(kept: KeptSlots | undefined): boolean {
+  return kept !== undefined && kept.size > 0;
 }

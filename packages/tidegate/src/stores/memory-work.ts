@@ -1,6 +1,7 @@
 // What is more than a plain check, in memory: limits with logs, permits or soft ones, several keys as one, request ids,
 // reservations, refunds. Twin of transact.lua: the two are held equal by a differential test, so change both.
 
+import { createGifts, type Gifts, passedGifts } from "../algorithms/gifts.ts";
 import {
   chargeTo,
   createKeyEntries,
@@ -9,6 +10,7 @@ import {
   holdsPermit,
   type KeyState,
   look,
+  type Receipt,
   releasePermit,
   takeFrom,
 } from "../algorithms/key-state.ts";
@@ -26,9 +28,19 @@ interface Recorded {
   readonly asked: string;
   readonly limits: string;
   readonly outcome: Outcome;
-  /** Units of the first part that it took, to be settled; undefined where they are settled, or there are none. */
-  estimate: number | undefined;
+  readonly weight: number;
+  /** The rules of the first part's policy. */
+  readonly rules: string;
   settled: boolean;
+}
+
+/** What is remembered of a key beside its states, while something may be given back. */
+interface Past extends Remembered {
+  /** When it was reset last: what was taken before is not there to be given back. */
+  readonly resetAt: number;
+  /** The rules of the limits that it is about, and what was given back to each. */
+  readonly rules: string;
+  readonly gifts: readonly Gifts[];
 }
 
 /** A part whose states have been found or made. */
@@ -45,46 +57,44 @@ interface Located {
 export class MemoryWork {
   readonly #keys: KeySpace;
   readonly #records: Records<Recorded>;
-  readonly #resets: Records<Remembered & { readonly at: number }>;
+  readonly #pasts: Records<Past>;
   readonly #waits = new Float64Array(MAX_LIMITS);
 
   constructor(keys: KeySpace, maxRecords: number, sweeps: boolean) {
     this.#keys = keys;
     this.#records = new Records(maxRecords, sweeps);
-    this.#resets = new Records(maxRecords, sweeps);
+    this.#pasts = new Records(maxRecords, sweeps);
   }
 
   /** Decides a check or a look of any policy. */
   decide(policy: Policy, key: string, cost: number, consume: boolean, now: number): Decision {
     this.#keys.sweep(policy, now);
     const part = { policy, key, cost };
-    return consume && cost > 0 ? this.#take([part], "", now).decision : this.#look(part, now);
+    return consume && cost > 0 ? this.#take([part], "", now, 0).decision : this.#look(part, now);
   }
 
   run(work: Work, now: number): Outcome {
     switch (work.kind) {
       case "take":
-        this.#keys.sweep(work.parts[0]!.policy, now);
+        for (const { policy } of work.parts) this.#keys.sweep(policy, now);
         return this.#recorded("take", work.parts, work.record, now, () => {
-          return this.#take(work.parts, work.permit ?? "", now);
+          return this.#take(work.parts, work.permit ?? "", now, work.receiptUs ?? 0);
         });
       case "give":
         return this.#recorded("give", [work.part], work.record, now, () => {
-          const { policy, cost } = work.part;
-          if (this.#wasReset(work.part, work.takenAt, now)) {
-            return this.#standing(work.part, false, now);
-          }
-          const state = this.#stateOf(work.part, now);
-          giveBack(policy.limits, state, now, cost, work.takenAt);
-          return this.#standing(work.part, true, now);
+          const { part, takenAt, receipt } = work;
+          const done = this.#give(part, part.cost, takenAt, receipt, now);
+          return this.#standing(part, done, now);
         });
       case "settle":
         return this.#settle(work.part, work.id, now);
       case "release":
       case "extend": {
-        const state = this.#stateOf(work.part, now);
+        const { limits } = work.part.policy;
         const change = work.kind === "release" ? releasePermit : extendPermit;
-        const done = change(work.part.policy.limits, state, now, work.permit);
+        const done = this.#holders(work.part, now).some((state) => {
+          return change(limits, state, now, work.permit);
+        });
         return this.#standing(work.part, done, now);
       }
     }
@@ -93,13 +103,25 @@ export class MemoryWork {
   /** Forgets a key. What was taken before is not there to be given back any more. */
   reset(policy: Policy, key: string, now: number): void {
     this.#keys.remove(policy, key);
-    const expiresAt = now + 1_000 * MAX_RECORD_MS;
-    this.#resets.set(recordName(policy.name, key, ""), { expiresAt, at: now }, now);
+    const past = this.#pasts.find(recordName(policy.name, key, ""), now);
+    this.#remember(policy, key, { ...pastOf(past, policy), resetAt: now }, MAX_RECORD_US, now);
   }
 
-  /** Whether the key of a part was reset since `takenAt`. */
-  #wasReset({ policy, key }: Part, takenAt: number, now: number): boolean {
-    return takenAt <= (this.#resets.find(recordName(policy.name, key, ""), now)?.at ?? 0);
+  /** Remembers the past of a key for so long at least. */
+  #remember(policy: Policy, key: string, past: Past, us: number, now: number): void {
+    const expiresAt = Math.max(past.expiresAt, now + us);
+    this.#pasts.set(recordName(policy.name, key, ""), { ...past, expiresAt }, now);
+  }
+
+  /** Gives units of a part back, and answers whether they were taken since its key was reset last. */
+  #give(part: Part, units: number, takenAt: number, receipt: Receipt | undefined, now: number) {
+    const { policy, key } = part;
+    const found = this.#pasts.find(recordName(policy.name, key, ""), now);
+    if (found !== undefined && takenAt <= found.resetAt) return false;
+    const past = found === undefined ? undefined : pastOf(found, policy);
+    giveBack(policy.limits, this.#stateOf(part, now), now, units, takenAt, receipt, past?.gifts);
+    if (past !== undefined) this.#remember(policy, key, past, 0, now);
+    return true;
   }
 
   #recorded(
@@ -117,10 +139,11 @@ export class MemoryWork {
     const limits = limitsOf(parts);
     if (known === undefined) {
       const outcome = work();
-      const estimate =
-        kind === "take" && parts.length === 1 && outcome.done ? first.cost : undefined;
+      const { rules } = first.policy;
       const expiresAt = now + record.ttlUs;
-      this.#records.set(name, { expiresAt, asked, limits, outcome, estimate, settled: false }, now);
+      const weight = parts.length;
+      const value = { expiresAt, asked, limits, outcome, weight, rules, settled: false };
+      this.#records.set(name, value, now);
       return outcome;
     }
     if (known.asked !== asked) throw reusedId(record.id);
@@ -141,12 +164,12 @@ export class MemoryWork {
     return {
       decision: combineDecisions(decisions, waits),
       done: allowed,
-      taken: [],
+      receipts: [],
       at: recorded.at,
     };
   }
 
-  #take(parts: readonly Part[], permit: string, now: number): Outcome {
+  #take(parts: readonly Part[], permit: string, now: number, receiptUs: number): Outcome {
     const located = this.#locate(parts, now);
     if (permit !== "" && located.some((one) => this.#holds(one, permit, now))) {
       return this.#standing(parts[0]!, true, now);
@@ -155,20 +178,30 @@ export class MemoryWork {
       return look(part.policy.limits, state, now, part.cost, own);
     });
     const admitted = parts.every(({ policy }, index) => waits[index] === 0 || policy.shadow);
-    const taken = waits.map((wait) => admitted && wait === 0);
-    const decisions = located.map((one, index) => {
-      const { part, state, place } = one;
+    const receipts = located.map(({ part, state }, index) => {
+      if (!admitted || waits[index]! > 0) return undefined;
+      const gifts = receiptUs > 0 ? this.#keepGifts(part, receiptUs, now) : undefined;
+      return takeFrom(part.policy.limits, state, now, part.cost, permit, gifts);
+    });
+    const decisions = located.map(({ part, state, place, inserted, waits: own }, index) => {
       const wait = waits[index]!;
-      if (taken[index]! && part.cost > 0)
-        takeFrom(part.policy.limits, state, now, part.cost, permit);
-      else if (one.inserted) place.table.remove(place.slot);
-      if (part.cost > 0 && wait !== Number.POSITIVE_INFINITY && !one.inserted) {
+      const taken = receipts[index] !== undefined;
+      if (inserted && !(taken && part.cost > 0)) place.table.remove(place.slot);
+      if (part.cost > 0 && wait !== Number.POSITIVE_INFINITY && !inserted) {
         place.table.markDenied(place.slot, wait > 0);
       }
-      return this.#decisionOf(part, wait, taken[index]!, state, one.waits, now);
+      return this.#decisionOf(part, wait, taken, state, own, now);
     });
-    const decision = combineDecisions(decisions, waits);
-    return { decision, done: taken.every(Boolean), taken, at: now };
+    const done = receipts.every((receipt) => receipt !== undefined);
+    return { decision: combineDecisions(decisions, waits), done, receipts, at: now };
+  }
+
+  /** Sees that what is given back is remembered while a receipt may be used, and returns what has been. */
+  #keepGifts({ policy, key }: Part, receiptUs: number, now: number): readonly Gifts[] | undefined {
+    if (!policy.limits.some(({ algorithm }) => algorithm === "token-bucket")) return undefined;
+    const past = pastOf(this.#pasts.find(recordName(policy.name, key, ""), now), policy);
+    this.#remember(policy, key, past, receiptUs, now);
+    return past.gifts;
   }
 
   #holds({ part, state }: Located, permit: string, now: number): boolean {
@@ -177,18 +210,18 @@ export class MemoryWork {
 
   #settle(part: Part, id: string, now: number): Outcome {
     const record = this.#records.find(recordName(part.policy.name, part.key, id), now);
-    if (record === undefined) return this.#standing(part, false, now);
-    if (record.estimate !== undefined) {
-      const { policy, cost } = part;
-      const excess = cost - record.estimate;
+    const outcome = record?.outcome;
+    const receipt = outcome?.receipts.length === 1 ? outcome.receipts[0] : undefined;
+    if (receipt === undefined) return this.#standing(part, false, now);
+    if (!record!.settled) {
+      const excess = part.cost - receipt.cost;
+      // Under other rules a mark means something else; then only what an instant tells apart is given back.
+      const own = record!.rules === part.policy.rules ? receipt : undefined;
       if (excess > 0) this.#charge(part, excess, now);
-      else if (excess < 0 && !this.#wasReset(part, record.outcome.at, now)) {
-        giveBack(policy.limits, this.#stateOf(part, now), now, -excess, record.outcome.at);
-      }
-      record.estimate = undefined;
-      record.settled = true;
+      else if (excess < 0) this.#give(part, -excess, outcome!.at, own, now);
+      record!.settled = true;
     }
-    return this.#standing(part, record.settled, now);
+    return this.#standing(part, true, now);
   }
 
   #charge(part: Part, units: number, now: number): void {
@@ -198,7 +231,7 @@ export class MemoryWork {
 
   /** How a key stands: what a look at a cost of 0 answers. */
   #standing({ policy, key }: Part, done: boolean, now: number): Outcome {
-    return { decision: this.#look({ policy, key, cost: 0 }, now), done, taken: [], at: now };
+    return { decision: this.#look({ policy, key, cost: 0 }, now), done, receipts: [], at: now };
   }
 
   #look(part: Part, now: number): Decision {
@@ -229,11 +262,18 @@ export class MemoryWork {
     return freshState(policy);
   }
 
+  /** Where a permit of a key may be held: with the key, or if that had no room then, with all that had none. */
+  #holders({ policy, key }: Part, now: number): KeyState[] {
+    const own = this.#keys.find(policy, key, now) ?? this.#carry(policy, key, now);
+    const places = [...(own === undefined ? [] : [own]), this.#keys.overflow(policy, now)];
+    return places.map(({ table, slot }) => table.stateOf(slot));
+  }
+
   /** Moves a key that was written under limits of another width. */
-  #carry(policy: Policy, key: string, now: number): Place | undefined {
-    const carried = this.#keys.takeCarried(policy, key, now);
+  #carry(policy: Policy, key: string, now: number, kept?: KeptSlots): Place | undefined {
+    const carried = this.#keys.takeCarried(policy, key, now, kept);
     if (carried === undefined) return undefined;
-    if (!this.#keys.findRoom(policy, now)) return this.#keys.overflow(policy, now);
+    if (!this.#keys.findRoom(policy, now, kept)) return this.#keys.overflow(policy, now);
     return this.#keys.insert(policy, key, carried.numbers, carried.entries, now);
   }
 
@@ -242,7 +282,7 @@ export class MemoryWork {
     const kept = new Map<KeyTable, Set<number>>();
     return parts.map((part) => {
       const { policy, key } = part;
-      const known = this.#keys.find(policy, key, now) ?? this.#carry(policy, key, now);
+      const known = this.#keys.find(policy, key, now) ?? this.#carry(policy, key, now, kept);
       const place = known ?? this.#place(policy, key, kept, now);
       keep(kept, place);
       return {
@@ -260,6 +300,15 @@ export class MemoryWork {
     const { numbers, entries } = freshState(policy);
     return this.#keys.insert(policy, key, numbers, entries, now);
   }
+}
+
+const MAX_RECORD_US = 1_000 * MAX_RECORD_MS;
+
+/** Returns a past for a policy: the one that was found, or one like it where that is of other rules, or of none. */
+function pastOf(found: Past | undefined, { rules, limits }: Policy): Past {
+  if (found?.rules === rules) return found;
+  const gifts = limits.map((_limit, index) => passedGifts(found?.gifts[index] ?? createGifts()));
+  return { resetAt: found?.resetAt ?? 0, rules, gifts, expiresAt: found?.expiresAt ?? 0 };
 }
 
 function keep(kept: Map<KeyTable, Set<number>>, { table, slot }: Place): void {

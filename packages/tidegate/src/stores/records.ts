@@ -4,6 +4,8 @@
 /** One thing remembered, until `expiresAt`, in microseconds. */
 export interface Remembered {
   readonly expiresAt: number;
+  /** How many it counts for; left out, one. */
+  readonly weight?: number;
 }
 
 /** How many are looked at for expiry with each new one. */
@@ -14,6 +16,7 @@ export class Records<Value extends Remembered> {
   readonly #max: number;
   readonly #sweeps: boolean;
   readonly #values = new Map<string, Value>();
+  #weight = 0;
 
   constructor(max: number, sweeps: boolean) {
     this.#max = max;
@@ -31,21 +34,32 @@ export class Records<Value extends Remembered> {
   }
 
   set(name: string, value: Value, now: number): void {
-    this.#values.delete(name);
-    this.#sweep(now);
+    const before = this.#values.get(name);
+    if (before !== undefined) this.#drop(name, before);
+    this.#sweep(weightOf(value), now);
     this.#values.set(name, value);
+    this.#weight += weightOf(value);
   }
 
-  /** Drops the oldest where they have expired, or there is no room. */
-  #sweep(now: number): void {
+  /** Drops the oldest where they have expired, or there is no room for `weight` more. */
+  #sweep(weight: number, now: number): void {
     let looked = 0;
-    for (const [name, { expiresAt }] of this.#values) {
-      const full = this.#values.size >= this.#max;
-      if (!full && (!this.#sweeps || looked >= SWEEP || now < expiresAt)) return;
-      this.#values.delete(name);
+    for (const [name, value] of this.#values) {
+      const full = this.#weight + weight > this.#max;
+      if (!full && (!this.#sweeps || looked >= SWEEP || now < value.expiresAt)) return;
+      this.#drop(name, value);
       looked += 1;
     }
   }
+
+  #drop(name: string, value: Value): void {
+    this.#values.delete(name);
+    this.#weight -= weightOf(value);
+  }
+}
+
+function weightOf({ weight = 1 }: Remembered): number {
+  return weight;
 }
 
 /** Names what is remembered; no two that differ share a name, whatever is in the key and id. */

@@ -6,10 +6,11 @@
 -- A value is rules .. "|" .. the numbers of all limits as little-endian doubles. Every write carries an expiry.
 
 -- Every kind has: width, advance(limit, s, at), wait(limit, s, at, cost) in microseconds,
--- take(limit, s, at, units, permit), charge(limit, s, at, units), give(limit, s, at, units, takenAt),
--- consumed(limit, s, at), reset(limit, s, at), lasting(limit, s, at) from the numbers alone, and
--- assume(limit, s, at, units). s holds the numbers, of this limit from s[at] on; limit.entries is the key of a log or
--- of permits.
+-- take(limit, s, at, units, permit), charge(limit, s, at, units), give(limit, s, at, units, mark),
+-- consumed(limit, s, at), reset(limit, s, at), lasting(limit, s, at) from the numbers alone,
+-- assume(limit, s, at, units), and mark, if it is not the number at `at` that tells units just taken from others, how
+-- far after it that is. give of a bucket returns how many microseconds earlier units return that were taken later.
+-- s holds the numbers, of this limit from s[at] on; limit.entries is the key of a log or of permits.
 -- Each is made when it is first asked for, since a call needs few of them and runs all that stands here.
 local MAKE = {}
 local KINDS = setmetatable({}, {
@@ -82,19 +83,22 @@ function MAKE.tb()
       local charged = min(units, min(2 * limit.capacity, limit.unitsMax) - used)
       if charged > 0 then pushBucket(limit, s, at, charged, max(limit.capacity, used + charged)) end
     end,
-    give = function(limit, s, at, units)
+    give = function(limit, s, at, units, mark)
       if limit.queues then return end
       local given = min(units, limit.unitsMax)
       local product = given * limit.part
       local part = product % limit.units
-      local borrowed = 0
+      local whole = given * limit.whole + (product - part) / limit.units
+      if whole >= mark - now then whole, part = max(mark - now, 0), 0 end
+      local before, borrowed = max(s[at], now), 0
       if s[at + 1] % limit.units < part then borrowed = 1 end
-      local tat = s[at] - given * limit.whole - (product - part) / limit.units - borrowed
+      local tat = s[at] - whole - borrowed
       if tat < now then
         s[at], s[at + 1] = 0, 0
-      else
-        s[at], s[at + 1] = tat, s[at + 1] + borrowed * limit.units - part
+        return before > now and before - now + 1 or 0
       end
+      s[at], s[at + 1] = tat, s[at + 1] + borrowed * limit.units - part
+      return before - tat + (part > 0 and 1 or 0)
     end,
     consumed = function(limit, s, at)
       local excess, rest = s[at] - now, s[at + 1] % limit.units
@@ -301,18 +305,22 @@ end
 
 ------------------------------------------------------------------------------------- states under changed limits
 
+local function isRuleNumber(number) return number > 0 and number < LARGEST end
+
 -- Reads a limit back from its rule, such as "tb,period,units" or "sw,window". Its capacity is not known, nor needed.
+-- Nil for all that is no rule of ours: what others or later versions wrote must not be taken for something it is not.
 local function ruleToLimit(rule)
-  local kind, rest = string.match(rule, '^(%l%l),?(.*)$')
-  if kind == 'tb' then
-    local period, units = string.match(rest, '^(%d+),(%d+)$')
-    if period then return tokenBucket(0, tonumber(period), tonumber(units)) end
-  elseif kind == 'cw' or kind == 'cc' then
-    return { kind = kind }
-  elseif kind == 'fw' or kind == 'sw' or kind == 'sl' then
-    local window = tonumber(rest)
-    if window then return { kind = kind, window = window } end
+  local period, units = string.match(rule, '^tb,(%d+),(%d+)$')
+  if period then
+    period, units = tonumber(period), tonumber(units)
+    return isRuleNumber(period) and isRuleNumber(units) and tokenBucket(0, period, units) or nil
   end
+  local kind, window = string.match(rule, '^([fs][wl]),(%d+)$')
+  if kind and kind ~= 'fl' and isRuleNumber(tonumber(window)) then
+    return { kind = kind, window = tonumber(window) }
+  end
+  if string.find(rule, '^cw,%l+,[%w/_+-]+$') then return { kind = 'cw' } end
+  if rule == 'cc' then return { kind = 'cc' } end
   return nil
 end
 
@@ -324,6 +332,16 @@ local function lastingOf(limit, s, at)
     return 0
   end
   return KINDS[limit.kind].lasting(limit, s, at)
+end
+
+-- Reads the numbers of a state; nil where one of them is none that was ever written.
+local function readNumbers(width, value, position)
+  local numbers = { unpackNumbers('<' .. string.rep('d', width), value, position) }
+  numbers[width + 1] = nil
+  for i = 1, width do
+    if not (numbers[i] >= 0 and numbers[i] < LARGEST) then return nil end
+  end
+  return numbers
 end
 
 local WIDTHS = { tb = 2, fw = 2, cw = 3, sw = 3, sl = 3, cc = 4 }
@@ -352,13 +370,12 @@ local function carryOver(value, rules, limits)
     local kind = KINDS[limit.kind]
     for n = 0, kind.width - 1 do s[at + n] = 0 end
     if old[i] then
-      local numbers = { unpackNumbers('<' .. string.rep('d', WIDTHS[string.sub(old[i], 1, 2)]), value,
-        position + 8 * starts[i]) }
+      local numbers = readNumbers(WIDTHS[string.sub(old[i], 1, 2)], value, position + 8 * starts[i])
+      local before = numbers and ruleToLimit(old[i])
+      if not before then return nil end
       if old[i] == new[i] then
         for n = 0, kind.width - 1 do s[at + n] = numbers[n + 1] end
       else
-        local before = ruleToLimit(old[i])
-        if not before then return nil end
         kind.assume(limit, s, at, lastingOf(before, numbers, 1))
       end
     elseif limit.entries then

@@ -50,8 +50,7 @@ local function decideKey(key, value, costs, policy)
   changed = false
   if value then
     if #value == policy.length and find(value, policy.header, 1, true) == 1 then
-      s = { unpackNumbers(policy.numbersFormat, value, policy.offset) }
-      s[policy.width + 1] = nil
+      s = readNumbers(policy.width, value, policy.offset)
     else
       s = carryOver(value, policy.rules, policy.limits)
       changed = s ~= nil
@@ -94,7 +93,7 @@ local function readWholePolicy(arg)
     limitCount = limitCount, rules = rules, limits = limits, kinds = kinds, ats = ats, width = width,
     header = rules .. '|',
     offset = #rules + 2, length = #rules + 1 + 8 * width,
-    format = '<c' .. #rules .. 'c1' .. doubles, numbersFormat = '<' .. doubles,
+    format = '<c' .. #rules .. 'c1' .. doubles,
   }
 end
 

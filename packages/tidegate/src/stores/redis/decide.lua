@@ -57,6 +57,7 @@ local function decideBucket(key, value, cost, policy)
   if value then
     if #value ~= policy.length or find(value, policy.header, 1, true) ~= 1 then return false end
     tat, ceiling = unpackNumbers('<dd', value, policy.offset)
+    if not (tat < LARGEST and ceiling < LARGEST) then return false end
   end
   local excess, changed = tat - now, false
   if excess > ceiling * policy.whole and excess > 0 then
@@ -87,6 +88,7 @@ local function decideWindow(key, value, cost, policy)
   if value then
     if #value ~= policy.length or find(value, policy.header, 1, true) ~= 1 then return false end
     start, count = unpackNumbers('<dd', value, policy.offset)
+    if not (start < LARGEST and count >= 0 and count < LARGEST) then return false end
   end
   local window, changed, before = policy.whole, false, nil
   if value and count > 0 then before = start + window end

@@ -1,6 +1,7 @@
 -- The algorithms whose state is more than numbers: the sliding log, a Redis list of its entries, oldest first, each two
 -- little-endian doubles (instant, units); and permits, a sorted set of "units:id" by the instant at which they end.
--- Stands between algorithms.lua and transact.lua. Twin of algorithms/{sliding-log,concurrency}.ts.
+-- limit.renewed says that such a key may be new, and so have no expiry. Stands between algorithms.lua and transact.lua.
+-- Twin of algorithms/{sliding-log,concurrency}.ts.
 
 -- How many entries are read at a time.
 local CHUNK = 32
@@ -32,17 +33,24 @@ end
 
 local function clearLog(limit, s, at, instant, units)
   call('DEL', limit.entries)
-  if units > 0 then call('RPUSH', limit.entries, writeEntry(instant, units)) else instant = 0 end
+  if units > 0 then
+    call('RPUSH', limit.entries, writeEntry(instant, units))
+    limit.renewed = true
+  else
+    instant = 0
+  end
   s[at], s[at + 1], s[at + 2] = units, instant, instant
 end
 
 local function pushEntry(limit, s, at, units)
   local instant, key = max(now, s[at + 1]), limit.entries
-  if s[at] > 0 and s[at + 1] == instant then
-    local _, there = readEntry(call('LINDEX', key, -1))
+  local newest = s[at] > 0 and s[at + 1] == instant and call('LINDEX', key, -1)
+  if newest then
+    local _, there = readEntry(newest)
     call('LSET', key, -1, writeEntry(instant, there + units))
   else
     call('RPUSH', key, writeEntry(instant, units))
+    limit.renewed = true
     if s[at] == 0 then s[at + 2] = instant end
   end
   s[at], s[at + 1] = s[at] + units, instant
@@ -51,11 +59,16 @@ end
 function MAKE.sl()
   return {
     width = 3,
+    mark = 1,
     advance = function(limit, s, at)
       if s[at] == 0 then return end
       local key, window = limit.entries, limit.window
       if s[at + 1] - now > window then clearLog(limit, s, at, now, s[at]) end
       if now - s[at + 2] < window then return end
+      if now - s[at + 1] >= window then
+        clearLog(limit, s, at, 0, 0)
+        return
+      end
       local dropped, used, oldest = 0, s[at], 0
       eachOldest(key, function(instant, units)
         if now - instant < window then
@@ -65,7 +78,7 @@ function MAKE.sl()
         dropped, used = dropped + 1, used - units
       end)
       if oldest == 0 then
-        -- All are too old; or the list is gone, which Redis may have evicted by itself.
+        -- The list is gone, which Redis may have evicted by itself.
         clearLog(limit, s, at, 0, 0)
         return
       end
@@ -201,6 +214,7 @@ function MAKE.cc()
     take = function(limit, s, at, units, permit)
       local ends = now + limit.lease
       call('ZADD', limit.entries, score(ends), string.format('%d:', units) .. permit)
+      limit.renewed = true
       if s[at] == 0 then s[at + 1] = ends else s[at + 1] = min(s[at + 1], ends) end
       s[at], s[at + 2], s[at + 3] = s[at] + units, max(s[at + 2], ends), max(s[at + 3], limit.lease)
     end,

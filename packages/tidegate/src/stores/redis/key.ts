@@ -49,12 +49,15 @@ export function recordKey(name: string, id: string): string {
   return `${name}:id:${escapeText(id)}`;
 }
 
-/** Names the Redis key of when a policy key was reset. */
-export function resetKey(name: string): string {
-  return `${name}:reset`;
+/** Names the Redis key of what is remembered of a policy key beside its states: its last reset, what was given back. */
+export function pastKey(name: string): string {
+  return `${name}:past`;
 }
 
-/** Escapes what UTF-8 cannot tell apart, and what ends a hash tag. */
+/**
+ * Escapes a text for a name or a script: no two that differ are the same then, and none has a lone surrogate, which
+ * neither UTF-8 nor the JSON of Lua takes.
+ */
 export function escapeText(text: string): string {
   return NEEDS_ESCAPE.test(text) ? text.replace(TO_ESCAPE, escapeCharacter) : text;
 }

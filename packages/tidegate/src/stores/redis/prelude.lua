@@ -11,6 +11,8 @@ local EXPIRY_SLACK_MS = 1000
 local MAX_EXACT = 2 ^ 52
 local MAX_FILL_US = 36500 * 86400000000
 local NEVER = math.huge
+-- Above all numbers of states, which are exact.
+local LARGEST = 2 ^ 53
 
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -2,25 +2,28 @@
 -- ones, several keys as one, request ids, reservations, refunds. Stands after algorithms.lua and entries.lua. Twin of
 -- stores/memory-work.ts: the two are held equal by a differential test, so change both.
 --
--- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of records and of resets; all in one
+-- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of pasts and of records; all in one
 --       Cluster slot. Policy keys and records are looked up by place, the others' names are made of their policy keys'.
 -- ARGV  1: JSON { p: policies, w: work }
 --       policy: [rules, shadow (0 or 1), limits]; limit: [kind, capacity, soft (0 or 1), numbers...] with
 --         tb: period us, units, queues (0 or 1); fw, sw, sl: window us; cw: five boundaries in us; cc: lease us.
 --       work: [kind, parts, record, extra]; part: [place of its policy from 1, place of its key in KEYS, cost];
 --         record: 0, or [place of its key in KEYS, ttl us, what is asked, hash of the limits]
---         "t" takes all parts or none; extra: permit id or "".
---         "l" looks.   "g" gives back; extra: taken at, -1 is last.   "s" settles the record to the part's cost.
+--         "t" takes all parts or none; extra: [permit id or "", how long what it answers may be given back in us].
+--         "l" looks.   "g" gives back; extra: [taken at], -1 for what was taken last, or what an answer to "t" said:
+--         [taken at, cost, units by limit, marks by limit].   "s" settles the record to the part's cost.
 --         "r" releases, "e" extends; extra: permit id.   "z" resets.
 -- Returns integers: now, then for each work: its status, its instant, then for each part 1 where taken and for each
---         limit its numbers and its wait before anything was taken in us, -1 where no wait helps.
+--         limit its numbers, its wait before anything was taken in us, -1 where no wait helps, the units taken and
+--         their mark.
 --         status: 0 denied or not done, 1 admitted or done, 2 the record's id stands for something else (and no parts
 --         follow), 3 and 4 as 0 and 1, told again with the limits of now, 5 the permit is held already.
 --         Where now lies outside of a calendar window's boundaries it returns now alone, and has done nothing.
--- A record is: "R" or, settled, "S", what was asked, a space, the hash, "|", and in doubles its end and answer.
+-- A record is: "R" or, settled, "S", what was asked, a space, the hash, a space, the rules of its first part's policy,
+-- "|", and in doubles its end and answer.
 
 -- How long a record is kept at most.
-local RECORD_MS = '86401000'
+local RECORD_US = 86400000000
 
 local input = cjson.decode(ARGV[1])
 
@@ -71,6 +74,11 @@ for i = 1, #input.p do
   if not policies[i] then return { now } end
 end
 
+local function ttlOf(us) return string.format('%.0f', ceil(us / 1000) + EXPIRY_SLACK_MS) end
+
+-- The text that a key holds; false where there is none, or something else.
+local function get(key) return call('MGET', key)[1] end
+
 -- Keys that have been read, by place.
 local states = {}
 
@@ -79,11 +87,10 @@ local function readState(part)
   if state then return state end
   local policy, key = policies[part[1]], KEYS[part[2]]
   local limits = limitsOf(policy, key)
-  local value, header = call('GET', key), policy.rules .. '|'
+  local value, header = get(key), policy.rules .. '|'
   local numbers, fresh
   if value and #value == #header + 8 * policy.width and find(value, header, 1, true) == 1 then
-    numbers = { unpackNumbers('<' .. string.rep('d', policy.width), value, #header + 1) }
-    numbers[policy.width + 1] = nil
+    numbers = readNumbers(policy.width, value, #header + 1)
   elseif value then
     numbers = carryOver(value, policy.rules, limits)
   end
@@ -118,30 +125,112 @@ local function look(state, cost)
   return longest, waits
 end
 
+-- The units of a limit, of a soft one as many as there are.
+local function ownUnits(limit, kind, s, at, units)
+  if not limit.soft then return units end
+  return min(units, max(limit.capacity - kind.consumed(limit, s, at), 0))
+end
+
+-- Takes a cost of all limits, and returns the units by limit.
 local function take(state, cost, permit)
-  if cost == 0 then return end
+  local taken = {}
+  eachLimit(state, function(limit, kind, at, i)
+    taken[i] = ownUnits(limit, kind, state.s, at, cost)
+    if taken[i] > 0 then kind.take(limit, state.s, at, taken[i], permit) end
+  end)
+  return taken
+end
+
+local function charge(state, units)
   eachLimit(state, function(limit, kind, at)
-    local units = cost
-    if limit.soft then units = min(cost, max(limit.capacity - kind.consumed(limit, state.s, at), 0)) end
-    if units > 0 then kind.take(limit, state.s, at, units, permit) end
+    kind.advance(limit, state.s, at)
+    kind.charge(limit, state.s, at, ownUnits(limit, kind, state.s, at, units))
   end)
 end
 
-local function change(state, name, ...)
-  local arguments, found = { ... }, false
-  eachLimit(state, function(limit, kind, at)
+-- What is remembered of a key beside its states, while something may be given back: until when, the instant of its last
+-- reset, the rules, and the gifts of each limit. Nil where nothing is.
+local function pastOf(state)
+  if state.past == nil then
+    local value = get(state.key .. ':past')
+    state.past = value and readPast(value, state.policy.rules, #state.limits) or false
+  end
+  return state.past or nil
+end
+
+-- Remembers it until an instant at least.
+local function remember(state, past, ends)
+  state.past = past
+  past.ends = max(past.ends, ends)
+  call('SET', state.key .. ':past', pastText(past, state.policy.rules), 'PX', ttlOf(past.ends - now))
+end
+
+-- Sees that what is given back is remembered while a receipt may be used, and returns what has been by limit; nil where
+-- no limit needs it.
+local function keepGifts(state, receiptUs)
+  local needed = false
+  eachLimit(state, function(limit) needed = needed or isBucket(limit) end)
+  if not needed then return nil end
+  local past = pastOf(state) or newPast(#state.limits)
+  remember(state, past, now + receiptUs)
+  return past.gifts
+end
+
+-- Gives units back of a receipt, or where there is none those taken at an instant, NEVER for those taken last. False
+-- where the key was reset since.
+local function giveBack(state, units, takenAt, receipt)
+  local past = pastOf(state)
+  if past and takenAt <= past.resetAt then return false end
+  eachLimit(state, function(limit, kind, at, i)
+    local own, mark = units, nil
+    if receipt then own, mark = receipt.units[i] - receipt.cost + units, receipt.marks[i] end
     kind.advance(limit, state.s, at)
-    if kind[name] and kind[name](limit, state.s, at, unpack(arguments)) then found = true end
+    if own <= 0 then return end
+    if not (past and isBucket(limit)) then
+      kind.give(limit, state.s, at, own, mark or takenAt)
+      return
+    end
+    local gifts = past.gifts[i]
+    local last = placeOf(gifts, max(state.s[at], now))
+    local size = kind.give(limit, state.s, at, own, mark and instantOf(gifts, mark) or takenAt)
+    addGift(gifts, mark or last - size, size)
+  end)
+  if past then remember(state, past, 0) end
+  return true
+end
+
+-- Does what only permits have, and says whether any limit could.
+local function change(state, name, permit)
+  local found = false
+  eachLimit(state, function(limit, kind, at)
+    if not kind[name] then return end
+    kind.advance(limit, state.s, at)
+    if kind[name](limit, state.s, at, permit) then found = true end
   end)
   return found
 end
 
-local function append(answer, state, taken, waits)
+-- Appends how a key stands; where units were taken of it, with their marks.
+local function append(answer, state, taken, waits, units, gifts)
   answer[#answer + 1] = taken
-  eachLimit(state, function(_, kind, at, i)
+  eachLimit(state, function(limit, kind, at, i)
     for n = at, at + kind.width - 1 do answer[#answer + 1] = state.s[n] end
     if waits[i] == NEVER then answer[#answer + 1] = -1 else answer[#answer + 1] = waits[i] end
+    answer[#answer + 1] = units and units[i] or 0
+    local mark = units and state.s[at + (kind.mark or 0)] or 0
+    if gifts and isBucket(limit) then mark = placeTaken(gifts[i], mark) end
+    answer[#answer + 1] = mark
   end)
+end
+
+-- Reads what was taken of each limit from a recorded answer to one part under the same rules.
+local function receiptOf(state, cost, answer)
+  local units, marks, position = {}, {}, 3
+  eachLimit(state, function(_, kind, _, i)
+    position = position + kind.width + 3
+    units[i], marks[i] = answer[position - 1], answer[position]
+  end)
+  return { cost = cost, units = units, marks = marks }
 end
 
 -- Answers how the key of a part stands, as a look at a cost of 0 does.
@@ -153,7 +242,7 @@ local function standing(part, done)
   return answer
 end
 
-local function takeAll(parts, permit)
+local function takeAll(parts, permit, receiptUs)
   local waits, each, admitted = {}, {}, true
   for i = 1, #parts do
     local state = readState(parts[i])
@@ -167,12 +256,12 @@ local function takeAll(parts, permit)
   end
   local answer = { admitted and 1 or 0, now }
   for i = 1, #parts do
-    local state, taken = readState(parts[i]), 0
+    local state, taken, units, gifts = readState(parts[i]), 0, nil, nil
     if admitted and waits[i] == 0 then
-      take(state, parts[i][3], permit)
-      taken = 1
+      taken, units = 1, take(state, parts[i][3], permit)
+      gifts = receiptUs > 0 and keepGifts(state, receiptUs)
     end
-    append(answer, state, taken, each[i])
+    append(answer, state, taken, each[i], units, gifts)
   end
   return answer
 end
@@ -187,24 +276,22 @@ local function lookAll(parts)
   return answer
 end
 
-local function ttlOf(us) return string.format('%.0f', ceil(us / 1000) + EXPIRY_SLACK_MS) end
-
 -- Reads a record that has not ended.
 local function readRecord(key)
-  local value = call('GET', key)
+  local value = get(key)
   if not value then return nil end
-  local mark, asked, hash, position = string.match(value, '^([RS])([^ ]*) ([^|]*)|()')
+  local mark, asked, hash, rules, position = string.match(value, '^([RS])([^ |]*) ([^ |]*) ([^ |]*)|()')
   if not mark then return nil end
   local count = (#value - position + 1) / 8
   local numbers = { unpackNumbers('<' .. string.rep('d', count), value, position) }
   if now >= numbers[1] then return nil end
   local answer = {}
   for i = 2, count do answer[i - 1] = numbers[i] end
-  return { mark = mark, asked = asked, hash = hash, answer = answer, value = value }
+  return { mark = mark, asked = asked, hash = hash, rules = rules, answer = answer, value = value }
 end
 
-local function writeRecord(record, answer)
-  local head = 'R' .. record[3] .. ' ' .. record[4] .. '|'
+local function writeRecord(record, parts, answer)
+  local head = 'R' .. record[3] .. ' ' .. record[4] .. ' ' .. policies[parts[1][1]].rules .. '|'
   local value = head .. pack('<' .. string.rep('d', #answer + 1), now + record[2], unpack(answer))
   call('SET', KEYS[record[1]], value, 'PX', ttlOf(record[2]))
 end
@@ -215,7 +302,7 @@ local function recorded(record, parts, work)
   local known = readRecord(KEYS[record[1]])
   if not known then
     local answer = work()
-    writeRecord(record, answer)
+    writeRecord(record, parts, answer)
     return answer
   end
   if known.asked ~= record[3] then return { 2, now } end
@@ -225,34 +312,34 @@ local function recorded(record, parts, work)
   return answer
 end
 
--- When the key was reset last, as far as any record goes back: what was taken before is not there to be given back.
-local function resetAt(state) return tonumber(call('GET', state.key .. ':reset') or 0) end
-
 local function settle(part, record)
   local known = readRecord(KEYS[record[1]])
   -- Of an answer to one part: its status, when, and whether it was taken. Others took no estimate.
   local estimate = known and string.match(known.asked, '^%d+$')
   if not estimate or known.answer[3] ~= 1 then return standing(part, false) end
   if known.mark == 'R' then
-    local state, excess = readState(part), part[3] - tonumber(estimate)
-    if excess > 0 then change(state, 'charge', excess) end
-    if excess < 0 and known.answer[2] > resetAt(state) then change(state, 'give', -excess, known.answer[2]) end
+    local state, cost = readState(part), tonumber(estimate)
+    local excess = part[3] - cost
+    -- Under other rules a mark means something else; then only what an instant tells apart is given back.
+    local receipt = known.rules == state.policy.rules and receiptOf(state, cost, known.answer) or nil
+    if excess > 0 then charge(state, excess) end
+    if excess < 0 then giveBack(state, -excess, known.answer[2], receipt) end
     call('SET', KEYS[record[1]], 'S' .. string.sub(known.value, 2), 'KEEPTTL')
   end
   return standing(part, true)
 end
 
 local DO = {
-  t = function(parts, record, permit)
-    return recorded(record, parts, function() return takeAll(parts, permit) end)
+  t = function(parts, record, extra)
+    return recorded(record, parts, function() return takeAll(parts, extra[1], extra[2]) end)
   end,
   l = lookAll,
-  g = function(parts, record, takenAt)
+  g = function(parts, record, extra)
     return recorded(record, parts, function()
+      local takenAt, receipt = extra[1], nil
       if takenAt < 0 then takenAt = NEVER end
-      if takenAt <= resetAt(readState(parts[1])) then return standing(parts[1], false) end
-      change(readState(parts[1]), 'give', parts[1][3], takenAt)
-      return standing(parts[1], true)
+      if extra[2] then receipt = { cost = extra[2], units = extra[3], marks = extra[4] } end
+      return standing(parts[1], giveBack(readState(parts[1]), parts[1][3], takenAt, receipt))
     end)
   end,
   s = function(parts, record) return settle(parts[1], record) end,
@@ -264,7 +351,9 @@ local DO = {
     end)
     call('DEL', state.key)
     state.before = nil
-    call('SET', state.key .. ':reset', string.format('%.0f', now), 'PX', RECORD_MS)
+    local past = pastOf(state) or newPast(#state.limits)
+    past.resetAt = now
+    remember(state, past, now + RECORD_US)
     return standing(parts[1], true)
   end,
   r = function(parts, _, permit) return standing(parts[1], change(readState(parts[1]), 'release', permit)) end,
@@ -280,13 +369,14 @@ end
 
 -- Writes a key that has changed, unless it is new and as if never used.
 local function store(state)
-  local longest = 0
+  local longest, renewed = 0, false
   eachLimit(state, function(limit, kind, at)
     longest = max(longest, kind.reset(limit, state.s, at))
+    renewed = renewed or limit.renewed
   end)
   local rules = state.policy.rules
   local value = pack('<c' .. #rules .. 'c1' .. string.rep('d', state.policy.width), rules, '|', unpack(state.s))
-  if value == state.before or (longest == 0 and not state.before) then return end
+  if (value == state.before and not renewed) or (longest == 0 and not state.before) then return end
   local expiry = string.format('%.0f', ceil((now + longest) / 1000) + EXPIRY_SLACK_MS)
   call('SET', state.key, value, 'KEEPTTL')
   call('PEXPIREAT', state.key, expiry)

@@ -2,12 +2,13 @@
 
 import { createHash } from "node:crypto";
 import type { Limit } from "../../algorithms/dispatch.ts";
+import type { Receipt } from "../../algorithms/key-state.ts";
 import { combineDecisions, createDecision, type Decision } from "../../decision.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { Outcome, Part, RecordOptions, Work } from "../../ports/store.ts";
 import { askedOf, limitsOf, reusedId } from "../work-print.ts";
 import type { ScriptBatch } from "./batch.ts";
-import { entriesKey, escapeText, type KeyNames, recordKey, resetKey } from "./key.ts";
+import { entriesKey, escapeText, type KeyNames, pastKey, recordKey } from "./key.ts";
 
 /** Work, or a look, for limits that have no shorter way. */
 export type StoreWork = Work | { readonly kind: "look" | "reset"; readonly part: Part };
@@ -84,10 +85,10 @@ export class WorkBatch implements ScriptBatch {
     const works = this.#pending.map(({ work }) => {
       return { work, parts: partsOf(work).map(partOf) };
     });
-    for (const { kind, ...rest } of this.#pending.map(({ work }) => work)) {
-      if (kind !== "settle" && kind !== "give" && kind !== "reset") continue;
-      const { policy, key } = (rest as { part: Part }).part;
-      declared.add(resetKey(this.#nameOf(policy.name, key)));
+    for (const { work } of this.#pending.filter(({ work: one }) => needsPast(one))) {
+      for (const { policy, key } of partsOf(work)) {
+        declared.add(pastKey(this.#nameOf(policy.name, key)));
+      }
     }
     keys.push(...declared);
     const list = works.map(({ work, parts }) => {
@@ -165,9 +166,19 @@ function hashOf(text: string): string {
 }
 
 function extraOf(work: StoreWork): unknown {
-  if (work.kind === "take") return escapeText(work.permit ?? "");
-  if (work.kind === "give") return Number.isFinite(work.takenAt) ? work.takenAt : -1;
+  if (work.kind === "take") return [escapeText(work.permit ?? ""), work.receiptUs ?? 0];
+  if (work.kind === "give") {
+    const { takenAt, receipt } = work;
+    const at = Number.isFinite(takenAt) ? takenAt : -1;
+    return receipt === undefined ? [at] : [at, receipt.cost, receipt.units, receipt.marks];
+  }
   return "permit" in work ? escapeText(work.permit) : "";
+}
+
+/** Whether the script looks at what is remembered of a key beside its states. */
+function needsPast(work: StoreWork): boolean {
+  if (work.kind === "take") return (work.receiptUs ?? 0) > 0;
+  return work.kind === "settle" || work.kind === "give" || work.kind === "reset";
 }
 
 function hasEntries({ algorithm }: Limit): boolean {
@@ -211,7 +222,7 @@ function readParts(
 ): { outcome: Outcome; position: number } {
   let position = from;
   const now = status === DENIED_BEFORE || status === ADMITTED_BEFORE ? reply[0]! : at;
-  const taken: boolean[] = [];
+  const receipts: (Receipt | undefined)[] = [];
   const waits: number[] = [];
   const asks = (work.kind === "take" || work.kind === "look") && status !== HELD_ALREADY;
   const decisions = partsOf(work).map((part): Decision => {
@@ -219,7 +230,9 @@ function readParts(
     const cost = asks ? part.cost : 0;
     const numbers = new Float64Array(policy.width);
     const own = new Float64Array(policy.limits.length);
-    taken.push(reply[position] === 1);
+    const taken = reply[position] === 1;
+    const receipt = { cost: part.cost, units: [] as number[], marks: [] as number[] };
+    receipts.push(taken ? receipt : undefined);
     position += 1;
     let wait = 0;
     policy.limits.forEach((limit, index) => {
@@ -227,22 +240,24 @@ function readParts(
       for (let number = 0; number < limit.width; number += 1) {
         numbers[offset + number] = reply[position + number]!;
       }
-      position += limit.width;
-      const answered = reply[position]!;
-      position += 1;
+      const answered = reply[position + limit.width]!;
       own[index] = answered < 0 ? Number.POSITIVE_INFINITY : answered;
       if (!limit.soft) wait = Math.max(wait, own[index]!);
+      receipt.units.push(reply[position + limit.width + 1]!);
+      receipt.marks.push(reply[position + limit.width + 2]!);
+      position += limit.width + 3;
     });
     // An answer that is told again stays what it was, whatever the limits of now say.
     if (status === DENIED_BEFORE) wait = Math.max(wait, 1);
     if (status === ADMITTED_BEFORE) wait = 0;
     waits.push(wait);
-    return createDecision(policy, key, cost, wait, taken.at(-1)!, numbers, 0, now, "store", own);
+    return createDecision(policy, key, cost, wait, taken, numbers, 0, now, "store", own);
   });
   const decision = combineDecisions(decisions, waits);
   if (work.kind === "take" && status < 2) {
-    return { outcome: { decision, done: taken.every(Boolean), taken, at }, position };
+    const done = receipts.every((receipt) => receipt !== undefined);
+    return { outcome: { decision, done, receipts, at }, position };
   }
   const done = status === 1 || status === ADMITTED_BEFORE || status === HELD_ALREADY;
-  return { outcome: { decision, done, taken: [], at }, position };
+  return { outcome: { decision, done, receipts: [], at }, position };
 }

@@ -1,0 +1,157 @@
+// checkEvery over several stores and Cluster slots: what one group took is given back where another denies or fails.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type CheckRequest, fixedWindow, type Limit, slidingLog, tokenBucket } from "tidegate";
+import { createManualClock } from "../support/manual-clock.ts";
+import { createSharedStore } from "../support/shared-store.ts";
+import { createTestLimiter } from "../support/test-limiter.ts";
+
+const hour = (limit: number) => [fixedWindow({ limit, window: "1h" })];
+
+/** Policies of this node, and of a store of three slots: keys of "a...", "b..." and "c...". */
+function create(limits: Record<string, Limit[]> = {}) {
+  const clock = createManualClock();
+  const store = createSharedStore(clock, { slots: true });
+  const policies = {
+    node: { limits: hour(5), coordination: "local" as const },
+    api: { limits: hour(5) },
+    log: { limits: [slidingLog({ limit: 5, window: "1h" })] },
+    bucket: { limits: [tokenBucket({ capacity: 5, refill: "5/h" })] },
+    ...Object.fromEntries(Object.entries(limits).map(([name, list]) => [name, { limits: list }])),
+  };
+  const own = createTestLimiter(policies, { clock, store });
+  const left = async (policy: string, key: string) => {
+    return (await own.limiter.peek({ policy, key, cost: 0 })).remaining;
+  };
+  const drain = (policy: string, key: string) => own.limiter.check({ policy, key, cost: 5 });
+  const lefts = (...requests: CheckRequest[]) => {
+    return Promise.all(requests.map(({ policy, key }) => left(policy!, key)));
+  };
+  return { ...own, store, lefts, drain };
+}
+
+const node = { policy: "node", key: "n", cost: 2 };
+const a = { policy: "api", key: "a", cost: 2 };
+const b = { policy: "api", key: "b", cost: 2 };
+const c = { policy: "log", key: "c", cost: 2 };
+
+test("this node's limits and the store's are decided as one", async () => {
+  const { limiter, lefts, drain, store } = create();
+  const requests = [node, a, b, c];
+  const first = await limiter.checkEvery(requests);
+  assert.deepEqual([first.allowed, first.remaining], [true, 3]);
+  assert.deepEqual(await lefts(...requests), [3, 3, 3, 3]);
+  assert.equal(store.works.length, 3, "a piece of work for each slot");
+  await drain("api", "b2");
+  const denied = await limiter.checkEvery([node, a, { ...b, key: "b2" }, c]);
+  assert.deepEqual([denied.allowed, denied.key, denied.source], [false, "b2", "store"]);
+  assert.deepEqual(await lefts(...requests), [3, 3, 3, 3], "all is given back");
+  await drain("node", "n2");
+  const local = await limiter.checkEvery([a, { ...node, key: "n2" }]);
+  assert.deepEqual([local.allowed, local.policy, local.source], [false, "node", "local"]);
+  assert.deepEqual(await lefts(a), [3]);
+});
+
+test("of several groups that deny, the decision is that to wait longest for", async () => {
+  const { limiter, clock, drain } = create({ day: [fixedWindow({ limit: 5, window: "1d" })] });
+  clock.advanceMs(60_000);
+  await drain("day", "a");
+  await drain("api", "b");
+  const denied = await limiter.checkEvery([b, { policy: "day", key: "a" }]);
+  assert.deepEqual([denied.policy, denied.retryAfterMs], ["day", 86_340_000]);
+  const never = await limiter.checkEvery([
+    { policy: "day", key: "a" },
+    { ...b, cost: 6 },
+  ]);
+  assert.equal(never.retryAfterMs, null);
+});
+
+test("what has come back by itself is not given back again", async () => {
+  const { limiter, clock, lefts, drain, store } = create();
+  const bucket = { policy: "bucket", key: "a", cost: 5 };
+  // The other slot's answer takes so long that the bucket has filled again, and somebody else has drained it.
+  const gate = Promise.withResolvers<void>();
+  const run = store.run.bind(store);
+  store.run = async (work) => {
+    const { key } = work.kind === "take" ? work.parts[0]! : work.part;
+    if (key === "b") await gate.promise;
+    return run(work);
+  };
+  const call = limiter.checkEvery([bucket, b]);
+  clock.advanceMs(3_600_000);
+  assert.equal((await limiter.check(bucket)).allowed, true);
+  await drain("api", "b");
+  gate.resolve();
+  assert.equal((await call).allowed, false);
+  assert.deepEqual(await lefts(bucket), [0]);
+});
+
+test("where a group fails, what others took is given back, and the failure is told", async () => {
+  for (const ending of ["lost", "late"] as const) {
+    const { limiter, lefts, store, told } = create();
+    store.endings.push("ok", ending);
+    await assert.rejects(limiter.checkEvery([node, a, b]), { code: "STORE_UNAVAILABLE" });
+    const expected = ending === "lost" ? 5 : 3;
+    assert.deepEqual(await lefts(node, a, b), [5, 5, expected], `never more than was taken`);
+    assert.equal(told.length, 0);
+  }
+});
+
+test("where giving back fails too, it stays taken", async () => {
+  const { limiter, lefts, store } = create();
+  store.endings.push("ok", "lost", "lost");
+  await assert.rejects(limiter.checkEvery([a, b]), { code: "STORE_UNAVAILABLE" });
+  assert.deepEqual(await lefts(a, b), [3, 5]);
+});
+
+test("under an id a call that failed is repeated, and charged once", async () => {
+  for (const ending of ["lost", "late"] as const) {
+    const { limiter, lefts, store } = create();
+    const options = { id: "order-7" };
+    store.endings.push("ok", ending);
+    await assert.rejects(limiter.checkEvery([node, a, b], options), { code: "STORE_UNAVAILABLE" });
+    for (let time = 0; time < 3; time += 1) {
+      const again = await limiter.checkEvery([node, a, b], options);
+      assert.deepEqual([again.allowed, again.remaining], [true, 3]);
+    }
+    assert.deepEqual(await lefts(node, a, b), [3, 3, 3], ending);
+  }
+});
+
+test("under an id a denial is answered again, and what was given back is given once", async () => {
+  const { limiter, lefts, drain } = create();
+  await drain("api", "b");
+  const options = { id: "order-8" };
+  assert.equal((await limiter.checkEvery([a, b], options)).allowed, false);
+  await limiter.check({ ...a, cost: 4 });
+  await limiter.reset(b);
+  for (let time = 0; time < 3; time += 1) {
+    const again = await limiter.checkEvery([a, b], options);
+    assert.deepEqual([again.allowed, again.key], [false, "b"]);
+  }
+  assert.deepEqual(await lefts(a, b), [1, 5]);
+});
+
+test("a denial that comes when the call is repeated gives back what the first call took", async () => {
+  const { limiter, lefts, drain, store } = create();
+  const options = { id: "order-9" };
+  store.endings.push("ok", "lost");
+  await assert.rejects(limiter.checkEvery([a, b], options));
+  assert.deepEqual(await lefts(a, b), [3, 5], "kept for the repetition");
+  await drain("api", "b");
+  assert.equal((await limiter.checkEvery([a, b], options)).allowed, false);
+  assert.deepEqual(await lefts(a), [5]);
+});
+
+test("no id of a caller's is taken for that under which something is given back", async () => {
+  for (const id of ["1", "1\0back", "back", `${"back".padEnd(127)}1`, "back".padEnd(128)]) {
+    const { limiter, lefts, drain } = create();
+    await drain("api", "b");
+    await limiter.refund({ ...a, id });
+    const every = limiter.checkEvery([a, b], { id: "1" });
+    if (id === "1") await assert.rejects(every, { field: "id" }, "it names a refund already");
+    else assert.equal((await every).allowed, false);
+    assert.deepEqual(await lefts(a), [5], JSON.stringify(id));
+  }
+});
