@@ -14,7 +14,7 @@ type PermitCalls = Pick<Limiter, "acquire" | "release" | "extend" | "withPermit"
 
 /** Creates the calls. */
 export function createPermits(context: CallContext): PermitCalls {
-  async function acquire(request: CheckRequest): Promise<Permit> {
+  async function acquire(request: CheckRequest, signal: AbortSignal | undefined): Promise<Permit> {
     const entry = checkCheck(context, request);
     requirePermits(entry);
     const { key, id = createSystemId(), cost = 1 } = request;
@@ -26,6 +26,10 @@ export function createPermits(context: CallContext): PermitCalls {
     const { policy, coordination } = target;
     const parts = [{ policy, key, cost }];
     const { decision } = await coordination.run({ kind: "take", parts, permit: id });
+    if (signal?.aborted === true && request.id === undefined) {
+      // Nobody has been told its id, so nobody else can give it back.
+      await change("release", { policy: policy.name, key, id }).catch(() => false);
+    }
     return { ...told(context, decision), id, cost, leaseMs: leaseMsOf(policy) };
   }
 
@@ -40,7 +44,8 @@ export function createPermits(context: CallContext): PermitCalls {
   }
 
   const calls: PermitCalls = {
-    acquire: (request, options) => abortable(options?.signal, () => acquire(request)),
+    acquire: (request, options) =>
+      abortable(options?.signal, () => acquire(request, options?.signal)),
     release: (permit, options) => abortable(options?.signal, () => change("release", permit)),
     extend: (permit, options) => abortable(options?.signal, () => change("extend", permit)),
     withPermit: (request, work, options) => {

@@ -2,6 +2,7 @@
 // the work ends.
 
 import type { CallOptions, CheckRequest, Limiter, Permit, PermitResult } from "../limiter.ts";
+import { requestError } from "../policy/request.ts";
 import type { Timer } from "../ports/timer.ts";
 
 /** A permit is extended this many times in a lease, so that one call that fails does not lose it. */
@@ -18,6 +19,8 @@ export async function withPermit<Value>(
   work: (permit: Permit, signal: AbortSignal) => Promise<Value>,
   options: CallOptions = {},
 ): Promise<PermitResult<Value>> {
+  if (typeof work !== "function")
+    throw requestError("work", "a function that is given a permit", work);
   const permit = await limiter.acquire(request, options);
   if (!permit.allowed) return { allowed: false, permit };
   const lost = new AbortController();
@@ -45,29 +48,30 @@ function keep(
   const pauseMs = Math.max(Math.floor(permit.leaseMs / EXTENSIONS_PER_LEASE), 1);
   let stopped = false;
   let cancelPause = () => {};
-  let cancelEnd = () => {};
   const lose = () => lost.abort(new Error(`the permit "${permit.id}" is not held any more`));
-  const begin = () => {
-    cancelEnd();
-    cancelEnd = timer.after(permit.leaseMs, lose);
-  };
+  let cancelEnd = timer.after(permit.leaseMs, lose);
   const stop = () => {
     stopped = true;
     cancelPause();
     cancelEnd();
   };
   const extend = async () => {
+    // From before the call: the store begins the lease anew while it is under way, and its answer may take its time.
+    const cancelNext = timer.after(permit.leaseMs, lose);
     const held = await limiter.extend(permit).catch(() => undefined);
+    if (stopped || held !== true) cancelNext();
     if (stopped) return;
     if (held === false) {
       stop();
       lose();
       return;
     }
-    if (held === true) begin();
+    if (held === true) {
+      cancelEnd();
+      cancelEnd = cancelNext;
+    }
     cancelPause = timer.after(pauseMs, extend);
   };
-  begin();
   cancelPause = timer.after(pauseMs, extend);
   return stop;
 }
