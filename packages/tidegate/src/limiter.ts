@@ -158,6 +158,9 @@ export interface Limiter {
   setPolicy(name: string, options: PolicyOptions): void;
   /** Resolves where the store can decide; rejects with STORE_UNAVAILABLE where it cannot. */
   ping(): Promise<void>;
-  /** Waits for the calls in flight and closes what the limiter opened. Afterwards calls reject with LIMITER_CLOSED. */
+  /**
+   * Waits for the calls in flight and closes what the limiter opened. Afterwards calls reject with LIMITER_CLOSED. What
+   * waits its turn in schedule() goes when that has come; a permit held by then comes back when its lease ends.
+   */
   close(): Promise<void>;
 }

@@ -27,7 +27,7 @@ export function checkCheck(context: CallContext, request: CheckRequest): Entry {
   checkRequest(request);
   const entry = context.entryOf(request.policy);
   checkKey(request.key);
-  checkCost(request.cost ?? 1);
+  if (request.cost !== undefined) checkCost(request.cost);
   checkId(request.id);
   return entry;
 }

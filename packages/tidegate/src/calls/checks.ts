@@ -31,7 +31,7 @@ export function createChecks(context: CallContext): Checks {
     const name = request.policy;
     const entry =
       name === lastName && lastGeneration === entries.generation ? lastEntry! : find(name);
-    const cost = request.cost ?? 1;
+    const cost = request.cost === undefined ? 1 : request.cost;
     checkKey(request.key);
     checkCost(cost);
     return entry.direct && request.id === undefined
