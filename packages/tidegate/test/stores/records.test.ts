@@ -1,0 +1,58 @@
+// What is remembered under ids, and within which bound.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Records, recordName } from "../../src/stores/records.ts";
+
+const value = (expiresAt: number, weight?: number) => {
+  return weight === undefined ? { expiresAt } : { expiresAt, weight };
+};
+
+test("what has expired is not found, and swept by what comes", () => {
+  const records = new Records(1_000, true);
+  for (let index = 0; index < 100; index += 1) records.set(`old${index}`, value(10), 0);
+  assert.deepEqual(records.find("old5", 9), value(10));
+  assert.equal(records.find("old5", 10), undefined);
+  assert.equal(records.size, 100);
+  for (let index = 0; index < 50; index += 1) records.set(`new${index}`, value(100), 10);
+  assert.equal(records.size, 50, "two are looked at with each that comes");
+});
+
+test("the oldest go first where there is no room, also those that have not expired", () => {
+  const records = new Records(10, true);
+  for (let index = 0; index < 25; index += 1) records.set(`r${index}`, value(1_000), 0);
+  assert.equal(records.size, 10);
+  assert.equal(records.find("r14", 0), undefined);
+  assert.notEqual(records.find("r15", 0), undefined);
+  records.set("r15", value(2_000), 0);
+  records.set("r25", value(1_000), 0);
+  assert.deepEqual(records.find("r15", 0), value(2_000), "set again, it is the newest");
+  assert.equal(records.find("r16", 0), undefined);
+});
+
+test("one that weighs more takes the room of several", () => {
+  const records = new Records(100, true);
+  for (let index = 0; index < 100; index += 1) records.set(`r${index}`, value(1_000), 0);
+  records.set("heavy", value(1_000, 64), 0);
+  assert.equal(records.size, 37);
+  records.set("heavy", value(1_000, 1), 0);
+  for (let index = 100; index < 200; index += 1) records.set(`r${index}`, value(1_000), 0);
+  assert.equal(records.size, 100, "what it weighed is free again");
+  records.set("heaviest", value(1_000, 1_000), 0);
+  assert.deepEqual([records.size, records.find("heaviest", 0) !== undefined], [1, true]);
+});
+
+test("stores that are compared do not sweep", () => {
+  const records = new Records(1_000, false);
+  for (let index = 0; index < 100; index += 1) records.set(`old${index}`, value(1), 0);
+  for (let index = 0; index < 100; index += 1) records.set(`new${index}`, value(9), 5);
+  assert.equal(records.size, 200);
+});
+
+test("no two names are the same, whatever is in policies, keys and ids", () => {
+  const texts = ["", "a", "a:b", ":", "1", "1:a", "\0", "a\0", "b"];
+  const names = ["p", "p1"].flatMap((policy) => {
+    return texts.flatMap((key) => texts.map((id) => recordName(policy, key, id)));
+  });
+  assert.equal(new Set(names).size, 2 * texts.length ** 2);
+});
