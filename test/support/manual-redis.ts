@@ -40,7 +40,7 @@ export function openManualRedis(
 }
 
 /** A script on the clock that the test sets, and with expiries on Redis' own clock that the test never reaches. */
-function onManualClock(script: string): Script {
+export function onManualClock(script: string): Script {
   const time = "local now = time[1] * 1000000 + time[2]";
   assert.equal(script.split(time).length, 2, "the script reads the clock once");
   return createScript(

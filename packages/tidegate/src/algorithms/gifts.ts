@@ -1,6 +1,7 @@
 // What was given back to a token bucket while units that were taken later are in use: those return the earlier for it,
 // and a receipt for some of them must know by how much, or it would give back what others use. Instants are kept on a
-// line of their own, on which a gift moves nothing: there an instant is later by all gifts so far. Lua twin: gifts.lua.
+// line of their own, on which a gift moves nothing: there an instant is later by all gifts so far. Lua twin:
+// remembered.lua.
 
 /** The gifts of one limit and key. */
 export interface Gifts {

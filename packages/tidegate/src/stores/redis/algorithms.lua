@@ -357,26 +357,24 @@ local function carryOver(value, rules, limits)
   local oldRules, position = string.match(value, '^([%w,;/_+.-]+)|()')
   if not oldRules then return nil end
   local old, new = splitRules(oldRules), splitRules(rules)
-  local starts, width = {}, 0
+  local before, starts, width = {}, {}, 0
   for i = 1, #old do
-    local own = WIDTHS[string.sub(old[i], 1, 2)]
-    if not own then return nil end
-    starts[i], width = width, width + own
+    before[i] = ruleToLimit(old[i])
+    if not before[i] then return nil end
+    starts[i], width = width + 1, width + WIDTHS[before[i].kind]
   end
-  if #value ~= position - 1 + 8 * width then return nil end
+  local numbers = #value == position - 1 + 8 * width and readNumbers(width, value, position)
+  if not numbers then return nil end
   local s, at = {}, 1
   for i = 1, #limits do
     local limit = limits[i]
     local kind = KINDS[limit.kind]
     for n = 0, kind.width - 1 do s[at + n] = 0 end
     if old[i] then
-      local numbers = readNumbers(WIDTHS[string.sub(old[i], 1, 2)], value, position + 8 * starts[i])
-      local before = numbers and ruleToLimit(old[i])
-      if not before then return nil end
       if old[i] == new[i] then
-        for n = 0, kind.width - 1 do s[at + n] = numbers[n + 1] end
+        for n = 0, kind.width - 1 do s[at + n] = numbers[starts[i] + n] end
       else
-        kind.assume(limit, s, at, lastingOf(before, numbers, 1))
+        kind.assume(limit, s, at, lastingOf(before[i], numbers, starts[i]))
       end
     elseif limit.entries then
       kind.assume(limit, s, at, 0)

@@ -17,7 +17,7 @@ export function createScript(text: string): Script {
 const PRELUDE = new URL("./prelude.lua", import.meta.url);
 const ALGORITHMS = new URL("./algorithms.lua", import.meta.url);
 const ENTRIES = new URL("./entries.lua", import.meta.url);
-const GIFTS = new URL("./gifts.lua", import.meta.url);
+const REMEMBERED = new URL("./remembered.lua", import.meta.url);
 const DECIDE = new URL("./decide.lua", import.meta.url);
 const DECIDE_GENERAL = new URL("./decide-general.lua", import.meta.url);
 const TRANSACT = new URL("./transact.lua", import.meta.url);
@@ -32,7 +32,7 @@ export function readDecideScript(): string {
 
 /** The text of the script that does everything else; transact.lua documents its KEYS, ARGV and reply. */
 export function readTransactScript(): string {
-  return read(PRELUDE, ALGORITHMS, ENTRIES, GIFTS, TRANSACT);
+  return read(PRELUDE, ALGORITHMS, ENTRIES, REMEMBERED, TRANSACT);
 }
 
 function read(...files: URL[]): string {

@@ -1,5 +1,5 @@
 -- Does what is more than a check of plain limits, each piece of work atomically: limits with logs, permits or soft
--- ones, several keys as one, request ids, reservations, refunds. Stands after algorithms.lua and entries.lua. Twin of
+-- ones, several keys as one, request ids, reservations, refunds. Stands after entries.lua and remembered.lua. Twin of
 -- stores/memory-work.ts: the two are held equal by a differential test, so change both.
 --
 -- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of pasts and of records; all in one
@@ -19,8 +19,6 @@
 --         status: 0 denied or not done, 1 admitted or done, 2 the record's id stands for something else (and no parts
 --         follow), 3 and 4 as 0 and 1, told again with the limits of now, 5 the permit is held already.
 --         Where now lies outside of a calendar window's boundaries it returns now alone, and has done nothing.
--- A record is: "R" or, settled, "S", what was asked, a space, the hash, a space, the rules of its first part's policy,
--- "|", and in doubles its end and answer.
 
 -- How long a record is kept at most.
 local RECORD_US = 86400000000
@@ -73,11 +71,6 @@ for i = 1, #input.p do
   policies[i] = policyOf(input.p[i])
   if not policies[i] then return { now } end
 end
-
-local function ttlOf(us) return string.format('%.0f', ceil(us / 1000) + EXPIRY_SLACK_MS) end
-
--- The text that a key holds; false where there is none, or something else.
-local function get(key) return call('MGET', key)[1] end
 
 -- Keys that have been read, by place.
 local states = {}
@@ -276,24 +269,20 @@ local function lookAll(parts)
   return answer
 end
 
--- Reads a record that has not ended.
-local function readRecord(key)
-  local value = get(key)
-  if not value then return nil end
-  local mark, asked, hash, rules, position = string.match(value, '^([RS])([^ |]*) ([^ |]*) ([^ |]*)|()')
-  if not mark then return nil end
-  local count = (#value - position + 1) / 8
-  local numbers = { unpackNumbers('<' .. string.rep('d', count), value, position) }
-  if now >= numbers[1] then return nil end
-  local answer = {}
-  for i = 2, count do answer[i - 1] = numbers[i] end
-  return { mark = mark, asked = asked, hash = hash, rules = rules, answer = answer, value = value }
-end
-
 local function writeRecord(record, parts, answer)
   local head = 'R' .. record[3] .. ' ' .. record[4] .. ' ' .. policies[parts[1][1]].rules .. '|'
   local value = head .. pack('<' .. string.rep('d', #answer + 1), now + record[2], unpack(answer))
   call('SET', KEYS[record[1]], value, 'PX', ttlOf(record[2]))
+end
+
+-- How many numbers an answer to parts has.
+local function lengthOf(parts)
+  local length = 2
+  for i = 1, #parts do
+    local policy = policies[parts[i][1]]
+    length = length + 1 + policy.width + 3 * #policy.specs
+  end
+  return length
 end
 
 -- Answers as recorded, or where there is no record does the work and records its answer.
@@ -306,7 +295,7 @@ local function recorded(record, parts, work)
     return answer
   end
   if known.asked ~= record[3] then return { 2, now } end
-  if known.hash == record[4] then return known.answer end
+  if known.hash == record[4] and #known.answer == lengthOf(parts) then return known.answer end
   local answer = lookAll(parts)
   answer[1], answer[2] = 3 + known.answer[1], known.answer[2]
   return answer
@@ -321,7 +310,8 @@ local function settle(part, record)
     local state, cost = readState(part), tonumber(estimate)
     local excess = part[3] - cost
     -- Under other rules a mark means something else; then only what an instant tells apart is given back.
-    local receipt = known.rules == state.policy.rules and receiptOf(state, cost, known.answer) or nil
+    local isSame = known.rules == state.policy.rules and #known.answer == lengthOf({ part })
+    local receipt = isSame and receiptOf(state, cost, known.answer) or nil
     if excess > 0 then charge(state, excess) end
     if excess < 0 then giveBack(state, -excess, known.answer[2], receipt) end
     call('SET', KEYS[record[1]], 'S' .. string.sub(known.value, 2), 'KEEPTTL')

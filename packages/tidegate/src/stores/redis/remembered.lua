@@ -1,12 +1,35 @@
--- What was given back to token buckets while units that were taken later are in use, which return the earlier for it;
--- and what else is remembered of a key beside its states. Stands between entries.lua and transact.lua. Twin of
--- algorithms/gifts.ts.
+-- What is remembered of a key beside its states: the answers that were given under ids; when it was reset; and what was
+-- given back to token buckets while units that were taken later are in use, which return the earlier for it. Stands
+-- between entries.lua and transact.lua. Twin of algorithms/gifts.ts.
 --
+-- A record is in Redis: "R" or, settled, "S", what was asked, a space, the hash, a space, the rules of its first part's
+-- policy, "|", and in doubles its end and answer.
 -- A past is in Redis: the rules, "|", and in doubles its end, the instant of the last reset, and for each limit the
 -- microseconds that have passed, how many gifts are told apart, and of each its place and size.
 
 -- The most gifts of a limit that are told apart.
 local MAX_GIFTS = 64
+
+local function ttlOf(us) return string.format('%.0f', ceil(us / 1000) + EXPIRY_SLACK_MS) end
+
+-- The text that a key holds; false where there is none, or something else.
+local function get(key) return call('MGET', key)[1] end
+
+-- Reads a record that has not ended.
+local function readRecord(key)
+  local value = get(key)
+  if not value then return nil end
+  local mark, asked, hash, rules, position = string.match(value, '^([RS])([^ |]*) ([^ |]*) ([^ |]*)|()')
+  if not mark then return nil end
+  local count = (#value - position + 1) / 8
+  if count % 1 ~= 0 or count < 4 then return nil end
+  local numbers = { unpackNumbers('<' .. string.rep('d', count), value, position) }
+  local isAnswer = (numbers[2] == 0 or numbers[2] == 1) and numbers[3] >= 0 and numbers[3] < LARGEST
+  if not (numbers[1] > now and isAnswer) then return nil end
+  local answer = {}
+  for i = 2, count do answer[i - 1] = numbers[i] end
+  return { mark = mark, asked = asked, hash = hash, rules = rules, answer = answer, value = value }
+end
 
 local function isBucket(limit) return limit.kind == 'tb' and not limit.queues end
 
