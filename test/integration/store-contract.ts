@@ -12,6 +12,7 @@ import {
   tokenBucket,
 } from "tidegate";
 import { eventually } from "../support/eventually.ts";
+import { callsContract } from "./calls-contract.ts";
 
 /** Opens what a suite runs on. `createStore` opens one more store on the same counts. */
 export interface StoreUnderTest {
@@ -242,6 +243,12 @@ export function storeContract(
       assert.ok(decisions.every(({ allowed }) => allowed));
       await assert.rejects(limiter.check(request(policy, "k")), { code: "LIMITER_CLOSED" });
     });
+
+    callsContract((policies) => {
+      const limiter = createLimiter({ store: under.createStore(), policies });
+      limiters.push(limiter);
+      return limiter;
+    }, suite);
   });
 }
 
