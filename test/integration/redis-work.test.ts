@@ -29,6 +29,7 @@ const policies = {
       calendarWindow({ limit: 100, per: "day", timeZone: "Asia/Kolkata" }),
     ],
   },
+  crowd: { limits: [concurrency({ limit: 1_000, lease: "1m" })] },
   job: {
     limits: [concurrency({ limit: 3, lease: "1m" }), slidingLog({ limit: 99, window: "1h" })],
   },
@@ -181,6 +182,21 @@ describe("work in Redis", { skip: withoutRedis }, () => {
       { policy: "bucket", key: "k", cost: 101 },
     ]);
     assert.deepEqual(await server.client.keys("*"), []);
+  });
+
+  test("a permit is acquired, extended and released without a look at all that are held", async () => {
+    const several = await limiter.acquire({ policy: "crowd", key: "k", cost: 7 });
+    await Promise.all(
+      Array.from({ length: 300 }, () => limiter.acquire({ policy: "crowd", key: "k" })),
+    );
+    await server.client.config("RESETSTAT");
+    const permit = await limiter.acquire({ policy: "crowd", key: "k" });
+    await limiter.extend({ policy: "crowd", key: "k", id: "none" });
+    const stats = await server.client.info("commandstats");
+    assert.doesNotMatch(stats, /cmdstat_z(rev)?range(byscore)?:/);
+    assert.deepEqual([await limiter.extend(permit), await limiter.release(permit)], [true, true]);
+    assert.deepEqual([await limiter.extend(several), await limiter.release(several)], [true, true]);
+    assert.equal((await limiter.peek({ policy: "crowd", key: "k" })).remaining, 700);
   });
 
   test("a log has as many entries as its limit has units at most, in debt too", async () => {

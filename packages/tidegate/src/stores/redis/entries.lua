@@ -1,5 +1,6 @@
 -- The algorithms whose state is more than numbers: the sliding log, a Redis list of its entries, oldest first, each two
--- little-endian doubles (instant, units); and permits, a sorted set of "units:id" by the instant at which they end.
+-- little-endian doubles (instant, units); and permits, a sorted set of "units:id" by the instant at which they end,
+-- those of several units with "0:id" beside them.
 -- limit.renewed says that such a key may be new, and so have no expiry. Stands between algorithms.lua and transact.lua.
 -- Twin of algorithms/{sliding-log,concurrency}.ts.
 
@@ -168,17 +169,24 @@ local function settleEnds(limit, s, at)
   if s[at] == 0 then s[at + 3] = 0 end
 end
 
--- Finds the member of a permit: most hold one unit; for others all that are held are looked through.
+-- Finds the member of a permit. Most hold one unit; one that holds more has a second member, of none, so that all that
+-- are held are looked through only where there is one to be found.
 local function memberOf(limit, s, at, id)
   local key, single = limit.entries, '1:' .. id
   if s[at] == 0 then return nil end
   if call('ZSCORE', key, single) then return single end
+  if not call('ZSCORE', key, '0:' .. id) then return nil end
   local members = call('ZRANGE', key, 0, -1)
-  if #members == s[at] then return nil end
   for i = 1, #members do
-    if string.match(members[i], '^%d+:(.*)$') == id then return members[i] end
+    local units, own = string.match(members[i], '^(%d+):(.*)$')
+    if own == id and units ~= '0' then return members[i] end
   end
   return nil
+end
+
+local function addMember(key, ends, member, id)
+  call('ZADD', key, score(ends), member)
+  if string.sub(member, 1, 2) ~= '1:' then call('ZADD', key, score(ends), '0:' .. id) end
 end
 
 function MAKE.cc()
@@ -204,16 +212,20 @@ function MAKE.cc()
       local missing = s[at] + cost - limit.capacity
       if cost == 0 or missing <= 0 then return 0 end
       if missing == 1 then return s[at + 1] - now end
-      local held = call('ZRANGE', limit.entries, 0, -1, 'WITHSCORES')
-      for i = 1, #held, 2 do
-        missing = missing - unitsOf(held[i])
-        if missing <= 0 then return tonumber(held[i + 1]) - now end
-      end
+      local from, held = 0, nil
+      repeat
+        held = call('ZRANGE', limit.entries, from, from + CHUNK - 1, 'WITHSCORES')
+        for i = 1, #held, 2 do
+          missing = missing - unitsOf(held[i])
+          if missing <= 0 then return tonumber(held[i + 1]) - now end
+        end
+        from = from + CHUNK
+      until #held < 2 * CHUNK
       return NEVER
     end,
     take = function(limit, s, at, units, permit)
       local ends = now + limit.lease
-      call('ZADD', limit.entries, score(ends), string.format('%d:', units) .. permit)
+      addMember(limit.entries, ends, string.format('%d:', units) .. permit, permit)
       limit.renewed = true
       if s[at] == 0 then s[at + 1] = ends else s[at + 1] = min(s[at + 1], ends) end
       s[at], s[at + 2], s[at + 3] = s[at] + units, max(s[at + 2], ends), max(s[at + 3], limit.lease)
@@ -233,7 +245,7 @@ function MAKE.cc()
     release = function(limit, s, at, id)
       local member = memberOf(limit, s, at, id)
       if not member then return false end
-      call('ZREM', limit.entries, member)
+      call('ZREM', limit.entries, member, '0:' .. id)
       s[at] = s[at] - unitsOf(member)
       settleEnds(limit, s, at)
       return true
@@ -241,7 +253,7 @@ function MAKE.cc()
     extend = function(limit, s, at, id)
       local member = memberOf(limit, s, at, id)
       if not member then return false end
-      call('ZADD', limit.entries, score(now + limit.lease), member)
+      addMember(limit.entries, now + limit.lease, member, id)
       s[at + 3] = max(s[at + 3], limit.lease)
       settleEnds(limit, s, at)
       return true
