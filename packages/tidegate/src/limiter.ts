@@ -107,7 +107,7 @@ export interface Limiter {
    * Decides several policies and keys as one, 1 to 64 of them: where one denies, nothing is taken from any. The
    * decision is that of the request that bound. Atomic in memory, on one Redis, and in a Cluster where all keys share
    * a slot; else what was taken is given back where another slot denies, and may have denied others meanwhile.
-   * @param options.id as CheckRequest.id, for all of them together.
+   * @param options.id as CheckRequest.id, for all of them together; the requests have none of their own.
    */
   checkEvery(
     requests: readonly CheckRequest[],
@@ -123,9 +123,9 @@ export interface Limiter {
   /** Takes an estimate, to be settled when the true cost is known. */
   reserve(request: ReserveRequest, options?: CallOptions): Promise<Reservation>;
   /**
-   * Replaces a reservation's estimate by `actual` units: gives the rest back, or charges the excess, which may leave
-   * the key in debt of as much as its limit. Settling again changes nothing. A check that had an `id` is settled by
-   * that, within the policy's `idTtl`.
+   * Replaces a reservation's estimate by `actual` units: gives the rest back, but for what has come back by itself, or
+   * charges the excess, which may leave the key in debt of as much as its limit. Settling again changes nothing. A
+   * check that had an `id` is settled by that, within the policy's `idTtl`.
    */
   settle(reservation: Held, actual: number, options?: CallOptions): Promise<Settlement>;
   /** Gives `cost` units back, those taken last, and never more than were taken. Answers how the key stands then. */

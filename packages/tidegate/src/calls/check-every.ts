@@ -90,7 +90,9 @@ async function takeEvery(
   const [first] = groups;
   if (groups.length === 1) {
     const { coordination, parts: all } = first!;
-    return (await coordination.run(takeOf(all, record))).decision;
+    // One part that has an id is a check, and may be settled by it.
+    const receiptUs = all.length === 1 ? (record?.ttlUs ?? 0) : 0;
+    return (await coordination.run({ ...takeOf(all, record), receiptUs })).decision;
   }
   const settled = await Promise.allSettled(
     groups.map(async ({ coordination, parts: own }) => {

@@ -88,7 +88,8 @@ export function decideWhole(
   if (id === undefined || !consume) return coordination.decide(policy, key, cost, consume);
   const parts = [{ policy, key, cost }];
   const record = { id, ttlUs: policy.idTtlUs };
-  const outcome = coordination.run({ kind: "take", parts, record });
+  // A check that has an id may be settled by it.
+  const outcome = coordination.run({ kind: "take", parts, record, receiptUs: record.ttlUs });
   return "then" in outcome ? outcome.then(({ decision }) => decision) : outcome.decision;
 }
 

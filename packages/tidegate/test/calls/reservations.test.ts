@@ -57,6 +57,18 @@ test("settling replaces the estimate by what it was: less, as much, more", async
   }
 });
 
+test("a check that has an id is settled by it, and gives back what was taken", async () => {
+  const { limiter, clock, left } = create(tokenBucket({ capacity: 10, refill: "10/s" }));
+  const first = await limiter.check({ ...a, cost: 5, id: "first" });
+  await limiter.checkEvery([{ ...a, cost: 5 }], { id: "second" });
+  assert.deepEqual([first.allowed, await left()], [true, 0]);
+  assert.equal((await limiter.settle({ ...a, id: "first" }, 0)).settled, true);
+  clock.advanceMs(500);
+  assert.equal((await limiter.check({ ...a, cost: 10 })).allowed, true, "all has returned");
+  const settlement = await limiter.settle({ ...a, id: "second" }, 0);
+  assert.deepEqual([settlement.settled, settlement.remaining], [true, 0]);
+});
+
 test("settling again changes nothing, and says that it is settled", async () => {
   for (const limit of HUNDREDS) {
     const { limiter, left } = create(limit);
