@@ -131,6 +131,29 @@ describe("work in Redis", { skip: withoutRedis }, () => {
     assert.equal((await limiter.peek({ policy: "job", key: "k" })).remaining, 2);
   });
 
+  test("trap 13: a Redis that is full refuses all work, holds no more for it, and goes on afterwards", async () => {
+    await limiter.check({ policy: "log", key: "known" });
+    await server.client.config("SET", "maxmemory", "1");
+    const names = await server.client.keys("*");
+    try {
+      for (const key of ["known", "new"]) {
+        const full = { code: "STORE_UNAVAILABLE", message: /^Redis gave no answer: OOM / };
+        await assert.rejects(limiter.check({ policy: "log", key }), full);
+        await assert.rejects(limiter.check({ policy: "mixed", key }), full);
+        await assert.rejects(limiter.acquire({ policy: "job", key }), full);
+        await assert.rejects(limiter.reserve({ policy: "bucket", key }), full);
+        await assert.rejects(limiter.check({ policy: "log", key, id: "1" }), full);
+      }
+      assert.equal((await limiter.peek({ policy: "log", key: "known" })).remaining, 19);
+      assert.deepEqual((await server.client.keys("*")).sort(), names.sort());
+      await limiter.reset({ policy: "log", key: "known" });
+    } finally {
+      await server.client.config("SET", "maxmemory", "0");
+    }
+    assert.equal((await limiter.check({ policy: "log", key: "known" })).remaining, 19);
+    assert.equal((await limiter.check({ policy: "log", key: "new", id: "1" })).remaining, 19);
+  });
+
   test("trap 12: every key that is written expires, whatever it holds", async () => {
     for (let round = 0; round < 6; round += 1) {
       for (const key of ["a", "b}%", "\0\n"]) {

@@ -32,8 +32,14 @@ local function eachOldest(key, work)
   end
 end
 
+-- Removes a key that is there. To remove one that is not is a write all the same, after which a Redis that is full lets
+-- a script write on, so that ever new keys would fill it further.
+local function drop(key)
+  if call('EXISTS', key) == 1 then call('DEL', key) end
+end
+
 local function clearLog(limit, s, at, instant, units)
-  call('DEL', limit.entries)
+  drop(limit.entries)
   if units > 0 then
     call('RPUSH', limit.entries, writeEntry(instant, units))
     limit.renewed = true
@@ -238,7 +244,7 @@ function MAKE.cc()
       return 0
     end,
     assume = function(limit, s, at)
-      call('DEL', limit.entries)
+      drop(limit.entries)
       s[at], s[at + 1], s[at + 2], s[at + 3] = 0, 0, 0, 0
     end,
     holds = function(limit, s, at, id) return memberOf(limit, s, at, id) ~= nil end,

@@ -91,7 +91,7 @@ local function readState(part)
     fresh, numbers = true, {}
     for i = 1, policy.width do numbers[i] = 0 end
     for i = 1, #limits do
-      if limits[i].entries then call('DEL', limits[i].entries) end
+      if limits[i].entries then drop(limits[i].entries) end
     end
   end
   state = { policy = policy, key = key, limits = limits, s = numbers, before = value }
@@ -336,7 +336,7 @@ local DO = {
   z = function(parts)
     local state = readState(parts[1])
     eachLimit(state, function(limit, kind, at)
-      if limit.entries then call('DEL', limit.entries) end
+      if limit.entries then drop(limit.entries) end
       for n = at, at + kind.width - 1 do state.s[n] = 0 end
     end)
     call('DEL', state.key)
