@@ -1,8 +1,8 @@
 // Sliding window log: what was taken when, so that at most `limit` units are taken in any span [t, t + window)
 // whatever, and none is denied that would keep to that. What is taken at one instant is one entry, and each entry has
-// a unit at least, so a key has at most `limit` entries; under a limit that was lowered, those of the higher one until
-// they are too old. A clock stepped back frees nothing, and locks out for a window longer at most. Lua twin:
-// entries.lua.
+// a unit at least, so a key has at most `limit` entries, and one more in debt; under a limit that was lowered, those of
+// the higher one until they are too old. A clock stepped back frees nothing, and locks out for a window longer at
+// most. Lua twin: entries.lua.
 
 import type { EntryLog } from "./entry-log.ts";
 import type { LimitBase } from "./limit-base.ts";
@@ -98,7 +98,11 @@ export function takeSlidingLog(
   settleEnds(numbers, at, log);
 }
 
-/** Takes `units` whether they are there or not, until twice the limit are in the log; never a longer log for it. */
+/**
+ * Takes `units` whether they are there or not, until twice the limit are in the log. For them a full log gets one entry
+ * more, which moves on with every charge; those of what was admitted stay, for they are found by their instant where
+ * it is given back.
+ */
 export function chargeSlidingLog(
   limit: SlidingLogLimit,
   numbers: Float64Array,
@@ -109,7 +113,7 @@ export function chargeSlidingLog(
 ): void {
   const charged = Math.min(units, 2 * limit.limit - numbers[at]!);
   if (charged <= 0) return;
-  if (log.size >= limit.limit) log.setTime(log.size - 1, Math.max(now, numbers[at + 1]!));
+  if (log.size > limit.limit) log.setTime(log.size - 1, Math.max(now, numbers[at + 1]!));
   numbers[at + 1] = log.size > 0 ? log.timeAt(log.size - 1) : 0;
   takeSlidingLog(numbers, at, now, charged, log);
 }

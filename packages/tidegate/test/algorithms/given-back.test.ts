@@ -72,7 +72,7 @@ const KEPT: Record<string, fc.Arbitrary<Kept>> = {
   }),
   "fixed-window": windowRule.map((rule) => keep(fixedWindow(rule))),
   "sliding-window": windowRule.map((rule) => keep(slidingWindow(rule))),
-  // Never full of entries, where a charge counts as taken with the newest of them.
+  // Never full of entries, where all that is charged counts as taken with the last of it.
   "sliding-log": windowRule.map((rule) => keep(slidingLog({ ...rule, limit: rule.limit + 60 }))),
   "calendar-window": limitArbitraries(false)["calendar-window"].map(keep),
 };
