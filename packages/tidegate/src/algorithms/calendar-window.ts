@@ -1,5 +1,7 @@
 // Calendar window: at most `limit` units a day, week or month of a named time zone, as its calendar has them: a day of
-// 23 or 25 hours is one. The boundaries come with the limit, computed by this node. Lua twin: algorithms.lua.
+// 23 or 25 hours is one. So in any span that is no longer than a window at most twice the limit, which two bursts
+// beside midnight get. A clock stepped back frees nothing by itself, and locks out until the end of the next window at
+// most. The boundaries come with the limit, computed by this node. Lua twin: algorithms.lua.
 
 import type { Calendar, CalendarPeriod } from "./calendar.ts";
 import type { LimitBase } from "./limit-base.ts";

@@ -1,5 +1,7 @@
-// Concurrency: at most `limit` units held at any instant. Each permit has a lease, after which it comes back by itself,
-// so that a holder that crashed frees it. Lua twin: algorithms.lua.
+// Concurrency: at most `limit` units held at any instant. Each permit has a lease, after which it comes back by
+// itself, so that a holder that crashed frees it. A clock stepped back ends no lease before its time, and has none
+// last longer than a whole one from then on; stepped forward, it ends leases early, while their holders may still be
+// at work. Lua twin: entries.lua.
 
 import type { LimitBase } from "./limit-base.ts";
 import type { Permits } from "./permits.ts";

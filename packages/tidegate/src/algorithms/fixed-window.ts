@@ -1,5 +1,7 @@
-// Fixed window: at most `limit` units in each window, windows aligned to the clock's epoch. Two windows that
-// touch may together admit twice the limit within one window's length. Lua twin: algorithms.lua.
+// Fixed window: at most `limit` units in each window, windows aligned to the clock's epoch. So in any span of n
+// windows at most n + 1 times the limit, and in one that is shorter than a window twice: that much two bursts beside a
+// boundary get. A clock stepped back frees nothing by itself, and locks out for a window longer at most. Lua twin:
+// algorithms.lua.
 
 import type { LimitBase } from "./limit-base.ts";
 

@@ -1,6 +1,9 @@
 // Leaky bucket as a queue: units go out one by one at a rate, those that come too early wait their turn, and where
 // `queue` of them wait already, more are denied. Kept as GCRA: the theoretical arrival time is when the next unit may
-// go, so its state is that of a token bucket of queue + 1 units. Lua twin: algorithms.lua, as a token bucket.
+// go, so its state is that of a token bucket of queue + 1 units. Lua twin: algorithms.lua, as a token bucket. Requests
+// go in the order in which they were admitted. What goes in any span of length s is at most the largest single cost
+// and rate × s; in times that are told in milliseconds, rounded up, rate × (s + 1 ms). A request that has gone keeps
+// the places of its units until their time is over. Admitted are queue + 1 at once, and else as by the token bucket.
 // Source: ITU-T I.371 annex A; Turner, "New directions in communications" (1986), as a queue.
 
 import { type BucketLimit, type BucketRule, bucketOf } from "./token-bucket.ts";

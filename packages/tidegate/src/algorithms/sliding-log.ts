@@ -1,6 +1,8 @@
-// Sliding window log: what was taken when, so that at most `limit` units are taken in any window whatever. What is
-// taken at one instant is one entry, and each entry has a unit at least, so a key has at most `limit` entries, and one
-// more in debt. Lua twin: entries.lua.
+// Sliding window log: what was taken when, so that at most `limit` units are taken in any span [t, t + window)
+// whatever, and none is denied that would keep to that. What is taken at one instant is one entry, and each entry has
+// a unit at least, so a key has at most `limit` entries, and one more in debt; under a limit that was lowered, those of
+// the higher one until they are too old. A clock stepped back frees nothing, and locks out for a window longer at
+// most. Lua twin: entries.lua.
 
 import type { EntryLog } from "./entry-log.ts";
 import type { LimitBase } from "./limit-base.ts";

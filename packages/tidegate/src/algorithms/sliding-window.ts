@@ -1,6 +1,13 @@
 // Sliding window counter: two counters, of this clock-aligned window and the one before, which counts for the part of
-// it that a window ending now still overlaps. It takes the units of the window before for evenly spread; where they
-// came at its end, up to twice the limit fit into one window's length. Lua twin: algorithms.lua.
+// it that a window ending now still overlaps, as if its units were evenly spread. Lua twin: algorithms.lua.
+//
+// In an aligned window at most the limit L. In a span of one window's length that begins at the fraction f of the
+// window before, of whose P units A are in the span: at most L + A - ceil(P (1 - f)). So L where its end was no busier
+// than its average; never more than L + floor(P f), and 2 L - 1 at most, which a burst at a window's end and one a
+// window later get. It denies longer than a log would by a window at most: of n units of a window the m-th is back
+// when m / n of the next are over, so all that was taken as a window begins is back a window late. A key that asks all
+// the time gets L - 1 a window, and with L = 1 one in two. A clock stepped back by more than a window keeps the count
+// of the window, but may free of the one before, and locks out for a window longer at most.
 // Source: Cloudflare, "How we built rate limiting capable of scaling to millions of domains" (2017).
 
 import type { LimitBase } from "./limit-base.ts";
@@ -51,10 +58,14 @@ export function advanceSlidingWindow(
   }
 }
 
-/** Returns how many units of `before` still count when `leftUs` of the window are left, rounded up. */
+/**
+ * Returns how many units of `before` still count when `leftUs` of the window are left, rounded up. Exact while
+ * `before` × the window stays below 2^52 (52,000 units a day, 70 million a minute), and else at most one unit off.
+ */
 function weigh(limit: SlidingWindowLimit, before: number, leftUs: number): number {
-  // Rounded, the product and the quotient still never fall while `leftUs` grows, which is all that waits rest on.
-  return Math.ceil((before * leftUs) / limit.windowUs);
+  // Rounded, the product and the quotient still never fall while `leftUs` grows, which is all that waits rest on. But
+  // the quotient may come out above `before`; and before the window begins more than all of it is left.
+  return Math.min(Math.ceil((before * leftUs) / limit.windowUs), before);
 }
 
 /** Returns the most microseconds that may be left of the window for `before` to count as `spare` units at most. */
@@ -66,11 +77,6 @@ function leftFor(limit: SlidingWindowLimit, before: number, spare: number): numb
   return leftUs;
 }
 
-/** Returns the microseconds left of the window; all of them before it begins. */
-function leftOf(limit: SlidingWindowLimit, start: number, now: number): number {
-  return Math.min(start + limit.windowUs - now, limit.windowUs);
-}
-
 /** Returns the units that count at `now`, rounded up. The state must be at `now`. */
 export function consumedSlidingWindow(
   limit: SlidingWindowLimit,
@@ -78,7 +84,7 @@ export function consumedSlidingWindow(
   at: number,
   now: number,
 ): number {
-  return numbers[at + 1]! + weigh(limit, numbers[at + 2]!, leftOf(limit, numbers[at]!, now));
+  return numbers[at + 1]! + weigh(limit, numbers[at + 2]!, numbers[at]! + limit.windowUs - now);
 }
 
 /** Returns the microseconds until `cost` units are there: 0 now, Infinity never. The state must be at `now`. */
@@ -96,7 +102,7 @@ export function waitSlidingWindow(
   const before = numbers[at + 2]!;
   const spare = limit.limit - cost - count;
   if (spare < 0) return end + limit.windowUs - leftFor(limit, count, limit.limit - cost) - now;
-  if (weigh(limit, before, leftOf(limit, numbers[at]!, now)) <= spare) return 0;
+  if (weigh(limit, before, end - now) <= spare) return 0;
   return end - leftFor(limit, before, spare) - now;
 }
 

@@ -1,5 +1,8 @@
-// Token bucket kept as GCRA: the state is one instant, the theoretical arrival time (TAT) at which the bucket
-// is full again. All arithmetic is on integers, so a rate such as 3/s never drifts. Lua twin: algorithms.lua.
+// Token bucket kept as GCRA: the state is one instant, the theoretical arrival time (TAT) at which the bucket is full
+// again. All arithmetic is on integers, so a rate such as 3/s never drifts. Lua twin: algorithms.lua. In any span of
+// length s it admits at most capacity + rate × s, and what is given back in the span: that much where the bucket was
+// full before. It never denies what would keep to that. A clock stepped forward is time that has passed; one stepped
+// back frees nothing and locks nobody out for longer than from empty to full.
 // Source: ITU-T I.371 annex A (Generic Cell Rate Algorithm, virtual scheduling).
 
 import type { LimitBase } from "./limit-base.ts";

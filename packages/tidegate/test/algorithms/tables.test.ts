@@ -1,39 +1,12 @@
-// What each algorithm answers, step by step: [at in ms, cost, allowed, remaining, retry after ms, reset after ms].
+// What token buckets and fixed windows answer, step by step: [at in ms, cost, allowed, remaining, retry after ms, reset
+// after ms]. The other algorithms' tables are beside this.
 
-import assert from "node:assert/strict";
-import { test } from "node:test";
-import { fixedWindow, type Limit, memoryStore, tokenBucket } from "tidegate";
-import { createPolicy } from "../../src/policy/policy.ts";
-import { createManualClock } from "../support/manual-clock.ts";
-
-type Step = [number, number, boolean, number, number | null, number];
-
-/** Start of the tables: a whole minute, half of which is 30,000. */
-const START_US = Date.UTC(2026, 2, 1) * 1_000;
-
-function run(name: string, limits: Limit[], steps: Step[]) {
-  test(name, () => {
-    const clock = createManualClock(START_US);
-    const store = memoryStore({ clock });
-    const policy = createPolicy("api", { limits });
-    for (const [at, cost, allowed, remaining, retryAfterMs, resetAfterMs] of steps) {
-      clock.setUs(START_US + Math.round(at * 1_000));
-      const decision = store.decide(policy, "user:42", cost, true);
-      const seen = [
-        decision.allowed,
-        decision.remaining,
-        decision.retryAfterMs,
-        decision.resetAfterMs,
-      ];
-      const expected = [allowed, remaining, retryAfterMs, resetAfterMs];
-      assert.deepEqual(seen, expected, `at ${at} ms, cost ${cost}`);
-    }
-  });
-}
+import { fixedWindow, tokenBucket } from "tidegate";
+import { runSteps } from "./step-table.ts";
 
 const bucket = tokenBucket({ capacity: 3, refill: "1/s" });
 
-run(
+runSteps(
   "token bucket: a burst, then one each second",
   [bucket],
   [
@@ -49,7 +22,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "token bucket: full again after its time, and never above full",
   [bucket],
   [
@@ -60,7 +33,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "token bucket: a cost of 0 looks, a cost above the capacity is never there",
   [bucket],
   [
@@ -74,7 +47,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "token bucket: a clock stepped back locks nobody out for longer than a refill",
   [bucket],
   [
@@ -86,7 +59,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "token bucket: a clock stepped forward gives one full bucket, no more",
   [bucket],
   [
@@ -96,7 +69,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "token bucket: a million a second",
   [tokenBucket({ capacity: 1_000_000, refill: "1000000/s" })],
   [
@@ -108,7 +81,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "token bucket: one a month",
   [tokenBucket({ capacity: 1, refill: "1/30d" })],
   [
@@ -119,7 +92,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "token bucket: three a second is exact after a third of a second",
   [tokenBucket({ capacity: 2, refill: "3/s" })],
   [
@@ -134,7 +107,7 @@ run(
 
 const window = fixedWindow({ limit: 3, window: "1m" });
 
-run(
+runSteps(
   "fixed window: at most the limit from one boundary to the next",
   [window],
   [
@@ -148,7 +121,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "fixed window: a cost of 0 looks, a cost above the limit is never there",
   [window],
   [
@@ -159,7 +132,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "fixed window: a clock that jitters at the boundary admits nothing twice",
   [window],
   [
@@ -169,7 +142,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "fixed window: a clock stepped back an hour locks nobody out for longer than a window",
   [window],
   [
@@ -179,7 +152,7 @@ run(
   ],
 );
 
-run(
+runSteps(
   "two limits: all or nothing, and the one that bound is told",
   [bucket, fixedWindow({ limit: 4, window: "1m" })],
   [

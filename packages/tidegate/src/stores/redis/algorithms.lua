@@ -235,7 +235,7 @@ local function slidingWindow(capacity, window)
   return { kind = 'sw', capacity = capacity, window = window }
 end
 
-local function weigh(limit, before, left) return ceil((before * left) / limit.window) end
+local function weigh(limit, before, left) return min(ceil((before * left) / limit.window), before) end
 
 local function leftFor(limit, before, spare)
   if before <= spare then return limit.window end
@@ -246,7 +246,7 @@ local function leftFor(limit, before, spare)
 end
 
 local function weighed(limit, s, at)
-  return weigh(limit, s[at + 2], min(s[at] + limit.window - now, limit.window))
+  return weigh(limit, s[at + 2], s[at] + limit.window - now)
 end
 
 function MAKE.sw()
