@@ -160,8 +160,9 @@ local function memberOf(limit, s, at, id)
   local key, single = limit.entries, '1:' .. id
   if s[at] == 0 then return nil end
   if call('ZSCORE', key, single) then return single end
+  -- As many permits as units: each holds one.
+  if call('ZCARD', key) == s[at] then return nil end
   local members = call('ZRANGE', key, 0, -1)
-  if #members == s[at] then return nil end
   for i = 1, #members do
     if string.match(members[i], '^%d+:(.*)$') == id then return members[i] end
   end
