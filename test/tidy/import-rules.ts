@@ -72,12 +72,12 @@ function layerOf(path: string): Layer | undefined {
   return LAYERS.find(({ files }) => startsWithOneOf(path, files));
 }
 
-/** What a file of the library, the server, `bench` or `examples` imports that it must not. */
+/** What a file of the library, the server, `bench`, `examples` or `docs` imports that it must not. */
 export function directionProblems(path: string, text: string): string[] {
   const imports = importsOf(text);
   if (path.startsWith(LIBRARY)) return libraryProblems(path, imports);
   if (path.startsWith("packages/server/src/")) return serverProblems(path, imports);
-  if (/^(bench|examples)\//.test(path)) {
+  if (/^(bench|examples|docs)\//.test(path)) {
     return imports
       .map(({ specifier }) => resolve(path, specifier))
       .filter((target) => target?.startsWith("packages/"))

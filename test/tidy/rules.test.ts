@@ -234,6 +234,11 @@ describe("directions", () => {
     ["server → command line", from(server("service.ts"), "./cli/main.ts"), 1],
     ["bench → sources", from("bench/src/main.ts", "../../packages/tidegate/src/limiter.ts"), 1],
     ["bench → a door", from("bench/src/main.ts", "tidegate"), 0],
+    [
+      "a document's tool → sources",
+      from("docs/pictures/a.ts", "../../packages/tidegate/src/limiter.ts"),
+      1,
+    ],
   ]);
   test("no layer but the top ones may import middleware", () => {
     const may = LAYERS.filter(({ may: below }) =>

@@ -1,6 +1,14 @@
 // Writes sections as Markdown, for the terminal and for docs/benchmarks.md alike. No figure is typed by hand.
 
-import { type Goal, judge, type Measurement, ratio, type Section, type Unit } from "./section.ts";
+import {
+  type Column,
+  type Goal,
+  judge,
+  type Measurement,
+  ratio,
+  type Section,
+  type Unit,
+} from "./section.ts";
 import { median } from "./statistics.ts";
 
 /** Writes one section: its table, its goals, and for what is missed the reason. */
@@ -11,10 +19,12 @@ export function sectionToMarkdown(section: Section): string {
       measurement.contender,
       spread(measurement),
       ...(comparator === undefined ? [] : [ratioCell(section, measurement, comparator)]),
+      ...(measurement.columns ?? []).map((column) => columnCell(section, column, comparator)),
     ];
   });
   const head = ["contender", "median [min – max]"];
   if (comparator !== undefined) head.push(`ratio to ${comparator}`);
+  head.push(...(section.measurements[0]?.columns ?? []).map(({ title }) => title));
   const blocks = [`## ${section.title}`, section.how, table(head, rows)];
   if (section.remarks !== undefined) blocks.push(...section.remarks);
   const verdicts = judge(section);
@@ -53,6 +63,15 @@ function ratioCell(section: Section, measurement: Measurement, comparator: strin
   return `${show(ratio(section, measurement.contender, comparator), "ratio")} ×`;
 }
 
+/** A column's figure, and its ratio to the comparator's. */
+function columnCell(section: Section, column: Column, comparator: string | undefined): string {
+  const base = section.measurements
+    .find(({ contender }) => contender === comparator)
+    ?.columns?.find(({ title }) => title === column.title);
+  const shown = show(column.value, column.unit);
+  return base === undefined ? shown : `${shown}, ${show(column.value / base.value, "ratio")} ×`;
+}
+
 function goalText({ contender, against, atLeast, atMost }: Goal, unit: Unit | "ratio"): string {
   const sign = atLeast === atMost ? "=" : atLeast === undefined ? "≤" : "≥";
   const bound = show((atLeast ?? atMost)!, unit);
@@ -64,8 +83,9 @@ function goalText({ contender, against, atLeast, atMost }: Goal, unit: Unit | "r
 function show(value: number, unit: Unit | "ratio"): string {
   if (unit === "ratio") return value.toFixed(2);
   if (unit === "per second") return `${Math.round(value).toLocaleString("en-US")}/s`;
-  if (unit === "bytes") return `${Math.round(value)} bytes`;
+  if (unit === "bytes") return `${Math.round(value).toLocaleString("en-US")} bytes`;
   if (unit === "units") return value.toLocaleString("en-US");
+  if (unit === "commands") return value.toFixed(2);
   return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
 }
 

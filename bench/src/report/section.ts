@@ -4,13 +4,22 @@
 import { median } from "./statistics.ts";
 
 /** How a value is shown. */
-export type Unit = "per second" | "ms" | "bytes" | "units";
+export type Unit = "per second" | "ms" | "bytes" | "units" | "commands";
 
 /** One contender's values, one for each round. */
 export interface Measurement {
   readonly contender: string;
   readonly unit: Unit;
   readonly values: readonly number[];
+  /** What else its row says; the same titles in all rows of a table. */
+  readonly columns?: readonly Column[];
+}
+
+/** A figure beside a contender's values. */
+export interface Column {
+  readonly title: string;
+  readonly unit: Unit;
+  readonly value: number;
 }
 
 /** A bound on a contender's median, or, with `against`, on the median of its ratio to another contender. */

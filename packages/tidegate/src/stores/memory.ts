@@ -19,9 +19,10 @@ import { MemoryWork } from "./memory-work.ts";
 /** Options of the memory store. */
 export interface MemoryStoreOptions {
   /**
-   * Keys kept per policy, 1 to 16,000,000; default 1,000,000, of about 80 bytes each beyond the key itself, and for
-   * sliding logs and permits 16 to 100 bytes each for what they hold. When all are in use, a key that is not being
-   * limited is forgotten; when all are being limited, new keys share one count.
+   * Keys kept per policy, 1 to 16,000,000; default 1,000,000, of about 80 bytes each beyond the key itself. A sliding
+   * log takes some 400 more and 16 for each entry beyond its fourth, permits some 450 and 140 for each beyond the
+   * first. When all are in use, a key that is not being limited is forgotten; when all are being limited, new keys
+   * share one count.
    */
   readonly maxKeys?: number;
   /**

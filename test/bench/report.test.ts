@@ -1,0 +1,45 @@
+// What the benchmarks say of their measurements: ratios within rounds, columns beside them, and which library a
+// checkout leads to.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { doorOf } from "../../bench/src/against/checkout.ts";
+import { sectionToMarkdown } from "../../bench/src/report/markdown.ts";
+import type { Measurement } from "../../bench/src/report/section.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+function row(contender: string, values: number[], commands: number, bytes: number): Measurement {
+  const columns = [
+    { title: "commands", unit: "commands", value: commands },
+    { title: "a key", unit: "bytes", value: bytes },
+  ] as const;
+  return { contender, unit: "per second", values, columns };
+}
+
+test("a row's columns stand beside its values, with their ratio to the comparator's", () => {
+  const markdown = sectionToMarkdown({
+    title: "Some",
+    how: "Somehow.",
+    measurements: [row("one", [100, 200, 300], 2, 1_000), row("other", [50, 400, 150], 5, 1_500)],
+    comparator: "one",
+    goals: [],
+  });
+  const rows = markdown
+    .split("\n")
+    .filter((line) => line.startsWith("|"))
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  assert.deepEqual(rows[0]?.slice(3, 6), ["ratio to one", "commands", "a key"]);
+  assert.deepEqual(rows[2]?.slice(3, 6), ["1.00 ×", "2.00, 1.00 ×", "1,000 bytes, 1.00 ×"]);
+  assert.deepEqual(rows[3]?.slice(3, 6), ["0.50 ×", "5.00, 2.50 ×", "1,500 bytes, 1.50 ×"]);
+});
+
+test("a checkout's doors are found in its sources, by its package.json", async () => {
+  for (const door of [".", "./redis"]) {
+    const url = doorOf(ROOT, door);
+    assert.equal(url, import.meta.resolve(`tidegate${door.slice(1)}`));
+  }
+  assert.throws(() => doorOf(ROOT, "./none"), /has no door "\.\/none"/);
+  assert.throws(() => doorOf(`${ROOT}/test`, "."), { code: "ENOENT" });
+});
