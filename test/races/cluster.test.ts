@@ -59,7 +59,7 @@ describe("checkEvery over the slots of a Cluster, in 8 processes at once", {
   }
 
   test("traps 2, 3: no limit is exceeded at any time, and what is denied is given back to the unit", async () => {
-    await runRounds(4_000, async (round) => {
+    await runRounds(cluster.nodes, 4_000, async (round) => {
       const { ledger } = await raceGroups({ ...round, kills: 0 }, { repeated: false });
       const { exact } = await checkAccounts(ledger, fleet, client);
       assert.equal(exact, ledger.accounts.length, "all sums are known to the unit");
@@ -67,7 +67,7 @@ describe("checkEvery over the slots of a Cluster, in 8 processes at once", {
   });
 
   test("trap 2: processes killed between taking and giving back leave no limit exceeded", async () => {
-    await runRounds(4_000, async (round) => {
+    await runRounds(cluster.nodes, 4_000, async (round) => {
       const { ledger, unanswered } = await raceGroups(round, { repeated: false });
       await checkAccounts(ledger, fleet, client);
       assert.ok(unanswered > 0, "those that were killed were in the middle of something");
@@ -75,7 +75,7 @@ describe("checkEvery over the slots of a Cluster, in 8 processes at once", {
   });
 
   test("trap 4: a group that is repeated under its id after a kill is charged once, or given back whole", async () => {
-    await runRounds(4_000, async (round) => {
+    await runRounds(cluster.nodes, 4_000, async (round) => {
       const { ledger, unanswered } = await raceGroups(round, { repeated: true });
       const { exact } = await checkAccounts(ledger, fleet, client);
       assert.equal(exact, ledger.accounts.length, "all sums are known to the unit");
