@@ -1,8 +1,16 @@
-// An Express application with two limits: every path by the client's address, and /login by account too.
+// An Express application with limits of several kinds: every path by the client's address, /login by account too, /mail
+// in turn, and few of /export at once.
 // Run: node --conditions=@tidegate/source examples/src/express.ts [port]
 
 import express, { type ErrorRequestHandler } from "express";
-import { createLimiter, fixedWindow, TidegateError, tokenBucket } from "tidegate";
+import {
+  concurrency,
+  createLimiter,
+  fixedWindow,
+  leakyBucket,
+  TidegateError,
+  tokenBucket,
+} from "tidegate";
 import { rateLimit } from "tidegate/express";
 
 // Counts in this process' memory. For several processes: store: redisStore({ url }) of "tidegate/redis".
@@ -15,6 +23,8 @@ const limiter = createLimiter({
       ],
     },
     login: { limits: [fixedWindow({ limit: 3, window: "1m" })] },
+    mail: { limits: [leakyBucket({ rate: "1/s", queue: 2 })] },
+    exports: { limits: [concurrency({ limit: 2, lease: "10s" })] },
   },
 });
 
@@ -55,6 +65,22 @@ app.post(
   },
 );
 
+// Waits for its turn; where two wait already, the third is denied.
+app.post("/mail", rateLimit({ limiter, policy: "mail" }), (req, res) => {
+  res.json({ sentAfterMs: req.rateLimit?.delayMs });
+});
+
+// Holds a permit until the last byte is sent, or the client has gone.
+app.get("/export", rateLimit({ limiter, policy: "exports" }), (_req, res) => {
+  let rows = 0;
+  const timer = setInterval(() => {
+    rows += 1;
+    res.write(`row ${rows}\n`);
+    if (rows === 15) res.end();
+  }, 1_000);
+  res.once("close", () => clearInterval(timer));
+});
+
 // A store that gives no answer is a fault of ours, not of the caller: 503, never 429.
 const answerFaults: ErrorRequestHandler = (error, _req, res, next) => {
   if (error instanceof TidegateError && error.transient && !res.headersSent) {
@@ -74,6 +100,9 @@ const server = app.listen(port, "127.0.0.1", (error) => {
     `Listening. Try, several times in a row:\n` +
       `  curl -i http://127.0.0.1:${actual}/\n` +
       `  curl -i http://127.0.0.1:${actual}/report\n` +
-      `  curl -i -d '{"account":"ada"}' -H 'content-type: application/json' http://127.0.0.1:${actual}/login\n`,
+      `  curl -i -d '{"account":"ada"}' -H 'content-type: application/json' http://127.0.0.1:${actual}/login\n` +
+      `and several at once:\n` +
+      `  curl -i -X POST http://127.0.0.1:${actual}/mail & curl -i -X POST http://127.0.0.1:${actual}/mail\n` +
+      `  curl -iN http://127.0.0.1:${actual}/export\n`,
   );
 });

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { adaptClient } from "../../packages/tidegate/src/stores/redis/client.ts";
 import { InRedis } from "../../packages/tidegate/src/stores/redis/in-redis.ts";
+import { createKeyNames } from "../../packages/tidegate/src/stores/redis/key.ts";
 import {
   createScript,
   readDecideScript,
@@ -30,6 +31,7 @@ export function openManualRedis(
   };
   return new InRedis(adaptClient(server.client), scripts, {
     prefix,
+    nameOf: createKeyNames(prefix, undefined),
     maxBatch: 128,
     scheduler: { afterTurn: (work) => setImmediate(work) },
     timer: { after: () => () => {} },

@@ -86,6 +86,7 @@ export function createFakeLimiter(): FakeLimiter {
 const DESCRIPTION: PolicyDescription = {
   name: "api",
   limits: [{ name: "api", algorithm: "token-bucket", limit: 100, windowMs: 10_000, soft: false }],
+  shadow: false,
 };
 
 /** Doors that listen on free ports. */

@@ -96,6 +96,8 @@ export function createLimiter(options: LimiterOptions): Limiter {
       await Promise.all([...opened.values()].map((coordination) => coordination.ping()));
     },
     close() {
+      // What was found before is looked for again, and refused.
+      entries.generation += 1;
       closing ??= Promise.all(
         [...opened.values()].map((coordination) => coordination.close()),
       ).then(() => undefined);

@@ -54,11 +54,74 @@ export function createDecision(
   source: Source,
   waits?: Float64Array,
 ): Decision {
+  return policy.simple
+    ? createSimple(policy, key, wait, numbers, at, now, source)
+    : createWhole(policy, key, cost, wait, taken, numbers, at, now, source, waits);
+}
+
+/** The decision of a single limit that has neither queue nor shadow nor is soft, which most have. */
+function createSimple(
+  policy: Policy,
+  key: string,
+  wait: number,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  source: Source,
+): Decision {
+  const limit = policy.limits[0]!;
+  const remaining = remainingOf(limit, numbers, at, now);
+  return {
+    allowed: wait === 0,
+    policy: policy.name,
+    key,
+    limitName: policy.limitNames[0]!,
+    limit: limit.limit,
+    remaining,
+    retryAfterMs:
+      wait === 0 ? 0 : wait === Number.POSITIVE_INFINITY ? null : Math.ceil(wait / 1_000),
+    resetAfterMs: Math.ceil(resetOf(limit, numbers, at, now) / 1_000),
+    delayMs: 0,
+    soft: false,
+    nearLimit: remaining <= policy.nearRemaining[0]!,
+    shadow: false,
+    source,
+  };
+}
+
+function createWhole(
+  policy: Policy,
+  key: string,
+  cost: number,
+  wait: number,
+  taken: boolean,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  source: Source,
+  waits: Float64Array | undefined,
+): Decision {
   const limits = policy.limits;
-  const bound = limits.length === 1 ? 0 : boundIndex(policy, cost, wait, numbers, at, now, waits);
+  const nearRemaining = policy.nearRemaining;
+  let bound = 0;
+  let offset = at;
+  let remaining = remainingOf(limits[0]!, numbers, at, now);
+  let nearLimit = remaining <= nearRemaining[0]!;
+  if (limits.length > 1) {
+    let least = remaining;
+    for (let index = 1; index < limits.length; index += 1) {
+      const left = remainingOf(limits[index]!, numbers, at + policy.offsets[index]!, now);
+      if (left <= nearRemaining[index]!) nearLimit = true;
+      if (left < least) {
+        least = left;
+        bound = index;
+      }
+    }
+    if (wait > 0) bound = boundIndex(policy, cost, wait, numbers, at, now, waits);
+    offset = at + policy.offsets[bound]!;
+    remaining = remainingOf(limits[bound]!, numbers, offset, now);
+  }
   const limit = limits[bound]!;
-  const offset = at + policy.offsets[bound]!;
-  const remaining = remainingOf(limit, numbers, offset, now);
   const allowed = wait === 0 || policy.shadow;
   return {
     allowed,
@@ -71,9 +134,7 @@ export function createDecision(
     resetAfterMs: Math.ceil(resetOf(limit, numbers, offset, now) / 1_000),
     delayMs: policy.queues && wait === 0 ? delayOf(policy, taken ? cost : 0, numbers, at, now) : 0,
     soft: waits !== undefined && wait === 0 && isBeyondSoft(policy, waits),
-    nearLimit:
-      remaining <= policy.nearRemaining[bound]! ||
-      (limits.length > 1 && isNear(policy, numbers, at, now)),
+    nearLimit,
     shadow: wait > 0 && policy.shadow,
     source,
   };
@@ -113,7 +174,7 @@ export function createRuling(
   };
 }
 
-/** Finds the limit that bound; the first of equals. */
+/** Finds the hard limit to wait longest for; the first of equals. */
 function boundIndex(
   policy: Policy,
   cost: number,
@@ -124,34 +185,18 @@ function boundIndex(
   waits: Float64Array | undefined,
 ): number {
   const { limits, offsets } = policy;
-  let bound = 0;
-  let least = Number.POSITIVE_INFINITY;
   for (let index = 0; index < limits.length; index += 1) {
     const limit = limits[index]!;
-    const offset = at + offsets[index]!;
-    if (wait > 0) {
-      const own = waits?.[index] ?? waitFor(limit, numbers, offset, now, cost, undefined);
-      if (own === wait && !limit.soft) return index;
-    } else {
-      const remaining = remainingOf(limit, numbers, offset, now);
-      if (remaining < least) {
-        least = remaining;
-        bound = index;
-      }
-    }
+    if (limit.soft) continue;
+    const own =
+      waits?.[index] ?? waitFor(limit, numbers, at + offsets[index]!, now, cost, undefined);
+    if (own === wait) return index;
   }
-  return bound;
+  return 0;
 }
 
 function isBeyondSoft(policy: Policy, waits: Float64Array): boolean {
   return policy.limits.some((limit, index) => limit.soft && waits[index]! > 0);
-}
-
-function isNear(policy: Policy, numbers: Float64Array, at: number, now: number): boolean {
-  return policy.limits.some((limit, index) => {
-    const remaining = remainingOf(limit, numbers, at + policy.offsets[index]!, now);
-    return remaining <= policy.nearRemaining[index]!;
-  });
 }
 
 /** Returns the longest wait for a turn, in milliseconds, of a request whose `taken` units are in the states. */

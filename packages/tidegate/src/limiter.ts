@@ -42,10 +42,13 @@ export type AlgorithmName =
   | "calendar-window"
   | "concurrency";
 
-/** A policy, described: what holds for keys that no override names. */
+/** A policy, described: what holds for a key, or for those that no override names. */
 export interface PolicyDescription {
   readonly name: string;
+  /** None for a key that is unlimited or blocked. */
   readonly limits: readonly LimitDescription[];
+  /** Whether it admits whatever its limits say. */
+  readonly shadow: boolean;
 }
 
 /** Options of a call. */
@@ -121,7 +124,8 @@ export interface Limiter {
   reserve(request: ReserveRequest, options?: CallOptions): Promise<Reservation>;
   /**
    * Replaces a reservation's estimate by `actual` units: gives the rest back, or charges the excess, which may leave
-   * the key in debt of as much as its limit. Settling again changes nothing.
+   * the key in debt of as much as its limit. Settling again changes nothing. A check that had an `id` is settled by
+   * that, within the policy's `idTtl`.
    */
   settle(reservation: Held, actual: number, options?: CallOptions): Promise<Settlement>;
   /** Gives `cost` units back, those taken last, and never more than were taken. Answers how the key stands then. */

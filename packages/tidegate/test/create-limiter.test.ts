@@ -193,6 +193,7 @@ test("describes its policies", () => {
   assert.deepEqual(limiter.describe("api"), {
     name: "api",
     limits: [{ name: "api", algorithm: "token-bucket", limit: 100, windowMs: 10_000, soft: false }],
+    shadow: false,
   });
   assert.throws(() => limiter.describe("x"), { code: "UNKNOWN_POLICY" });
 });

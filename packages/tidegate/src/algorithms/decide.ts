@@ -2,6 +2,7 @@
 // memory: numbers in, numbers out, no clock, no I/O, no promise, nothing allocated. Lua twin: decide.lua.
 
 import { advance, type Limit, resetOf, take, waitFor } from "./dispatch.ts";
+import { decideFixedWindow } from "./fixed-window.ts";
 import { decideWholeTokenBucket } from "./token-bucket.ts";
 
 /** Whether `decide` can decide it: a hard limit whose state is plain numbers. */
@@ -26,6 +27,20 @@ export function decide(
   // Most policies: one bucket whose units return after whole microseconds. Without the loops it takes a third.
   return limits.length === 1 && limit.algorithm === "token-bucket" && limit.partUs === 0
     ? decideWholeTokenBucket(limit, numbers, at, now, cost, consume)
+    : decideOthers(limits, numbers, at, now, cost, consume);
+}
+
+function decideOthers(
+  limits: readonly Limit[],
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  cost: number,
+  consume: boolean,
+): number {
+  const limit = limits[0]!;
+  return limits.length === 1 && limit.algorithm === "fixed-window"
+    ? decideFixedWindow(limit, numbers, at, now, cost, consume)
     : decideEvery(limits, numbers, at, now, cost, consume);
 }
 

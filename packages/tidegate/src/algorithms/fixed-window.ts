@@ -50,6 +50,21 @@ export function advanceFixedWindow(
   }
 }
 
+/** Does all of the others at once: brings the state to `now`, answers the wait, and takes where that is 0. */
+export function decideFixedWindow(
+  limit: FixedWindowLimit,
+  numbers: Float64Array,
+  at: number,
+  now: number,
+  cost: number,
+  consume: boolean,
+): number {
+  advanceFixedWindow(limit, numbers, at, now);
+  const wait = waitFixedWindow(limit, numbers, at, now, cost);
+  if (wait === 0 && consume) numbers[at + 1]! += cost;
+  return wait;
+}
+
 /** Returns the microseconds until `cost` units are there: 0 now, Infinity never. The state must be at `now`. */
 export function waitFixedWindow(
   limit: FixedWindowLimit,

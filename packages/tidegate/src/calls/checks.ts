@@ -12,11 +12,25 @@ export type Checks = Pick<Limiter, "check" | "checkAll" | "peek">;
 
 /** Creates them. */
 export function createChecks(context: CallContext): Checks {
-  const { entryOf, decided } = context;
+  const { entries, entryOf, decided } = context;
+  // Applications ask for one policy many times in a row; comparing a name is cheaper than hashing it.
+  let lastName: string | undefined;
+  let lastEntry: Entry | undefined;
+  let lastGeneration = -1;
+
+  function find(name: string | undefined): Entry {
+    const entry = entryOf(name);
+    lastName = name;
+    lastEntry = entry;
+    lastGeneration = entries.generation;
+    return entry;
+  }
 
   function decide(request: CheckRequest, consume: boolean): Decision | Promise<Decision> {
     checkRequest(request);
-    const entry = entryOf(request.policy);
+    const name = request.policy;
+    const entry =
+      name === lastName && lastGeneration === entries.generation ? lastEntry! : find(name);
     const cost = request.cost ?? 1;
     checkKey(request.key);
     checkCost(cost);

@@ -38,10 +38,9 @@ export class PolicyEntries {
   readonly #standard: CoordinationName;
   readonly #clock: Clock;
   readonly #descriptions = new WeakMap<Policy, PolicyDescription>();
+  /** Changes whenever what `find` answers may have. */
+  generation = 0;
   #default: string | undefined;
-  // Applications ask for one policy many times in a row; comparing a name is cheaper than hashing it.
-  #lastName: string | undefined;
-  #lastEntry: Entry | undefined;
 
   constructor(open: CoordinationOpener, standard: CoordinationName, clock: Clock) {
     this.#open = open;
@@ -65,8 +64,7 @@ export class PolicyEntries {
       coordination,
       direct,
     });
-    this.#lastName = undefined;
-    this.#lastEntry = undefined;
+    this.generation += 1;
   }
 
   /** Returns the coordination that a policy says or the limiter has, checked. */
@@ -87,12 +85,9 @@ export class PolicyEntries {
 
   /** @throws TidegateError UNKNOWN_POLICY */
   find(name: string | undefined): Entry {
-    if (this.#lastEntry !== undefined && name === this.#lastName) return this.#lastEntry;
     const entry = this.#entries.get(name as string) ?? this.#entries.get(this.#default as string);
     if (entry === undefined) throw this.#unknown(name);
     if (name !== undefined && typeof name !== "string") throw policyNameError(name);
-    this.#lastName = name;
-    this.#lastEntry = entry;
     return entry;
   }
 
@@ -115,7 +110,9 @@ export class PolicyEntries {
   describe(name: string, key: string | undefined): PolicyDescription {
     const entry = this.find(name);
     const target: Target = key === undefined ? entry : this.target(entry, key);
-    if (target.ruling !== undefined) return describeRuling(target.ruling);
+    if (target.ruling !== undefined) {
+      return { name: entry.policy.name, limits: [], shadow: entry.policy.shadow };
+    }
     let description = this.#descriptions.get(target.policy);
     if (description === undefined) {
       description = describe(target.policy);
@@ -159,9 +156,9 @@ function describe(policy: Policy): PolicyDescription {
       soft: limit.soft,
     });
   });
-  return Object.freeze({ name: policy.name, limits: Object.freeze(limits) });
-}
-
-function describeRuling({ policy }: Decision): PolicyDescription {
-  return { name: policy, limits: [] };
+  return Object.freeze({
+    name: policy.name,
+    limits: Object.freeze(limits),
+    shadow: policy.shadow,
+  });
 }

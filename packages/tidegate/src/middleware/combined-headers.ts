@@ -17,22 +17,22 @@ export function combineHeaders(
   decision: Decision,
   headers: RateLimitHeaders,
 ): RateLimitHeaders {
+  // A policy that tells nothing leaves what the others told.
+  const { "RateLimit-Policy": policies, RateLimit: text } = headers;
+  if (policies === undefined || text === undefined) return headers;
   let written = writtenByResponse.get(response);
   if (written === undefined) {
     written = { policies: new Set(), items: new Map() };
     writtenByResponse.set(response, written);
   }
-  written.policies.add(headers["RateLimit-Policy"]);
+  written.policies.add(policies);
   const before = written.items.get(decision.limitName);
   if (before === undefined || !decision.allowed || decision.remaining <= before.remaining) {
-    written.items.set(decision.limitName, {
-      text: headers.RateLimit,
-      remaining: decision.remaining,
-    });
+    written.items.set(decision.limitName, { text, remaining: decision.remaining });
   }
   return {
     ...headers,
     "RateLimit-Policy": [...written.policies].join(", "),
-    RateLimit: [...written.items.values()].map(({ text }) => text).join(", "),
+    RateLimit: [...written.items.values()].map((item) => item.text).join(", "),
   };
 }

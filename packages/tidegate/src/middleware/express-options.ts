@@ -2,11 +2,13 @@
 
 import type { NextFunction, Request, Response } from "express";
 import type { Decision } from "../decision.ts";
-import type { Limiter } from "../limiter.ts";
+import { TidegateError } from "../errors.ts";
+import type { Limiter, PolicyDescription } from "../limiter.ts";
 import { MAX_UNITS } from "../policy/limits.ts";
-import { checkOptions, optionError } from "../policy/options.ts";
+import { checkOptions, optionError, show } from "../policy/options.ts";
 import { checkCost } from "../policy/request.ts";
 import { emitWarning, type Warning } from "../runtime/warnings.ts";
+import { holdsPermits } from "./ask-limiter.ts";
 import { checkIpv6Prefix, DEFAULT_IPV6_PREFIX } from "./client-address.ts";
 import { clientAddress } from "./express-client.ts";
 import { HEADER_VERSIONS, type HeaderVersion } from "./rate-limit-headers.ts";
@@ -30,6 +32,11 @@ export interface RateLimitOptions {
     decision: Decision,
     next: NextFunction,
   ) => void | Promise<void>;
+  /**
+   * Is asked once when the response has been sent or its connection has closed; true gives back what the request was
+   * charged. `res.writableFinished` says whether it was sent. Not for policies with a concurrency limit.
+   */
+  readonly refundWhen?: (req: Request, res: Response) => boolean;
   /** Which version of RateLimit, RateLimit-Policy and Retry-After to send; true, the default: the newest. */
   readonly headers?: boolean | HeaderVersion;
   /** Bits of an IPv6 address that are counted as one client, 32 to 128; default 64. */
@@ -46,6 +53,7 @@ export interface Settings {
   readonly costOf: (req: Request) => number;
   readonly skip: RateLimitOptions["skip"];
   readonly onDenied: RateLimitOptions["onDenied"];
+  readonly refundWhen: RateLimitOptions["refundWhen"];
   readonly version: HeaderVersion | undefined;
   readonly ipv6Prefix: number;
   readonly warn: (warning: Warning) => void;
@@ -58,6 +66,7 @@ const OPTION_NAMES: readonly (keyof RateLimitOptions)[] = [
   "cost",
   "skip",
   "onDenied",
+  "refundWhen",
   "headers",
   "ipv6Prefix",
   "onWarning",
@@ -70,12 +79,12 @@ const OPTION_NAMES: readonly (keyof RateLimitOptions)[] = [
 export function checkSettings(options: RateLimitOptions): Settings {
   checkOptions("rateLimit", options, OPTION_NAMES);
   const { limiter, policy, key, cost = 1, skip, onDenied, headers = true, onWarning } = options;
-  const { ipv6Prefix = DEFAULT_IPV6_PREFIX } = options;
+  const { refundWhen, ipv6Prefix = DEFAULT_IPV6_PREFIX } = options;
   const given: Partial<Limiter> | null | undefined = limiter;
   if (typeof given?.check !== "function" || typeof given.describe !== "function") {
     throw optionError("limiter", "a limiter made by createLimiter()", limiter);
   }
-  if (typeof policy === "string") limiter.describe(policy);
+  if (typeof policy === "string") checkRefund(limiter.describe(policy), refundWhen);
   else checkFunction("policy", "a policy's name, or a function that returns one", policy);
   if (typeof cost !== "function" && !(Number.isInteger(cost) && cost >= 0 && cost <= MAX_UNITS)) {
     const expected = `a whole number from 0 to ${MAX_UNITS}, or a function that returns one`;
@@ -85,6 +94,7 @@ export function checkSettings(options: RateLimitOptions): Settings {
     key,
     skip,
     onDenied,
+    refundWhen,
     onWarning,
   })) {
     if (value !== undefined) checkFunction(field, "a function", value);
@@ -96,10 +106,26 @@ export function checkSettings(options: RateLimitOptions): Settings {
     costOf: typeof cost === "function" ? checked(cost) : () => cost,
     skip,
     onDenied,
+    refundWhen,
     version: checkHeaders(headers),
     ipv6Prefix: checkIpv6Prefix("ipv6Prefix", ipv6Prefix),
     warn: onWarning ?? emitWarning,
   };
+}
+
+/**
+ * Refuses to refund what was acquired: a permit comes back by itself, and what the other limits took with it stays.
+ * @throws TidegateError INVALID_OPTION
+ */
+export function checkRefund(
+  description: PolicyDescription,
+  refundWhen: RateLimitOptions["refundWhen"],
+): void {
+  if (refundWhen === undefined || !holdsPermits(description)) return;
+  const message =
+    "refundWhen must be left out for policies with a concurrency limit, whose permits come back when the response " +
+    `is over, got it with ${show(description.name)}`;
+  throw new TidegateError("INVALID_OPTION", message, { field: "refundWhen" });
 }
 
 function checkFunction(field: string, expected: string, value: unknown): void {

@@ -4,18 +4,28 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import type { Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
+import type { PolicyDescription } from "../limiter.ts";
 import { show } from "../policy/options.ts";
+import { createSystemId } from "../runtime/system-ids.ts";
+import { askLimiter } from "./ask-limiter.ts";
 import { combineHeaders } from "./combined-headers.ts";
+import { watchExchange } from "./exchange.ts";
 import {
   clientAddress,
   fingerprintOf,
   leftWithoutAddress,
   lendAddressSettings,
 } from "./express-client.ts";
-import { checkSettings, type RateLimitOptions, type Settings } from "./express-options.ts";
+import {
+  checkRefund,
+  checkSettings,
+  type RateLimitOptions,
+  type Settings,
+} from "./express-options.ts";
 import { countedBefore, reportOnce, watchBirth } from "./misuse.ts";
 import { PROBLEM_MEDIA_TYPE, quotaExceededProblem } from "./problem-details.ts";
-import { rateLimitHeaders } from "./rate-limit-headers.ts";
+import { type HeaderVersion, rateLimitHeaders } from "./rate-limit-headers.ts";
+import { refundOnceOver } from "./refund-when.ts";
 
 export type { Decision } from "../decision.ts";
 export type { Warning } from "../runtime/warnings.ts";
@@ -32,8 +42,9 @@ declare global {
 }
 
 /**
- * Creates a middleware that asks `limiter` about each request. Sets `req.rateLimit`; passes what is allowed on;
- * answers what is denied with 429 and a problem document. Store faults and misuses go to `next(error)`.
+ * Creates a middleware that asks `limiter` about each request. Sets `req.rateLimit`; passes what is allowed on, after
+ * its delay where the policy has a queue, and holding a permit until the response is over where it has a concurrency
+ * limit; answers what is denied with 429 and a problem document. Store faults and misuses go to `next(error)`.
  * @throws TidegateError INVALID_OPTION naming the option, or UNKNOWN_POLICY for a name that the limiter lacks.
  */
 export function rateLimit(options: RateLimitOptions): RequestHandler {
@@ -63,27 +74,51 @@ async function guard(
   res: Response,
   next: NextFunction,
 ): Promise<boolean> {
-  const { limiter, skip, version, onDenied } = settings;
+  const { limiter, skip, refundWhen, onDenied } = settings;
   if (skip !== undefined && (await skip(req))) return true;
   const policy = settings.policyOf(req);
   lendAddressSettings(req, settings);
   const key = checkKey(await settings.keyOf(req));
   const cost = settings.costOf(req);
-  const decision = await limiter.check({ policy, key, cost });
+  const description = limiter.describe(policy, key);
+  if (refundWhen !== undefined) checkRefund(limiter.describe(policy), refundWhen);
+  const exchange = watchExchange(req, res);
+  // A charge that may be given back is made under an id of ours, so that it is given back once and no other with it.
+  const id = refundWhen === undefined ? undefined : createSystemId();
+  const question = { policy, key, cost, ...(id === undefined ? {} : { id }) };
+  const decision = await askLimiter(limiter, question, description, exchange);
+  if (decision === undefined) return false;
   req.rateLimit = decision;
   if (cost > 0 && countedBefore(req, limiter, policy, key)) {
     reportOnce(req.app, settings.warn, "TIDEGATE_COUNTED_TWICE", countedTwice(policy), policy);
   }
-  if (version !== undefined && !res.headersSent) {
-    const headers = rateLimitHeaders(decision, limiter.describe(policy), version);
-    for (const [name, value] of Object.entries(combineHeaders(res, decision, headers))) {
-      res.setHeader(name, value);
+  setHeaders(res, decision, description, settings.version);
+  if (decision.allowed) {
+    const charged = cost > 0 && !decision.shadow && description.limits.length > 0;
+    if (refundWhen !== undefined && id !== undefined && charged) {
+      const wants = () => refundWhen(req, res);
+      refundOnceOver(limiter, { policy, key, id }, exchange, wants, (message) => {
+        reportOnce(req.app, settings.warn, "TIDEGATE_REFUND_WHEN", message);
+      });
     }
+    return true;
   }
-  if (decision.allowed) return true;
   if (onDenied === undefined) deny(res, decision);
   else await onDenied(req, res, decision, next);
   return false;
+}
+
+function setHeaders(
+  res: Response,
+  decision: Decision,
+  description: PolicyDescription,
+  version: HeaderVersion | undefined,
+): void {
+  if (version === undefined || res.headersSent) return;
+  const headers = rateLimitHeaders(decision, description, version);
+  for (const [name, value] of Object.entries(combineHeaders(res, decision, headers))) {
+    res.setHeader(name, value);
+  }
 }
 
 function deny(res: Response, decision: Decision): void {

@@ -9,6 +9,7 @@ import type { Warning } from "../runtime/warnings.ts";
 export type MisuseCode =
   | "TIDEGATE_COUNTED_TWICE"
   | "TIDEGATE_CREATED_PER_REQUEST"
+  | "TIDEGATE_REFUND_WHEN"
   | "TIDEGATE_TRUST_PROXY_TRUE"
   | "TIDEGATE_FORWARDED_FOR_IGNORED";
 

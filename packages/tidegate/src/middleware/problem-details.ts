@@ -27,12 +27,19 @@ export function quotaExceededProblem(decision: Decision): QuotaExceededProblem {
 }
 
 function detailOf({ limitName, limit, remaining, retryAfterMs }: Decision): string {
+  // Of no limit but that of a blocked key.
+  if (limit === 0) return `Requests of this caller are blocked; ${helps(retryAfterMs)}.`;
   if (retryAfterMs === null) {
-    return `The request costs more than the limit "${limitName}" of ${limit} can ever admit; waiting does not help.`;
+    return `The request costs more than the limit "${limitName}" of ${limit} can ever admit; ${helps(null)}.`;
   }
-  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
   return (
     `The limit "${limitName}" of ${limit} has ${remaining} left, which is less than the request costs; ` +
-    `try again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`
+    `${helps(retryAfterMs)}.`
   );
+}
+
+function helps(retryAfterMs: number | null): string {
+  if (retryAfterMs === null) return "waiting does not help";
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1_000));
+  return `try again in ${seconds} ${seconds === 1 ? "second" : "seconds"}`;
 }

@@ -57,6 +57,8 @@ export interface Policy {
   readonly width: number;
   /** Whether all its limits are hard and their states plain numbers, as decide() needs. */
   readonly plain: boolean;
+  /** Whether it is one limit, hard, without queue or permits, and no shadow. */
+  readonly simple: boolean;
   /** Whether an admitted request may have to wait its turn. */
   readonly queues: boolean;
   /** Whether it has a concurrency limit, and so is acquired and not checked. */
@@ -111,6 +113,8 @@ export function policyOf(
     width += limit.width;
     return width - limit.width;
   });
+  const plain = limits.every(isPlain);
+  const queues = limits.some(({ algorithm }) => algorithm === "leaky-bucket");
   return Object.freeze({
     name,
     limits: Object.freeze([...limits]),
@@ -119,8 +123,9 @@ export function policyOf(
     identity: JSON.stringify([name, rules, limitNames, limits.map(variantOf), near, shadow]),
     offsets,
     width,
-    plain: limits.every(isPlain),
-    queues: limits.some(({ algorithm }) => algorithm === "leaky-bucket"),
+    plain,
+    simple: limits.length === 1 && plain && !queues && !shadow,
+    queues,
     holds: limits.some(({ algorithm }) => algorithm === "concurrency"),
     nearRemaining: limits.map(({ limit }) => Math.floor(limit - near * limit + 1e-6)),
     shadow,

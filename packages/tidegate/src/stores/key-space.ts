@@ -37,8 +37,9 @@ export class KeySpace {
   readonly #sweepSlots: number;
   readonly #listener: RoomListener;
   readonly #byName = new Map<string, Tables>();
-  #lastPolicy: Policy | undefined;
-  #lastTable: KeyTable | undefined;
+  /** The policy asked for last, and its table: most checks need to look no further. */
+  lastPolicy: Policy | undefined;
+  lastTable: KeyTable | undefined;
   /** Whom to evict with the next insert. */
   #victimTable: KeyTable | undefined;
   #victim = OVERFLOW_SLOT;
@@ -60,7 +61,7 @@ export class KeySpace {
 
   /** Returns the table in which a policy's keys are. */
   tableOf(policy: Policy, now: number): KeyTable {
-    return policy === this.#lastPolicy ? this.#lastTable! : this.#openTable(policy, now);
+    return policy === this.lastPolicy ? this.lastTable! : this.#openTable(policy, now);
   }
 
   #openTable(policy: Policy, now: number): KeyTable {
@@ -75,8 +76,8 @@ export class KeySpace {
       tables.set(policy.width, table);
     }
     table.use(policy.limits, now);
-    this.#lastPolicy = policy;
-    this.#lastTable = table;
+    this.lastPolicy = policy;
+    this.lastTable = table;
     return table;
   }
 

@@ -50,7 +50,7 @@ const DEFAULT_MAX_RECORDS = 100_000;
 const MAX_KEYS = 16_000_000;
 const SWEEP_SLOTS = 4;
 /** A known key's check sweeps one slot every this many checks, so that idle keys go even when no new ones come. */
-const SWEEP_EVERY = 8;
+const SWEEP_EVERY = 16;
 /** The most numbers that the state of a limit takes. */
 const MAX_WIDTH = 4;
 
@@ -108,7 +108,8 @@ class InMemory implements MemoryStore {
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision {
     const now = this.#clock.now();
     if (!policy.plain) return this.#work.decide(policy, key, cost, consume, now);
-    const table = this.#keys.tableOf(policy, now);
+    const keys = this.#keys;
+    const table = policy === keys.lastPolicy ? keys.lastTable! : keys.tableOf(policy, now);
     const slot = table.find(key);
     if (slot === undefined) return this.#decideNew(policy, key, cost, consume, now);
     if (table.mixed) table.adopt(slot, policy.limits, now);

@@ -41,6 +41,21 @@ it("lists policies in order, each once", () => {
   assert.deepEqual(combineHeaders({}, b.decision, b.headers), b.headers, "another response");
 });
 
+it("keeps what was told where a policy tells nothing", () => {
+  const response = {};
+  const a = answer("a", 5);
+  combineHeaders(response, a.decision, a.headers);
+  const { decision } = answer("b", 0, false);
+  assert.deepEqual(combineHeaders(response, decision, { "Retry-After": "1" }), {
+    "Retry-After": "1",
+  });
+  const c = answer("c", 2);
+  assert.deepEqual(combineHeaders(response, c.decision, c.headers), {
+    "RateLimit-Policy": '"a";q=9;w=1, "c";q=9;w=1',
+    RateLimit: '"a";r=5;t=1, "c";r=2;t=1',
+  });
+});
+
 // [remaining first, remaining second, second allowed, told]
 const table: readonly [number, number, boolean, number][] = [
   [5, 4, true, 4],

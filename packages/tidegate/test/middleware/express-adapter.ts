@@ -11,6 +11,7 @@ import type {
   RunningServer,
   SeenRequest,
 } from "./contract-setup.ts";
+import { watchChanges } from "./until.ts";
 
 /** Creates the adapter for one version of Express. */
 export function createExpressAdapter(
@@ -19,16 +20,23 @@ export function createExpressAdapter(
 ): MiddlewareAdapter {
   return {
     name,
-    async serve({ guards, trustProxy }) {
+    async serve({ guards, answer = () => 200, trustProxy }) {
       const application = createApplication();
       if (trustProxy !== undefined) application.set("trust proxy", trustProxy);
       for (const guard of guards) application.use(rateLimit(optionsOf(guard)));
       let handled = 0;
-      const answer: RequestHandler = (req, res) => {
+      const handle: RequestHandler = (req, res, next) => {
         handled += 1;
-        res.json(req.rateLimit ?? null);
+        const answered = (status: number) => void res.status(status).json(req.rateLimit ?? null);
+        try {
+          const status = answer(seen(req));
+          if (typeof status === "number") answered(status);
+          else status.then(answered, next);
+        } catch (error) {
+          next(error);
+        }
       };
-      application.use(answer);
+      application.use(handle);
       application.use(answerError);
       const running = await listen(application);
       return { ...running, handled: () => handled };
@@ -53,18 +61,30 @@ export async function listen(
     });
   });
   const { port } = server.address() as AddressInfo;
+  let closing: Promise<void> | undefined;
+  let closed = 0;
+  const changes = watchChanges();
+  server.on("connection", (socket) => {
+    socket.once("close", () => {
+      closed += 1;
+      changes.tell();
+    });
+  });
   return {
     url: `http://127.0.0.1:${port}`,
-    close: () =>
-      new Promise((resolve, reject) => {
+    untilClosed: (count) => changes.until(() => closed >= count),
+    close() {
+      closing ??= new Promise((resolve, reject) => {
         server.close((error) => (error ? reject(error) : resolve()));
         server.closeAllConnections();
-      }),
+      });
+      return closing;
+    },
   };
 }
 
 function optionsOf(guard: GuardOptions): RateLimitOptions {
-  const { policy, key, cost, skip, onDenied, ...rest } = guard;
+  const { policy, key, cost, skip, onDenied, refundWhen, ...rest } = guard;
   return {
     ...rest,
     policy: typeof policy === "function" ? (req) => policy(seen(req)) : policy,
@@ -74,6 +94,12 @@ function optionsOf(guard: GuardOptions): RateLimitOptions {
       : { cost: typeof cost === "function" ? (req) => cost(seen(req)) : cost }),
     ...(skip === undefined ? {} : { skip: (req) => skip(seen(req)) }),
     ...(onDenied === undefined ? {} : { onDenied: DENIED[onDenied] }),
+    ...(refundWhen === undefined
+      ? {}
+      : {
+          refundWhen: (_req, res) =>
+            refundWhen({ status: res.statusCode, sent: res.writableFinished }),
+        }),
   };
 }
 

@@ -60,6 +60,16 @@ describe("rateLimit, options", () => {
       { code: "INVALID_OPTION", field: "skip", message: /a function, got true/ },
     ],
     [
+      "a refundWhen that is no function",
+      { limiter, policy: "api", refundWhen: "failed" },
+      { code: "INVALID_OPTION", field: "refundWhen", message: /a function, got "failed"/ },
+    ],
+    [
+      "a refundWhen for permits",
+      { limiter, policy: "exports", refundWhen: () => true },
+      { code: "INVALID_OPTION", field: "refundWhen", message: /concurrency limit.*"exports"/ },
+    ],
+    [
       "an unknown header version",
       { limiter, policy: "api", headers: "draft-6" },
       { code: "INVALID_OPTION", field: "headers", message: /"draft-11", got "draft-6"/ },

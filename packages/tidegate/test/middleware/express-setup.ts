@@ -2,7 +2,14 @@
 
 import { after } from "node:test";
 import type express from "express";
-import { createLimiter, fixedWindow, type Limiter, memoryStore, tokenBucket } from "tidegate";
+import {
+  concurrency,
+  createLimiter,
+  fixedWindow,
+  type Limiter,
+  memoryStore,
+  tokenBucket,
+} from "tidegate";
 import { createManualClock } from "../support/manual-clock.ts";
 import { listen } from "./express-adapter.ts";
 
@@ -13,6 +20,7 @@ export function createTestLimiter(): Limiter {
     policies: {
       api: { limits: [tokenBucket({ capacity: 3, refill: "1/10s" })] },
       login: { limits: [fixedWindow({ limit: 2, window: "1m" })] },
+      exports: { limits: [concurrency({ limit: 2, lease: "30s" })] },
     },
   });
 }

@@ -8,9 +8,11 @@ import express from "express";
 import { createLimiter, fixedWindow, memoryStore } from "tidegate";
 import { clientAddress, rateLimit } from "tidegate/express";
 import { createManualClock } from "../support/manual-clock.ts";
+import { createSetup } from "./contract-setup.ts";
 import { answerError, createExpressAdapter } from "./express-adapter.ts";
 import { createTestLimiter, serve } from "./express-setup.ts";
 import { testMiddleware } from "./middleware-contract.ts";
+import { watchChanges } from "./until.ts";
 
 // Installed under another name beside Express 5, and so without types of its own.
 const { default: express4 } = (await import("express4" as string)) as { default: typeof express };
@@ -85,6 +87,36 @@ describe("rateLimit, on Express", () => {
     const { remaining } = await limiter.peek({ policy: "login", key: "k" });
     assert.equal(remaining, 0);
     assert.equal(handled, 2);
+  });
+
+  it("waits for turns and permits also where the answer was sent before", async () => {
+    const { limiter, timer } = createSetup();
+    const begun = watchChanges();
+    let handled = 0;
+    const application = express();
+    application.use((_req, res, next) => {
+      res.send("accepted");
+      res.once("close", next);
+    });
+    application.use(rateLimit({ limiter, policy: "mail", key: () => "k" }));
+    application.use(rateLimit({ limiter, policy: "exports", key: () => "k" }));
+    application.use(() => {
+      handled += 1;
+      begun.tell();
+    });
+    const url = await serve(application);
+    await (await fetch(url)).text();
+    await begun.until(() => handled === 1);
+    await (await fetch(url)).text();
+    await timer.untilWaiting(1);
+    await timer.advanceMs(1_000);
+    await begun.until(() => handled === 2);
+    const { remaining } = await limiter.peek({ policy: "exports", key: "k" });
+    assert.equal(
+      remaining,
+      2,
+      "a permit is held while the response is under way, and this one was over",
+    );
   });
 
   it("breaks off a half-sent answer at a denial", async () => {

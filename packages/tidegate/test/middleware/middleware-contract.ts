@@ -5,7 +5,11 @@ import { after, describe } from "node:test";
 import { describeAddresses } from "./contract-addresses.ts";
 import { describeAnswers } from "./contract-answers.ts";
 import { describeFaults } from "./contract-faults.ts";
+import { describeKeys } from "./contract-keys.ts";
 import { describeOptions } from "./contract-options.ts";
+import { describePermits } from "./contract-permits.ts";
+import { describeQueues } from "./contract-queues.ts";
+import { describeRefunds } from "./contract-refunds.ts";
 import type { MiddlewareAdapter, RunningServer, ServerOptions } from "./contract-setup.ts";
 
 /** Runs the suite. */
@@ -26,5 +30,9 @@ export function testMiddleware(adapter: MiddlewareAdapter): void {
     describeOptions(serve);
     describeFaults(serve);
     describeAddresses(serve);
+    describeKeys(serve);
+    describeQueues(serve);
+    describePermits(serve);
+    describeRefunds(serve);
   });
 }

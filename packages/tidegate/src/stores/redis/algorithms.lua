@@ -1,30 +1,24 @@
--- The algorithms, on this server's clock: what stands before both scripts, decide.lua and transact.lua. Twin of
--- algorithms/*.ts: the two are held equal by a differential test, so change both.
+-- The algorithms, on this server's clock, after prelude.lua: in transact.lua, and in the part of decide.lua that most
+-- calls do without. Twin of algorithms/*.ts: the two are held equal by a differential test, so change both.
 --
 -- A limit is a table with its kind's numbers. Its state is a few numbers, in the order of the TypeScript twin; logs and
 -- permits besides have a Redis key of their own: the policy key's, a colon, and the limit's place from 1.
 -- A value is rules .. "|" .. the numbers of all limits as little-endian doubles. Every write carries an expiry.
-
-local ceil, floor, max, min = math.ceil, math.floor, math.max, math.min
-local pack, unpackNumbers, find = struct.pack, struct.unpack, string.find
-local call = redis.call
-
--- Redis may count a key's expiry from a clock reading that is a little older than `now`; a state is as if unused
--- when its time is over, so a second more changes no decision.
-local EXPIRY_SLACK_MS = 1000
-local MAX_EXACT = 2 ^ 52
-local MAX_FILL_US = 36500 * 86400000000
-local NEVER = math.huge
-
-local time = call('TIME')
-local now = time[1] * 1000000 + time[2]
 
 -- Every kind has: width, advance(limit, s, at), wait(limit, s, at, cost) in microseconds,
 -- take(limit, s, at, units, permit), charge(limit, s, at, units), give(limit, s, at, units, takenAt),
 -- consumed(limit, s, at), reset(limit, s, at), lasting(limit, s, at) from the numbers alone, and
 -- assume(limit, s, at, units). s holds the numbers, of this limit from s[at] on; limit.entries is the key of a log or
 -- of permits.
-local KINDS = {}
+-- Each is made when it is first asked for, since a call needs few of them and runs all that stands here.
+local MAKE = {}
+local KINDS = setmetatable({}, {
+  __index = function(kinds, name)
+    local kind = MAKE[name]()
+    kinds[name] = kind
+    return kind
+  end,
+})
 
 ---------------------------------------------------------------------------------------------------- token bucket
 
@@ -54,80 +48,82 @@ local function pushBucket(limit, s, at, units, ceiling)
   s[at + 1] = ceiling * limit.units + part
 end
 
-KINDS.tb = {
-  width = 2,
-  advance = function(limit, s, at)
-    local excess, b, units = s[at] - now, s[at + 1], limit.units
-    if excess < 0 then return end
-    local rest = b % units
-    local ceiling = (b - rest) / units
-    local product = ceiling * limit.part
-    local part = product % units
-    local most = ceiling * limit.whole + (product - part) / units
-    if excess > most or (excess == most and rest > part) then
-      s[at], s[at + 1] = now + most, ceiling * units + part
-    end
-  end,
-  wait = function(limit, s, at, cost)
-    local spare = limit.capacity - cost
-    if spare < 0 then return NEVER end
-    if cost == 0 then return 0 end
-    local excess = s[at] - now
-    if excess < 0 then return 0 end
-    local product = spare * limit.part
-    local sparePart = product % limit.units
-    local spareUs = spare * limit.whole + (product - sparePart) / limit.units
-    local more = 0
-    if s[at + 1] % limit.units > sparePart then more = 1 end
-    return max(excess - spareUs + more, 0)
-  end,
-  take = function(limit, s, at, units) pushBucket(limit, s, at, units, limit.capacity) end,
-  charge = function(limit, s, at, units)
-    local used = KINDS.tb.consumed(limit, s, at)
-    local charged = min(units, min(2 * limit.capacity, limit.unitsMax) - used)
-    if charged > 0 then pushBucket(limit, s, at, charged, max(limit.capacity, used + charged)) end
-  end,
-  give = function(limit, s, at, units)
-    if limit.queues then return end
-    local given = min(units, limit.unitsMax)
-    local product = given * limit.part
-    local part = product % limit.units
-    local borrowed = 0
-    if s[at + 1] % limit.units < part then borrowed = 1 end
-    local tat = s[at] - given * limit.whole - (product - part) / limit.units - borrowed
-    if tat < now then
-      s[at], s[at + 1] = 0, 0
-    else
-      s[at], s[at + 1] = tat, s[at + 1] + borrowed * limit.units - part
-    end
-  end,
-  consumed = function(limit, s, at)
-    local excess, rest = s[at] - now, s[at + 1] % limit.units
-    if excess < 0 then return 0 end
-    if limit.part == 0 then return ceil(excess / limit.whole) end
-    local used = ceil((excess + rest / limit.units) / (limit.period / limit.units))
-    while not covers(limit, used, excess, rest) do used = used + 1 end
-    while used > 0 and covers(limit, used - 1, excess, rest) do used = used - 1 end
-    return used
-  end,
-  reset = function(limit, s, at)
-    local excess = s[at] - now
-    if excess < 0 then return 0 end
-    if s[at + 1] % limit.units > 0 then return excess + 1 end
-    return excess
-  end,
-  lasting = function(limit, s, at)
-    KINDS.tb.advance(limit, s, at)
-    return KINDS.tb.consumed(limit, s, at)
-  end,
-  assume = function(limit, s, at, units)
-    local used = min(units, limit.unitsMax)
-    local product = used * limit.part
-    local part = product % limit.units
-    s[at] = now + used * limit.whole + (product - part) / limit.units
-    s[at + 1] = max(limit.capacity, used) * limit.units + part
-  end,
-}
+function MAKE.tb()
+  return {
+    width = 2,
+    advance = function(limit, s, at)
+      local excess, b, units = s[at] - now, s[at + 1], limit.units
+      if excess < 0 then return end
+      local rest = b % units
+      local ceiling = (b - rest) / units
+      local product = ceiling * limit.part
+      local part = product % units
+      local most = ceiling * limit.whole + (product - part) / units
+      if excess > most or (excess == most and rest > part) then
+        s[at], s[at + 1] = now + most, ceiling * units + part
+      end
+    end,
+    wait = function(limit, s, at, cost)
+      local spare = limit.capacity - cost
+      if spare < 0 then return NEVER end
+      if cost == 0 then return 0 end
+      local excess = s[at] - now
+      if excess < 0 then return 0 end
+      local product = spare * limit.part
+      local sparePart = product % limit.units
+      local spareUs = spare * limit.whole + (product - sparePart) / limit.units
+      local more = 0
+      if s[at + 1] % limit.units > sparePart then more = 1 end
+      return max(excess - spareUs + more, 0)
+    end,
+    take = function(limit, s, at, units) pushBucket(limit, s, at, units, limit.capacity) end,
+    charge = function(limit, s, at, units)
+      local used = KINDS.tb.consumed(limit, s, at)
+      local charged = min(units, min(2 * limit.capacity, limit.unitsMax) - used)
+      if charged > 0 then pushBucket(limit, s, at, charged, max(limit.capacity, used + charged)) end
+    end,
+    give = function(limit, s, at, units)
+      if limit.queues then return end
+      local given = min(units, limit.unitsMax)
+      local product = given * limit.part
+      local part = product % limit.units
+      local borrowed = 0
+      if s[at + 1] % limit.units < part then borrowed = 1 end
+      local tat = s[at] - given * limit.whole - (product - part) / limit.units - borrowed
+      if tat < now then
+        s[at], s[at + 1] = 0, 0
+      else
+        s[at], s[at + 1] = tat, s[at + 1] + borrowed * limit.units - part
+      end
+    end,
+    consumed = function(limit, s, at)
+      local excess, rest = s[at] - now, s[at + 1] % limit.units
+      if excess < 0 then return 0 end
+      if limit.part == 0 then return ceil(excess / limit.whole) end
+      local used = ceil((excess + rest / limit.units) / (limit.period / limit.units))
+      while not covers(limit, used, excess, rest) do used = used + 1 end
+      while used > 0 and covers(limit, used - 1, excess, rest) do used = used - 1 end
+      return used
+    end,
+    reset = function(limit, s, at)
+      local excess = s[at] - now
+      if excess < 0 then return 0 end
+      if s[at + 1] % limit.units > 0 then return excess + 1 end
+      return excess
+    end,
+    lasting = function(limit, s, at)
+      KINDS.tb.advance(limit, s, at)
+      return KINDS.tb.consumed(limit, s, at)
+    end,
+    assume = function(limit, s, at, units)
+      local used = min(units, limit.unitsMax)
+      local product = used * limit.part
+      local part = product % limit.units
+      s[at] = now + used * limit.whole + (product - part) / limit.units
+      s[at + 1] = max(limit.capacity, used) * limit.units + part
+    end,
+  }
+end
 
 ---------------------------------------------------------------------------------------------------- fixed window
 
@@ -146,35 +142,37 @@ end
 local function takeCount(_, s, at, units) s[at + 1] = s[at + 1] + units end
 local function countOf(_, s, at) return s[at + 1] end
 
-KINDS.fw = {
-  width = 2,
-  advance = function(limit, s, at)
-    local start, window = s[at], limit.window
-    if now >= start then
-      if now - start >= window then s[at], s[at + 1] = now - now % window, 0 end
-    elseif start - now > window or s[at + 1] == 0 then
-      s[at] = now - now % window
-    end
-  end,
-  wait = function(limit, s, at, cost)
-    if cost > limit.capacity then return NEVER end
-    if cost == 0 or s[at + 1] + cost <= limit.capacity then return 0 end
-    return s[at] + limit.window - now
-  end,
-  take = takeCount,
-  charge = chargeCount,
-  give = giveCount,
-  consumed = countOf,
-  reset = function(limit, s, at)
-    if s[at + 1] > 0 then return s[at] + limit.window - now end
-    return 0
-  end,
-  lasting = function(limit, s, at)
-    KINDS.fw.advance(limit, s, at)
-    return s[at + 1]
-  end,
-  assume = function(limit, s, at, units) s[at], s[at + 1] = now - now % limit.window, units end,
-}
+function MAKE.fw()
+  return {
+    width = 2,
+    advance = function(limit, s, at)
+      local start, window = s[at], limit.window
+      if now >= start then
+        if now - start >= window then s[at], s[at + 1] = now - now % window, 0 end
+      elseif start - now > window or s[at + 1] == 0 then
+        s[at] = now - now % window
+      end
+    end,
+    wait = function(limit, s, at, cost)
+      if cost > limit.capacity then return NEVER end
+      if cost == 0 or s[at + 1] + cost <= limit.capacity then return 0 end
+      return s[at] + limit.window - now
+    end,
+    take = takeCount,
+    charge = chargeCount,
+    give = giveCount,
+    consumed = countOf,
+    reset = function(limit, s, at)
+      if s[at + 1] > 0 then return s[at] + limit.window - now end
+      return 0
+    end,
+    lasting = function(limit, s, at)
+      KINDS.fw.advance(limit, s, at)
+      return s[at + 1]
+    end,
+    assume = function(limit, s, at, units) s[at], s[at + 1] = now - now % limit.window, units end,
+  }
+end
 
 ------------------------------------------------------------------------------------------------- calendar window
 
@@ -196,34 +194,36 @@ local function holdsNow(limit)
   return false
 end
 
-KINDS.cw = {
-  width = 3,
-  advance = function(limit, s, at)
-    local start = limit.start
-    if s[at] == start then return end
-    if s[at] == limit.finish and s[at + 1] > 0 then return end
-    if s[at] < start then s[at + 1] = 0 end
-    s[at], s[at + 2] = start, limit.finish
-  end,
-  wait = function(limit, s, at, cost)
-    if cost > limit.capacity then return NEVER end
-    if cost == 0 or s[at + 1] + cost <= limit.capacity then return 0 end
-    return s[at + 2] - now
-  end,
-  take = takeCount,
-  charge = chargeCount,
-  give = giveCount,
-  consumed = countOf,
-  reset = function(_, s, at)
-    if s[at + 1] > 0 then return s[at + 2] - now end
-    return 0
-  end,
-  lasting = function(_, s, at)
-    if now < s[at + 2] then return s[at + 1] end
-    return 0
-  end,
-  assume = function(limit, s, at, units) s[at], s[at + 1], s[at + 2] = limit.start, units, limit.finish end,
-}
+function MAKE.cw()
+  return {
+    width = 3,
+    advance = function(limit, s, at)
+      local start = limit.start
+      if s[at] == start then return end
+      if s[at] == limit.finish and s[at + 1] > 0 then return end
+      if s[at] < start then s[at + 1] = 0 end
+      s[at], s[at + 2] = start, limit.finish
+    end,
+    wait = function(limit, s, at, cost)
+      if cost > limit.capacity then return NEVER end
+      if cost == 0 or s[at + 1] + cost <= limit.capacity then return 0 end
+      return s[at + 2] - now
+    end,
+    take = takeCount,
+    charge = chargeCount,
+    give = giveCount,
+    consumed = countOf,
+    reset = function(_, s, at)
+      if s[at + 1] > 0 then return s[at + 2] - now end
+      return 0
+    end,
+    lasting = function(_, s, at)
+      if now < s[at + 2] then return s[at + 1] end
+      return 0
+    end,
+    assume = function(limit, s, at, units) s[at], s[at + 1], s[at + 2] = limit.start, units, limit.finish end,
+  }
+end
 
 -------------------------------------------------------------------------------------------------- sliding window
 
@@ -245,57 +245,59 @@ local function weighed(limit, s, at)
   return weigh(limit, s[at + 2], min(s[at] + limit.window - now, limit.window))
 end
 
-KINDS.sw = {
-  width = 3,
-  advance = function(limit, s, at)
-    local window = limit.window
-    local passed = now - s[at]
-    if passed >= window then
-      if passed < 2 * window then s[at + 2] = s[at + 1] else s[at + 2] = 0 end
-      s[at + 1] = 0
-      s[at] = now - now % window
-    elseif -passed > window or (passed < 0 and s[at + 1] == 0 and s[at + 2] == 0) then
-      s[at] = now - now % window
-    end
-  end,
-  wait = function(limit, s, at, cost)
-    local capacity = limit.capacity
-    if cost > capacity then return NEVER end
-    if cost == 0 then return 0 end
-    local finish = s[at] + limit.window
-    local spare = capacity - cost - s[at + 1]
-    if spare < 0 then return finish + limit.window - leftFor(limit, s[at + 1], capacity - cost) - now end
-    if weighed(limit, s, at) <= spare then return 0 end
-    return finish - leftFor(limit, s[at + 2], spare) - now
-  end,
-  take = takeCount,
-  charge = function(limit, s, at, units)
-    local most = 2 * limit.capacity - s[at + 1] - weighed(limit, s, at)
-    s[at + 1] = s[at + 1] + max(min(units, most), 0)
-  end,
-  give = function(limit, s, at, units, takenAt)
-    local left = units
-    if takenAt >= s[at] then
-      local given = min(left, s[at + 1])
-      s[at + 1] = s[at + 1] - given
-      if takenAt == NEVER then left = left - given else left = 0 end
-    elseif takenAt < s[at] - limit.window then
-      left = 0
-    end
-    s[at + 2] = max(s[at + 2] - left, 0)
-  end,
-  consumed = function(limit, s, at) return s[at + 1] + weighed(limit, s, at) end,
-  reset = function(limit, s, at)
-    if s[at + 1] > 0 then return s[at] + 2 * limit.window - now end
-    if s[at + 2] > 0 then return s[at] + limit.window - now end
-    return 0
-  end,
-  lasting = function(limit, s, at)
-    KINDS.sw.advance(limit, s, at)
-    return KINDS.sw.consumed(limit, s, at)
-  end,
-  assume = function(limit, s, at, units) s[at], s[at + 1], s[at + 2] = now - now % limit.window, units, 0 end,
-}
+function MAKE.sw()
+  return {
+    width = 3,
+    advance = function(limit, s, at)
+      local window = limit.window
+      local passed = now - s[at]
+      if passed >= window then
+        if passed < 2 * window then s[at + 2] = s[at + 1] else s[at + 2] = 0 end
+        s[at + 1] = 0
+        s[at] = now - now % window
+      elseif -passed > window or (passed < 0 and s[at + 1] == 0 and s[at + 2] == 0) then
+        s[at] = now - now % window
+      end
+    end,
+    wait = function(limit, s, at, cost)
+      local capacity = limit.capacity
+      if cost > capacity then return NEVER end
+      if cost == 0 then return 0 end
+      local finish = s[at] + limit.window
+      local spare = capacity - cost - s[at + 1]
+      if spare < 0 then return finish + limit.window - leftFor(limit, s[at + 1], capacity - cost) - now end
+      if weighed(limit, s, at) <= spare then return 0 end
+      return finish - leftFor(limit, s[at + 2], spare) - now
+    end,
+    take = takeCount,
+    charge = function(limit, s, at, units)
+      local most = 2 * limit.capacity - s[at + 1] - weighed(limit, s, at)
+      s[at + 1] = s[at + 1] + max(min(units, most), 0)
+    end,
+    give = function(limit, s, at, units, takenAt)
+      local left = units
+      if takenAt >= s[at] then
+        local given = min(left, s[at + 1])
+        s[at + 1] = s[at + 1] - given
+        if takenAt == NEVER then left = left - given else left = 0 end
+      elseif takenAt < s[at] - limit.window then
+        left = 0
+      end
+      s[at + 2] = max(s[at + 2] - left, 0)
+    end,
+    consumed = function(limit, s, at) return s[at + 1] + weighed(limit, s, at) end,
+    reset = function(limit, s, at)
+      if s[at + 1] > 0 then return s[at] + 2 * limit.window - now end
+      if s[at + 2] > 0 then return s[at] + limit.window - now end
+      return 0
+    end,
+    lasting = function(limit, s, at)
+      KINDS.sw.advance(limit, s, at)
+      return KINDS.sw.consumed(limit, s, at)
+    end,
+    assume = function(limit, s, at, units) s[at], s[at + 1], s[at + 2] = now - now % limit.window, units, 0 end,
+  }
+end
 
 ------------------------------------------------------------------------------------- states under changed limits
 

@@ -4,7 +4,7 @@
 import { type Limit, waitFor } from "../../algorithms/dispatch.ts";
 import { createDecision, type Decision } from "../../decision.ts";
 import type { Policy } from "../../policy/policy.ts";
-import { redisKey } from "./key.ts";
+import type { KeyNames } from "./key.ts";
 
 /** One check that waits for its answer. */
 export interface PendingCheck {
@@ -42,13 +42,13 @@ export interface ScriptBatch {
 /** Collects plain checks, and settles them from the reply of decide.lua. */
 export class Batch implements ScriptBatch {
   size = 0;
-  readonly #prefix: string;
+  readonly #nameOf: KeyNames;
   /** By the identity of their policy: overrides give keys of one policy name different limits. */
   readonly #groups = new Map<string, Group>();
   readonly #byName = new Map<string, Group[]>();
 
-  constructor(prefix: string) {
-    this.#prefix = prefix;
+  constructor(nameOf: KeyNames) {
+    this.#nameOf = nameOf;
   }
 
   /** Whether a check of a policy key is in it. */
@@ -89,7 +89,7 @@ export class Batch implements ScriptBatch {
   #keys(): string[] {
     const names: string[] = [];
     for (const { policy, lists } of this.#groups.values()) {
-      for (const key of lists.keys()) names.push(redisKey(this.#prefix, policy.name, key));
+      for (const key of lists.keys()) names.push(this.#nameOf(policy.name, key));
     }
     return names;
   }

@@ -1,5 +1,5 @@
 -- Decides a batch of checks of plain limits atomically: those whose state is a few numbers, and that are not soft. The
--- path of most decisions, and so the shortest; transact.lua does the rest. Stands after algorithms.lua. Twin of
+-- path of most decisions, and so the shortest; transact.lua does the rest. Stands after prelude.lua. Twin of
 -- algorithms/decide.ts: the two are held equal by a differential test, so change both.
 --
 -- KEYS  one per policy key, all in one Cluster slot, grouped by policy in the order of ARGV.
@@ -17,39 +17,6 @@
 --         it returns now alone, and has done nothing.
 
 local reply, filled = { now }, 1
--- Of the key at hand: whether Redis holds a value for it, and whether its numbers must be written.
-local existed, changed
-
--- Decides one check over all limits of a policy, all or nothing, and appends its answer to the reply.
-local function check(policy, s, cost, consume)
-  local limits, kinds, ats = policy.limits, policy.kinds, policy.ats
-  local admitted = true
-  for i = 1, #limits do
-    local limit, kind, at = limits[i], kinds[i], ats[i]
-    local a, b, c = s[at], s[at + 1], s[at + 2]
-    kind.advance(limit, s, at)
-    if existed and (s[at] ~= a or s[at + 1] ~= b or s[at + 2] ~= c) then changed = true end
-    if admitted and kind.wait(limit, s, at, cost) > 0 then admitted = false end
-  end
-  admitted = admitted and consume
-  local taken = admitted and 1 or 0
-  for i = 1, #limits do
-    local limit, kind, at = limits[i], kinds[i], ats[i]
-    if admitted and cost > 0 then
-      kind.take(limit, s, at, cost)
-      changed = true
-    end
-    filled = filled + 1
-    reply[filled] = 2 * (s[at] - now) + taken
-    taken = 0
-    if limit.part ~= 0 then
-      for n = at + 1, at + kind.width - 1 do
-        filled = filled + 1
-        reply[filled] = s[n]
-      end
-    end
-  end
-end
 
 -- Numbers as call takes them; it would print each one itself, in ten times the time of a look-up.
 local texts = {}
@@ -78,59 +45,31 @@ local function write(key, value, unused, before)
   call('PEXPIREAT', key, text)
 end
 
-local function store(key, policy, s)
-  local longest = 0
-  for i = 1, #policy.limits do
-    longest = max(longest, policy.kinds[i].reset(policy.limits[i], s, policy.ats[i]))
-  end
-  write(key, pack(policy.format, policy.rules, '|', unpack(s)), now + longest)
+-- The general way, made when it is first needed: most calls do without, and what they need not make they do not pay.
+local function loadGeneral()
+  --[[ algorithms.lua, decide-general.lua ]]
 end
 
--- Decides one key's checks, whatever its limits and costs are.
-local function decideKey(key, value, costs, policy)
-  local s
-  changed = false
-  if value then
-    if #value == policy.length and find(value, policy.header, 1, true) == 1 then
-      s = { unpackNumbers(policy.numbersFormat, value, policy.offset) }
-      s[policy.width + 1] = nil
-    else
-      s = carryOver(value, policy.rules, policy.limits)
-      changed = s ~= nil
-    end
-  end
-  existed = s ~= nil
-  if not existed then
-    s = {}
-    for i = 1, policy.width do s[i] = 0 end
-  end
-  for look, cost in string.gmatch(costs, '(%??)(%d+)') do
-    check(policy, s, tonumber(cost), look == '')
-  end
-  if changed then store(key, policy, s) end
-end
-
--- Decides one check of one token bucket whose units return after whole microseconds: the same as decideKey, in a
--- third of its time, for what most checks are. Returns false where the value needs decideKey.
+-- Decides one check of one token bucket whose units return after whole microseconds: the same as the general
+-- way, in a third of its time, for what most checks are. Returns false where the value needs the general way.
 local function decideBucket(key, value, cost, policy)
   local tat, ceiling = 0, 0
   if value then
     if #value ~= policy.length or find(value, policy.header, 1, true) ~= 1 then return false end
     tat, ceiling = unpackNumbers('<dd', value, policy.offset)
   end
-  local limit = policy.limits[1]
   local excess, changed = tat - now, false
-  if excess > ceiling * limit.whole and excess > 0 then
-    excess, changed = ceiling * limit.whole, true
+  if excess > ceiling * policy.whole and excess > 0 then
+    excess, changed = ceiling * policy.whole, true
   end
   local taken = 0
   if cost == 0 then
     taken = 1
-  elseif cost <= limit.capacity and excess <= (limit.capacity - cost) * limit.whole then
+  elseif cost <= policy.capacity and excess <= (policy.capacity - cost) * policy.whole then
     taken = 1
     if excess < 0 then excess = 0 end
-    excess = excess + cost * limit.whole
-    ceiling = limit.capacity
+    excess = excess + cost * policy.whole
+    ceiling = policy.capacity
     changed = true
   end
   if changed then
@@ -142,34 +81,66 @@ local function decideBucket(key, value, cost, policy)
   return true
 end
 
-local function readLimit(capacity, second, third)
-  local units = tonumber(third)
-  if units > 0 then return tokenBucket(capacity, tonumber(second), units) end
-  if units == 0 then return fixedWindow(capacity, tonumber(second)) end
-  if units == -1 then return slidingWindow(capacity, tonumber(second)) end
-  local boundaries = {}
-  for boundary in string.gmatch(second, '%d+') do boundaries[#boundaries + 1] = tonumber(boundary) end
-  return calendarWindow(capacity, boundaries)
+-- The same for a check of one fixed window.
+local function decideWindow(key, value, cost, policy)
+  local start, count = 0, 0
+  if value then
+    if #value ~= policy.length or find(value, policy.header, 1, true) ~= 1 then return false end
+    start, count = unpackNumbers('<dd', value, policy.offset)
+  end
+  local window, changed, before = policy.whole, false, nil
+  if value and count > 0 then before = start + window end
+  if now >= start then
+    if now - start >= window then start, count, changed = now - now % window, 0, value end
+  elseif start - now > window or count == 0 then
+    start, changed = now - now % window, value
+  end
+  local taken = 0
+  if cost == 0 then
+    taken = 1
+  elseif count + cost <= policy.capacity then
+    count, taken, changed = count + cost, 1, true
+  end
+  if changed then
+    local unused = now
+    if count > 0 then unused = start + window end
+    write(key, pack(policy.format, policy.rules, '|', start, count), unused, before)
+  end
+  reply[filled + 1] = 2 * (start - now) + taken
+  reply[filled + 2] = count
+  filled = filled + 2
+  return true
 end
 
--- Reads a policy from ARGV; nil where now is outside of its boundaries.
+local general
+
+-- Reads a policy from ARGV; nil where now is outside of its calendar windows.
 local function readPolicy(arg)
-  local rules, limits, kinds, ats, width = ARGV[arg + 1], {}, {}, {}, 0
-  local limitCount = tonumber(ARGV[arg + 2])
-  for i = 1, limitCount do
-    local at = arg + 3 * i
-    local limit = readLimit(tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3])
-    if limit.boundaries and not holdsNow(limit) then return nil end
-    limits[i], kinds[i], ats[i] = limit, KINDS[limit.kind], width + 1
-    width = width + kinds[i].width
+  if ARGV[arg + 2] == '1' then
+    local capacity, period, units = tonumber(ARGV[arg + 4]), tonumber(ARGV[arg + 5]), tonumber(ARGV[arg + 6])
+    local window = units == 0
+    if window or (units > 0 and period % units == 0) then
+      local rules = ARGV[arg + 1]
+      return {
+        short = window and decideWindow or decideBucket, capacity = capacity,
+        whole = window and period or period / units,
+        rules = rules, header = rules .. '|', offset = #rules + 2, length = #rules + 17,
+        format = '<c' .. #rules .. 'c1dd', arg = arg, limitCount = 1,
+      }
+    end
   end
-  local doubles = string.rep('d', width)
-  return {
-    rules = rules, limits = limits, kinds = kinds, ats = ats, width = width, header = rules .. '|',
-    offset = #rules + 2, length = #rules + 1 + 8 * width,
-    format = '<c' .. #rules .. 'c1' .. doubles, numbersFormat = '<' .. doubles,
-    bucket = limitCount == 1 and limits[1].part == 0,
-  }
+  general = general or loadGeneral()
+  return general.readPolicy(arg)
+end
+
+-- Decides one key's checks, whatever its value and costs are.
+local function decideKey(key, value, costs, policy)
+  general = general or loadGeneral()
+  if policy.short then
+    policy.general = policy.general or general.readPolicy(policy.arg)
+    policy = policy.general
+  end
+  general.decide(key, value, costs, policy)
 end
 
 -- All policies are read before the first key is written.
@@ -178,7 +149,7 @@ for i = 1, tonumber(ARGV[1]) do
   local policy = readPolicy(arg)
   if not policy then return { now } end
   policy.keyCount = tonumber(ARGV[arg + 3])
-  policy.costs = arg + 3 + 3 * #policy.limits
+  policy.costs = arg + 3 + 3 * policy.limitCount
   arg = policy.costs + policy.keyCount
   policies[i] = policy
 end
@@ -186,11 +157,12 @@ local values = call('MGET', unpack(KEYS))
 local index = 0
 for i = 1, #policies do
   local policy = policies[i]
+  local short = policy.short
   for at = policy.costs + 1, policy.costs + policy.keyCount do
     index = index + 1
     local key, value, costs = KEYS[index], values[index], ARGV[at]
-    local single = policy.bucket and tonumber(costs)
-    if not (single and decideBucket(key, value, single, policy)) then
+    local single = short and tonumber(costs)
+    if not (single and short(key, value, single, policy)) then
       decideKey(key, value, costs, policy)
     end
   end

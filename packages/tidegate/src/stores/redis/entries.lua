@@ -48,90 +48,92 @@ local function pushEntry(limit, s, at, units)
   s[at], s[at + 1] = s[at] + units, instant
 end
 
-KINDS.sl = {
-  width = 3,
-  advance = function(limit, s, at)
-    if s[at] == 0 then return end
-    local key, window = limit.entries, limit.window
-    if s[at + 1] - now > window then clearLog(limit, s, at, now, s[at]) end
-    if now - s[at + 2] < window then return end
-    local dropped, used, oldest = 0, s[at], 0
-    eachOldest(key, function(instant, units)
-      if now - instant < window then
-        oldest = instant
-        return true
-      end
-      dropped, used = dropped + 1, used - units
-    end)
-    if oldest == 0 then
-      -- All are too old; or the list is gone, which Redis may have evicted by itself.
-      clearLog(limit, s, at, 0, 0)
-      return
-    end
-    call('LTRIM', key, dropped, -1)
-    s[at], s[at + 2] = used, oldest
-  end,
-  wait = function(limit, s, at, cost)
-    if cost > limit.capacity then return NEVER end
-    local missing = s[at] + cost - limit.capacity
-    if cost == 0 or missing <= 0 then return 0 end
-    local free = s[at + 2]
-    if missing > 1 then
-      eachOldest(limit.entries, function(instant, units)
-        free, missing = instant, missing - units
-        return missing <= 0
-      end)
-    end
-    return free + limit.window - now
-  end,
-  take = pushEntry,
-  charge = function(limit, s, at, units)
-    local charged = min(units, 2 * limit.capacity - s[at])
-    if charged <= 0 then return end
-    local key = limit.entries
-    if call('LLEN', key) > limit.capacity then
-      local instant, there = readEntry(call('LINDEX', key, -1))
-      local later = max(now, instant)
-      call('LSET', key, -1, writeEntry(later, there))
-      s[at + 1] = later
-    end
-    pushEntry(limit, s, at, charged)
-  end,
-  give = function(limit, s, at, units, takenAt)
-    local key, left, index = limit.entries, units, -1
-    while left > 0 and s[at] > 0 do
-      local text = call('LINDEX', key, index)
-      if not text then break end
-      local instant, there = readEntry(text)
-      if takenAt == NEVER or instant == takenAt then
-        local given = min(left, there)
-        left, s[at] = left - given, s[at] - given
-        if given < there then
-          call('LSET', key, index, writeEntry(instant, there - given))
-        elseif index == -1 then
-          call('RPOP', key)
-        else
-          call('LSET', key, index, 'given')
-          call('LREM', key, -1, 'given')
+function MAKE.sl()
+  return {
+    width = 3,
+    advance = function(limit, s, at)
+      if s[at] == 0 then return end
+      local key, window = limit.entries, limit.window
+      if s[at + 1] - now > window then clearLog(limit, s, at, now, s[at]) end
+      if now - s[at + 2] < window then return end
+      local dropped, used, oldest = 0, s[at], 0
+      eachOldest(key, function(instant, units)
+        if now - instant < window then
+          oldest = instant
+          return true
         end
-        if takenAt ~= NEVER then break end
-      elseif instant < takenAt then
-        break
-      else
-        index = index - 1
+        dropped, used = dropped + 1, used - units
+      end)
+      if oldest == 0 then
+        -- All are too old; or the list is gone, which Redis may have evicted by itself.
+        clearLog(limit, s, at, 0, 0)
+        return
       end
-    end
-    local oldest, newest = call('LINDEX', key, 0), call('LINDEX', key, -1)
-    s[at + 1] = newest and readEntry(newest) or 0
-    s[at + 2] = oldest and readEntry(oldest) or 0
-  end,
-  consumed = function(_, s, at) return s[at] end,
-  reset = function(limit, s, at)
-    if s[at] > 0 then return s[at + 1] + limit.window - now end
-    return 0
-  end,
-  assume = function(limit, s, at, units) clearLog(limit, s, at, now, units) end,
-}
+      call('LTRIM', key, dropped, -1)
+      s[at], s[at + 2] = used, oldest
+    end,
+    wait = function(limit, s, at, cost)
+      if cost > limit.capacity then return NEVER end
+      local missing = s[at] + cost - limit.capacity
+      if cost == 0 or missing <= 0 then return 0 end
+      local free = s[at + 2]
+      if missing > 1 then
+        eachOldest(limit.entries, function(instant, units)
+          free, missing = instant, missing - units
+          return missing <= 0
+        end)
+      end
+      return free + limit.window - now
+    end,
+    take = pushEntry,
+    charge = function(limit, s, at, units)
+      local charged = min(units, 2 * limit.capacity - s[at])
+      if charged <= 0 then return end
+      local key = limit.entries
+      if call('LLEN', key) > limit.capacity then
+        local instant, there = readEntry(call('LINDEX', key, -1))
+        local later = max(now, instant)
+        call('LSET', key, -1, writeEntry(later, there))
+        s[at + 1] = later
+      end
+      pushEntry(limit, s, at, charged)
+    end,
+    give = function(limit, s, at, units, takenAt)
+      local key, left, index = limit.entries, units, -1
+      while left > 0 and s[at] > 0 do
+        local text = call('LINDEX', key, index)
+        if not text then break end
+        local instant, there = readEntry(text)
+        if takenAt == NEVER or instant == takenAt then
+          local given = min(left, there)
+          left, s[at] = left - given, s[at] - given
+          if given < there then
+            call('LSET', key, index, writeEntry(instant, there - given))
+          elseif index == -1 then
+            call('RPOP', key)
+          else
+            call('LSET', key, index, 'given')
+            call('LREM', key, -1, 'given')
+          end
+          if takenAt ~= NEVER then break end
+        elseif instant < takenAt then
+          break
+        else
+          index = index - 1
+        end
+      end
+      local oldest, newest = call('LINDEX', key, 0), call('LINDEX', key, -1)
+      s[at + 1] = newest and readEntry(newest) or 0
+      s[at + 2] = oldest and readEntry(oldest) or 0
+    end,
+    consumed = function(_, s, at) return s[at] end,
+    reset = function(limit, s, at)
+      if s[at] > 0 then return s[at + 1] + limit.window - now end
+      return 0
+    end,
+    assume = function(limit, s, at, units) clearLog(limit, s, at, now, units) end,
+  }
+end
 
 ----------------------------------------------------------------------------------------------------- concurrency
 
@@ -166,67 +168,69 @@ local function memberOf(limit, s, at, id)
   return nil
 end
 
-KINDS.cc = {
-  width = 4,
-  advance = function(limit, s, at)
-    if s[at] == 0 then return end
-    local key = limit.entries
-    local latest = now + s[at + 3]
-    if s[at + 2] > latest then
-      local late = call('ZRANGEBYSCORE', key, '(' .. score(latest), '+inf')
-      for i = 1, #late do call('ZADD', key, score(latest), late[i]) end
+function MAKE.cc()
+  return {
+    width = 4,
+    advance = function(limit, s, at)
+      if s[at] == 0 then return end
+      local key = limit.entries
+      local latest = now + s[at + 3]
+      if s[at + 2] > latest then
+        local late = call('ZRANGEBYSCORE', key, '(' .. score(latest), '+inf')
+        for i = 1, #late do call('ZADD', key, score(latest), late[i]) end
+        settleEnds(limit, s, at)
+      end
+      if now < s[at + 1] then return end
+      local ended = call('ZRANGEBYSCORE', key, '-inf', score(now))
+      for i = 1, #ended do s[at] = s[at] - unitsOf(ended[i]) end
+      call('ZREMRANGEBYSCORE', key, '-inf', score(now))
       settleEnds(limit, s, at)
-    end
-    if now < s[at + 1] then return end
-    local ended = call('ZRANGEBYSCORE', key, '-inf', score(now))
-    for i = 1, #ended do s[at] = s[at] - unitsOf(ended[i]) end
-    call('ZREMRANGEBYSCORE', key, '-inf', score(now))
-    settleEnds(limit, s, at)
-  end,
-  wait = function(limit, s, at, cost)
-    if cost > limit.capacity then return NEVER end
-    local missing = s[at] + cost - limit.capacity
-    if cost == 0 or missing <= 0 then return 0 end
-    if missing == 1 then return s[at + 1] - now end
-    local held = call('ZRANGE', limit.entries, 0, -1, 'WITHSCORES')
-    for i = 1, #held, 2 do
-      missing = missing - unitsOf(held[i])
-      if missing <= 0 then return tonumber(held[i + 1]) - now end
-    end
-    return NEVER
-  end,
-  take = function(limit, s, at, units, permit)
-    local ends = now + limit.lease
-    call('ZADD', limit.entries, score(ends), string.format('%d:', units) .. permit)
-    if s[at] == 0 then s[at + 1] = ends else s[at + 1] = min(s[at + 1], ends) end
-    s[at], s[at + 2], s[at + 3] = s[at] + units, max(s[at + 2], ends), max(s[at + 3], limit.lease)
-  end,
-  charge = function() end,
-  give = function() end,
-  consumed = function(_, s, at) return s[at] end,
-  reset = function(_, s, at)
-    if s[at] > 0 then return s[at + 2] - now end
-    return 0
-  end,
-  assume = function(limit, s, at)
-    call('DEL', limit.entries)
-    s[at], s[at + 1], s[at + 2], s[at + 3] = 0, 0, 0, 0
-  end,
-  holds = function(limit, s, at, id) return memberOf(limit, s, at, id) ~= nil end,
-  release = function(limit, s, at, id)
-    local member = memberOf(limit, s, at, id)
-    if not member then return false end
-    call('ZREM', limit.entries, member)
-    s[at] = s[at] - unitsOf(member)
-    settleEnds(limit, s, at)
-    return true
-  end,
-  extend = function(limit, s, at, id)
-    local member = memberOf(limit, s, at, id)
-    if not member then return false end
-    call('ZADD', limit.entries, score(now + limit.lease), member)
-    s[at + 3] = max(s[at + 3], limit.lease)
-    settleEnds(limit, s, at)
-    return true
-  end,
-}
+    end,
+    wait = function(limit, s, at, cost)
+      if cost > limit.capacity then return NEVER end
+      local missing = s[at] + cost - limit.capacity
+      if cost == 0 or missing <= 0 then return 0 end
+      if missing == 1 then return s[at + 1] - now end
+      local held = call('ZRANGE', limit.entries, 0, -1, 'WITHSCORES')
+      for i = 1, #held, 2 do
+        missing = missing - unitsOf(held[i])
+        if missing <= 0 then return tonumber(held[i + 1]) - now end
+      end
+      return NEVER
+    end,
+    take = function(limit, s, at, units, permit)
+      local ends = now + limit.lease
+      call('ZADD', limit.entries, score(ends), string.format('%d:', units) .. permit)
+      if s[at] == 0 then s[at + 1] = ends else s[at + 1] = min(s[at + 1], ends) end
+      s[at], s[at + 2], s[at + 3] = s[at] + units, max(s[at + 2], ends), max(s[at + 3], limit.lease)
+    end,
+    charge = function() end,
+    give = function() end,
+    consumed = function(_, s, at) return s[at] end,
+    reset = function(_, s, at)
+      if s[at] > 0 then return s[at + 2] - now end
+      return 0
+    end,
+    assume = function(limit, s, at)
+      call('DEL', limit.entries)
+      s[at], s[at + 1], s[at + 2], s[at + 3] = 0, 0, 0, 0
+    end,
+    holds = function(limit, s, at, id) return memberOf(limit, s, at, id) ~= nil end,
+    release = function(limit, s, at, id)
+      local member = memberOf(limit, s, at, id)
+      if not member then return false end
+      call('ZREM', limit.entries, member)
+      s[at] = s[at] - unitsOf(member)
+      settleEnds(limit, s, at)
+      return true
+    end,
+    extend = function(limit, s, at, id)
+      local member = memberOf(limit, s, at, id)
+      if not member then return false end
+      call('ZADD', limit.entries, score(now + limit.lease), member)
+      s[at + 3] = max(s[at + 3], limit.lease)
+      settleEnds(limit, s, at)
+      return true
+    end,
+  }
+end

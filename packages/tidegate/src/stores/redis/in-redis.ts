@@ -13,7 +13,7 @@ import type { Timer } from "../../ports/timer.ts";
 import { Batch, type ScriptBatch } from "./batch.ts";
 import type { RedisCommands } from "./client.ts";
 import { storeUnavailable, tooManyWaiting } from "./faults.ts";
-import { redisKey, slotOf } from "./key.ts";
+import { type KeyNames, slotOf } from "./key.ts";
 import { CALL_TIMEOUT_MS } from "./own-connection.ts";
 import { createScript, readDecideScript, readTransactScript, type Script } from "./script.ts";
 import { ScriptCaller } from "./script-caller.ts";
@@ -46,7 +46,9 @@ export function readScripts(): Scripts {
 
 /** What the store needs besides its commands and scripts. */
 export interface InRedisOptions {
+  /** What keys start with. */
   readonly prefix: string;
+  readonly nameOf: KeyNames;
   readonly maxBatch: number;
   readonly scheduler: Scheduler;
   readonly timer: Timer;
@@ -131,7 +133,7 @@ export class InRedis implements Store {
   }
 
   #nameOf(policy: Policy, key: string): string {
-    return redisKey(this.#options.prefix, policy.name, key);
+    return this.#options.nameOf(policy.name, key);
   }
 
   #slotOf(policy: Policy, key: string): number {
@@ -146,7 +148,7 @@ export class InRedis implements Store {
       // What was asked before of the same key is to be decided before.
       if (batches.works?.has(policy.name, key)) this.#sendWorks(batches);
       if (batches.checks?.takes(policy, key) === false) this.#sendChecks(batches);
-      batches.checks ??= new Batch(this.#options.prefix);
+      batches.checks ??= new Batch(this.#options.nameOf);
       batches.checks.add(policy, { key, cost, consume, resolve, reject });
       if (batches.checks.size >= this.#options.maxBatch) this.#sendChecks(batches);
       else this.#schedule();
@@ -164,7 +166,7 @@ export class InRedis implements Store {
         this.#sendChecks(batches);
       }
       if (batches.works?.takes(work) === false) this.#sendWorks(batches);
-      batches.works ??= new WorkBatch(this.#options.prefix);
+      batches.works ??= new WorkBatch(this.#options.nameOf);
       batches.works.add({ work, resolve, reject });
       if (batches.works.size >= this.#options.maxBatch) this.#sendWorks(batches);
       else this.#schedule();
@@ -268,7 +270,7 @@ export class InRedis implements Store {
   }
 
   async #reset(policy: Policy, key: string): Promise<void> {
-    const batch = new WorkBatch(this.#options.prefix);
+    const batch = new WorkBatch(this.#options.nameOf);
     const done = new Promise<unknown>((resolve, reject) => {
       batch.add({ work: { kind: "reset", part: { policy, key, cost: 0 } }, resolve, reject });
     });

@@ -1,5 +1,7 @@
 // Names of keys in Redis, and the Cluster slots they lie in. Two different policy keys never share a name.
 
+import { optionError } from "../../policy/options.ts";
+
 /** Version of what the values mean; state of another version is never read. */
 const KEY_VERSION = "v1";
 
@@ -13,6 +15,28 @@ const TO_ESCAPE = /[%}]|[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g;
  */
 export function redisKey(prefix: string, policy: string, key: string): string {
   return `${prefix}:${KEY_VERSION}:{${policy}:${escapeText(key)}}`;
+}
+
+/** Names the Redis key of a policy key. */
+export type KeyNames = (policy: string, key: string) => string;
+
+/** What a policy key's place in a Cluster hangs on: keys of one tag are in one slot. */
+export type HashTag = (request: { readonly policy: string; readonly key: string }) => string;
+
+/**
+ * Creates the names under a prefix. With a `hashTag` of the application's they are `tidegate:v1:{tag}:{api:user}`: the
+ * first braces are the tag, and the others keep policy keys apart.
+ */
+export function createKeyNames(prefix: string, hashTag: HashTag | undefined): KeyNames {
+  if (hashTag === undefined) return (policy, key) => redisKey(prefix, policy, key);
+  return (policy, key) => {
+    const tag: unknown = hashTag({ policy, key });
+    // An empty tag would be none for Redis.
+    if (typeof tag !== "string" || tag === "") {
+      throw optionError("hashTag", "a function that returns a text that is not empty", tag);
+    }
+    return `${prefix}:${KEY_VERSION}:{${escapeText(tag)}}:{${policy}:${escapeText(key)}}`;
+  };
 }
 
 /** Names the Redis key of what the limit at `index` of a policy key holds beside its numbers: its log, or permits. */
@@ -30,7 +54,8 @@ export function resetKey(name: string): string {
   return `${name}:reset`;
 }
 
-function escapeText(text: string): string {
+/** Escapes what UTF-8 cannot tell apart, and what ends a hash tag. */
+export function escapeText(text: string): string {
   return NEEDS_ESCAPE.test(text) ? text.replace(TO_ESCAPE, escapeCharacter) : text;
 }
 

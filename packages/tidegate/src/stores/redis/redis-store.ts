@@ -12,6 +12,7 @@ import { systemScheduler } from "../../runtime/system-scheduler.ts";
 import { systemTimer } from "../../runtime/system-timer.ts";
 import { adaptClient, type RedisClient } from "./client.ts";
 import { InRedis, readScripts } from "./in-redis.ts";
+import { createKeyNames, type HashTag } from "./key.ts";
 import { openUrl } from "./own-connection.ts";
 
 /** Options of the Redis store: a `url` or a `client`. */
@@ -28,6 +29,11 @@ export interface RedisStoreOptions {
   readonly client?: RedisClient;
   /** What keys start with; default "tidegate". */
   readonly prefix?: string;
+  /**
+   * Places keys in a Cluster: keys for which it returns the same text share a slot, and checkEvery() over them is one
+   * step. Left out, each policy key has a slot of its own. All nodes must have the same; changing it forgets counts.
+   */
+  readonly hashTag?: HashTag;
   /** Checks in one script call at most, 1 to 1,000; default 128. Redis serves nobody else while a script runs. */
   readonly maxBatch?: number;
   /** Spreads the reconnects of a `url`. */
@@ -46,11 +52,12 @@ export function redisStore(options: RedisStoreOptions): Store {
     "url",
     "client",
     "prefix",
+    "hashTag",
     "maxBatch",
     "random",
     "scheduler",
   ]);
-  const { url, client, random, scheduler, prefix = "tidegate" } = options;
+  const { url, client, random, scheduler, hashTag, prefix = "tidegate" } = options;
   if ((url === undefined) === (client === undefined)) {
     throw new TidegateError(
       "INVALID_OPTION",
@@ -60,6 +67,9 @@ export function redisStore(options: RedisStoreOptions): Store {
   }
   if (typeof prefix !== "string" || !/^[\w.:-]{1,64}$/.test(prefix)) {
     throw optionError("prefix", '1 to 64 letters, digits, ".", ":", "_" or "-"', prefix);
+  }
+  if (hashTag !== undefined && typeof hashTag !== "function") {
+    throw optionError("hashTag", "a function of a policy and a key that returns a text", hashTag);
   }
   if (random !== undefined && typeof random?.next !== "function") {
     throw optionError("random", "an object with next()", random);
@@ -82,6 +92,7 @@ export function redisStore(options: RedisStoreOptions): Store {
     client === undefined ? openUrl(url!, random ?? systemRandom, systemTimer) : adaptClient(client);
   return new InRedis(commands, readScripts(), {
     prefix,
+    nameOf: createKeyNames(prefix, hashTag),
     maxBatch,
     scheduler: scheduler ?? systemScheduler,
     timer: systemTimer,

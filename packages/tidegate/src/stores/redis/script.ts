@@ -14,19 +14,24 @@ export function createScript(text: string): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };
 }
 
+const PRELUDE = new URL("./prelude.lua", import.meta.url);
 const ALGORITHMS = new URL("./algorithms.lua", import.meta.url);
 const ENTRIES = new URL("./entries.lua", import.meta.url);
 const DECIDE = new URL("./decide.lua", import.meta.url);
+const DECIDE_GENERAL = new URL("./decide-general.lua", import.meta.url);
 const TRANSACT = new URL("./transact.lua", import.meta.url);
+
+/** Where the general way stands in decide.lua. */
+const GENERAL = "--[[ algorithms.lua, decide-general.lua ]]";
 
 /** The text of the script that decides plain checks; decide.lua documents its KEYS, ARGV and reply. */
 export function readDecideScript(): string {
-  return read(ALGORITHMS, DECIDE);
+  return read(PRELUDE, DECIDE).replace(GENERAL, () => read(ALGORITHMS, DECIDE_GENERAL));
 }
 
 /** The text of the script that does everything else; transact.lua documents its KEYS, ARGV and reply. */
 export function readTransactScript(): string {
-  return read(ALGORITHMS, ENTRIES, TRANSACT);
+  return read(PRELUDE, ALGORITHMS, ENTRIES, TRANSACT);
 }
 
 function read(...files: URL[]): string {

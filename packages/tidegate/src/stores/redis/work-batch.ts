@@ -7,7 +7,7 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Outcome, Part, RecordOptions, Work } from "../../ports/store.ts";
 import { askedOf, limitsOf, reusedId } from "../work-print.ts";
 import type { ScriptBatch } from "./batch.ts";
-import { entriesKey, recordKey, redisKey, resetKey } from "./key.ts";
+import { entriesKey, escapeText, type KeyNames, recordKey, resetKey } from "./key.ts";
 
 /** Work, or a look, for limits that have no shorter way. */
 export type StoreWork = Work | { readonly kind: "look" | "reset"; readonly part: Part };
@@ -26,14 +26,14 @@ export function partsOf(work: StoreWork): readonly Part[] {
 
 /** Collects work, and settles it from the script's reply. */
 export class WorkBatch implements ScriptBatch {
-  readonly #prefix: string;
+  readonly #nameOf: KeyNames;
   readonly #pending: PendingWork[] = [];
   #size = 0;
   /** By Redis key: the identity of the limits that it is used with. */
   readonly #identities = new Map<string, string>();
 
-  constructor(prefix: string) {
-    this.#prefix = prefix;
+  constructor(nameOf: KeyNames) {
+    this.#nameOf = nameOf;
   }
 
   get size(): number {
@@ -42,13 +42,13 @@ export class WorkBatch implements ScriptBatch {
 
   /** Whether work on a policy key is in it. */
   has(policy: string, key: string): boolean {
-    return this.#identities.has(redisKey(this.#prefix, policy, key));
+    return this.#identities.has(this.#nameOf(policy, key));
   }
 
   /** Whether work may go into this batch: not beside other limits for one of its keys. */
   takes(work: StoreWork): boolean {
     return partsOf(work).every(({ policy, key }) => {
-      const identity = this.#identities.get(redisKey(this.#prefix, policy.name, key));
+      const identity = this.#identities.get(this.#nameOf(policy.name, key));
       return identity === undefined || identity === policy.identity;
     });
   }
@@ -58,7 +58,7 @@ export class WorkBatch implements ScriptBatch {
     this.#pending.push(pending);
     this.#size += partsOf(pending.work).length;
     for (const { policy, key } of partsOf(pending.work)) {
-      this.#identities.set(redisKey(this.#prefix, policy.name, key), policy.identity);
+      this.#identities.set(this.#nameOf(policy.name, key), policy.identity);
     }
   }
 
@@ -75,7 +75,7 @@ export class WorkBatch implements ScriptBatch {
         place = specs.length;
         policies.set(policy.identity, place);
       }
-      const name = redisKey(this.#prefix, policy.name, key);
+      const name = this.#nameOf(policy.name, key);
       policy.limits.forEach((limit, index) => {
         if (hasEntries(limit)) declared.add(entriesKey(name, index));
       });
@@ -87,7 +87,7 @@ export class WorkBatch implements ScriptBatch {
     for (const { kind, ...rest } of this.#pending.map(({ work }) => work)) {
       if (kind !== "settle" && kind !== "give" && kind !== "reset") continue;
       const { policy, key } = (rest as { part: Part }).part;
-      declared.add(resetKey(redisKey(this.#prefix, policy.name, key)));
+      declared.add(resetKey(this.#nameOf(policy.name, key)));
     }
     keys.push(...declared);
     const list = works.map(({ work, parts }) => {
@@ -107,7 +107,7 @@ export class WorkBatch implements ScriptBatch {
     if (options?.id === undefined) return 0;
     const parts = partsOf(work);
     const { policy, key } = parts[0]!;
-    keys.push(recordKey(redisKey(this.#prefix, policy.name, key), options.id));
+    keys.push(recordKey(this.#nameOf(policy.name, key), options.id));
     const asked = askedOf(work.kind === "give" ? "give" : "take", parts);
     return [
       keys.length,
@@ -165,9 +165,9 @@ function hashOf(text: string): string {
 }
 
 function extraOf(work: StoreWork): unknown {
-  if (work.kind === "take") return work.permit ?? "";
+  if (work.kind === "take") return escapeText(work.permit ?? "");
   if (work.kind === "give") return Number.isFinite(work.takenAt) ? work.takenAt : -1;
-  return "permit" in work ? work.permit : "";
+  return "permit" in work ? escapeText(work.permit) : "";
 }
 
 function hasEntries({ algorithm }: Limit): boolean {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { redisKey, slotOf } from "../../../src/stores/redis/key.ts";
+import { createKeyNames, redisKey, slotOf } from "../../../src/stores/redis/key.ts";
 
 const policyArbitrary = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,5}$/);
 const keyArbitrary = fc.oneof(
@@ -23,6 +23,29 @@ test("two policy keys have one name only if they are the same, as bytes too", ()
     }),
     { numRuns: 5_000 },
   );
+});
+
+test("with a hash tag of the application's, too", () => {
+  const tags = fc.func(fc.constantFrom("a", "b", "}", "{a}", "a}:{b"));
+  fc.assert(
+    fc.property(
+      tags,
+      policyArbitrary,
+      keyArbitrary,
+      policyArbitrary,
+      keyArbitrary,
+      (tag, p, k, q, l) => {
+        const nameOf = createKeyNames("t", (request) => tag(request.policy, request.key));
+        const same = p === q && k === l;
+        assert.equal(asBytes(nameOf(p, k)) === asBytes(nameOf(q, l)), same);
+        if (tag(p, k) === tag(q, l)) assert.equal(slotOf(nameOf(p, k)), slotOf(nameOf(q, l)));
+        assert.notEqual(nameOf(p, k), redisKey("t", q, l));
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+  const empty = createKeyNames("t", () => "");
+  assert.throws(() => empty("api", "k"), { code: "INVALID_OPTION", field: "hashTag" });
 });
 
 test("all of policy and key is in the hash tag", () => {
