@@ -45,7 +45,7 @@ describe("checkEvery, in 8 processes at once", { skip: withoutRedis }, () => {
   }
 
   test("traps 2, 3: check and add are one step, and a denied group takes nothing anywhere", async () => {
-    await runRounds(6_000, async (round) => {
+    await runRounds([redis], 6_000, async (round) => {
       const { ledger, admitted, denied } = await raceGroups({ ...round, kills: 0 });
       const { units, exact } = await checkAccounts(ledger, fleet, redis.client);
       assert.equal(exact, ledger.accounts.length, "all sums are known to the unit");
@@ -55,7 +55,7 @@ describe("checkEvery, in 8 processes at once", { skip: withoutRedis }, () => {
   });
 
   test("traps 2, 12: processes killed in the middle leave no limit exceeded and no key without an end", async () => {
-    await runRounds(6_000, async (round) => {
+    await runRounds([redis], 6_000, async (round) => {
       const { ledger, unanswered } = await raceGroups(round);
       await checkAccounts(ledger, fleet, redis.client);
       for (const { policy, key, limit, low } of ledger.accounts) {

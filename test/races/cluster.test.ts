@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { after, before, describe, test } from "node:test";
 import { Cluster } from "ioredis";
 import { askFor, checkAccounts, readAccount } from "../support/account.ts";
-import { type Fleet, insist, startFleet } from "../support/fleet.ts";
+import { FLEET_SIZE, type Fleet, insist, startFleet } from "../support/fleet.ts";
 import { type Entry, Ledger } from "../support/ledger.ts";
 import { type Round, race, runRounds } from "../support/race.ts";
 import { type RedisCluster, startRedisCluster, withoutRedis } from "../support/redis-server.ts";
@@ -34,7 +34,18 @@ describe("checkEvery over the slots of a Cluster, in 8 processes at once", {
     await cluster.stop();
   });
 
-  /** Runs a round, each group under an id and repeated until it is answered, or asked for once. */
+  /** Asks two workers at once under one id, and others where they are killed, until both have the same answer. */
+  async function askTwice(place: number, entries: readonly Entry[], id: string) {
+    const [first, second] = await Promise.all(
+      [place, (place + 3) % FLEET_SIZE].map((one) => {
+        return insist(one, (at) => fleet.call(at, "checkEvery", entries, { id }));
+      }),
+    );
+    assert.deepEqual(second, first);
+    return first!;
+  }
+
+  /** Runs a round, each group asked for twice under an id until it is answered, or once and without. */
   async function raceGroups(round: Round, { repeated }: { readonly repeated: boolean }) {
     const ledger = new Ledger((policy) => LIMITS[policy as PolicyName]);
     const seen = { allowed: 0, denied: 0 };
@@ -44,9 +55,7 @@ describe("checkEvery over the slots of a Cluster, in 8 processes at once", {
       const id = `${round.seed}-${count}`;
       const entries = groupOf(random, `${round.seed}-${Math.floor(count / GROUPS_EACH)}`);
       const { allowed } = await askFor(ledger, entries, () => {
-        return repeated
-          ? insist(place, (at) => fleet.call(at, "checkEvery", entries, { id }))
-          : fleet.call(place, "checkEvery", entries);
+        return repeated ? askTwice(place, entries, id) : fleet.call(place, "checkEvery", entries);
       });
       seen[allowed ? "allowed" : "denied"] += 1;
       if (random.below(10) > 0) return;
@@ -59,7 +68,7 @@ describe("checkEvery over the slots of a Cluster, in 8 processes at once", {
   }
 
   test("traps 2, 3: no limit is exceeded at any time, and what is denied is given back to the unit", async () => {
-    await runRounds(4_000, async (round) => {
+    await runRounds(cluster.nodes, 4_000, async (round) => {
       const { ledger } = await raceGroups({ ...round, kills: 0 }, { repeated: false });
       const { exact } = await checkAccounts(ledger, fleet, client);
       assert.equal(exact, ledger.accounts.length, "all sums are known to the unit");
@@ -67,16 +76,17 @@ describe("checkEvery over the slots of a Cluster, in 8 processes at once", {
   });
 
   test("trap 2: processes killed between taking and giving back leave no limit exceeded", async () => {
-    await runRounds(4_000, async (round) => {
+    await runRounds(cluster.nodes, 4_000, async (round) => {
       const { ledger, unanswered } = await raceGroups(round, { repeated: false });
       await checkAccounts(ledger, fleet, client);
       assert.ok(unanswered > 0, "those that were killed were in the middle of something");
     });
   });
 
-  test("trap 4: a group that is repeated under its id after a kill is charged once, or given back whole", async () => {
-    await runRounds(4_000, async (round) => {
-      const { ledger, unanswered } = await raceGroups(round, { repeated: true });
+  test("trap 4: a group repeated under its id, also after a kill, is charged once or given back whole", async () => {
+    await runRounds(cluster.nodes, 4_000, async (round) => {
+      const twice = { ...round, calls: 2 * round.calls };
+      const { ledger, unanswered } = await raceGroups(twice, { repeated: true });
       const { exact } = await checkAccounts(ledger, fleet, client);
       assert.equal(exact, ledger.accounts.length, "all sums are known to the unit");
       assert.ok(unanswered > 0, "those that were killed were in the middle of something");

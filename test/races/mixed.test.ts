@@ -68,7 +68,7 @@ describe("plain checks beside groups, ids and refunds, in 8 processes at once", 
   }
 
   test("trap 2: both scripts decide on one count, which is exact to the unit", async () => {
-    await runRounds(10_000, async (round) => {
+    await runRounds([redis], 10_000, async (round) => {
       const { ledger } = await raceAll({ ...round, kills: 0 });
       const { exact } = await checkAccounts(ledger, fleet, redis.client);
       assert.equal(exact, ledger.accounts.length, "all sums are known to the unit");
@@ -76,7 +76,7 @@ describe("plain checks beside groups, ids and refunds, in 8 processes at once", 
   });
 
   test("trap 2: also where processes are killed in the middle no limit is exceeded", async () => {
-    await runRounds(10_000, async (round) => {
+    await runRounds([redis], 10_000, async (round) => {
       const { ledger, unanswered } = await raceAll(round);
       await checkAccounts(ledger, fleet, redis.client);
       assert.ok(unanswered > 0, "those that were killed were in the middle of something");

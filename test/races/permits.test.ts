@@ -36,7 +36,7 @@ describe("acquire and release, in 8 processes at once", { skip: withoutRedis }, 
 
   test("trap 10: never more permits are held than there are, and those of killed processes come back", async () => {
     const limit = LIMITS.leased;
-    await runRounds(5_000, async (round) => {
+    await runRounds([redis], 5_000, async (round) => {
       const holds = new Map(KEYS.map((key) => [key, new Holds(limit, LEASE_MS)]));
       let held = 0;
       const unanswered = await race(fleet, round, async (random, place) => {
@@ -82,7 +82,7 @@ describe("acquire and release, in 8 processes at once", { skip: withoutRedis }, 
   });
 
   test("trap 4: what is acquired and released again elsewhere, after a kill, counts once", async () => {
-    await runRounds(5_000, async (round) => {
+    await runRounds([redis], 5_000, async (round) => {
       const ledger = new Ledger(() => LIMITS.held);
       const left: { readonly policy: string; readonly key: string; readonly id: string }[] = [];
       let count = 0;

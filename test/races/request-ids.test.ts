@@ -39,7 +39,7 @@ describe("request ids, in 8 processes at once", { skip: withoutRedis }, () => {
   }
 
   test("trap 4: an id that several processes send at once is charged once, and answered alike", async () => {
-    await runRounds(8_000, async (round) => {
+    await runRounds([redis], 8_000, async (round) => {
       const ledger = new Ledger((policy) => LIMITS[policy as PolicyName]);
       const seen = { allowed: 0, denied: 0 };
       let count = 0;
@@ -75,7 +75,7 @@ describe("request ids, in 8 processes at once", { skip: withoutRedis }, () => {
   });
 
   test("trap 4: of different requests under one id at once, one is decided and the others are refused", async () => {
-    await runRounds(1_500, async (round) => {
+    await runRounds([redis], 1_500, async (round) => {
       let count = 0;
       await race(fleet, { ...round, kills: 0 }, async () => {
         count += 1;

@@ -1,6 +1,7 @@
 // One of the processes that race: a limiter with a connection of its own to the Redis whose URL it is started with. It
 // does what its parent tells it over IPC and may be killed at any moment; it ends when its parent does.
 
+import { flushCompileCache } from "node:module";
 import { createLimiter, TidegateError } from "tidegate";
 import { redisStore } from "tidegate/redis";
 import type { Answer, Ask, WorkerCalls } from "../support/worker-calls.ts";
@@ -51,4 +52,7 @@ process.on("message", (asks: Ask[]) => {
 });
 process.on("disconnect", () => process.exit());
 // A connection, before the first race: what is asked at once is to be in flight at once.
-limiter.ping().then(() => process.send!([]));
+await limiter.ping();
+process.send!([]);
+// Now, for a process that is killed keeps nothing.
+flushCompileCache();

@@ -2,6 +2,7 @@
 
 import { randomInt } from "node:crypto";
 import { FLEET_SIZE, type Fleet, Unanswered } from "./fleet.ts";
+import type { RedisServer } from "./redis-server.ts";
 import { createSeededRandom, type SeededRandom } from "./seeded-random.ts";
 
 /** One round of a race. */
@@ -13,22 +14,27 @@ export interface Round {
   readonly kills: number;
 }
 
+/** How many workers are killed in a round, each so much later after it has been asked for something. */
+const KILLS = 3;
+const LATER_US = 300;
+
 /**
- * Runs rounds as `npm run races` asks for them, else one of `calls` calls, each with another seed. Of a round that
- * fails the seed is told.
+ * Runs rounds as `npm run races` asks for them, else one of `calls` calls, each with another seed, and each on servers
+ * that hold nothing. Of a round that fails the seed is told.
  */
 export async function runRounds(
+  servers: readonly RedisServer[],
   calls: number,
   race: (round: Round) => Promise<void>,
-  { kills = 4 }: { readonly kills?: number } = {},
 ): Promise<void> {
   const { TIDEGATE_RACES_CALLS, TIDEGATE_RACES_SECONDS, TIDEGATE_RACES_SEED } = process.env;
   const endMs = performance.now() + 1_000 * Number(TIDEGATE_RACES_SECONDS ?? 0);
   const size = Number(TIDEGATE_RACES_CALLS ?? calls);
   let seed = Number(TIDEGATE_RACES_SEED ?? randomInt(2 ** 31));
   do {
+    for (const { client } of servers) await client.flushall();
     try {
-      await race({ seed, calls: size, kills });
+      await race({ seed, calls: size, kills: KILLS });
     } catch (error) {
       console.error(`The race that failed: npm run races -- --seed ${seed} --calls ${size}`);
       throw error;
@@ -54,18 +60,23 @@ export async function race(
   const firstKilled = createSeededRandom(seed).below(FLEET_SIZE);
   const killings: Promise<number>[] = [];
   let failed = false;
+  const killWhereDue = (place: number) => {
+    const made = killings.length;
+    const due = ((made + 1) * calls) / (kills + 1);
+    // One after the other, so that those which have replaced another live for a while.
+    if (made === kills || fleet.asked - before < due || place !== (firstKilled + made) % FLEET_SIZE)
+      return;
+    killings.push(fleet.kill(place, made * LATER_US));
+  };
   const lane = async (place: number, random: SeededRandom) => {
     while (fleet.asked - before < calls && !failed) {
       try {
-        await act(random, place);
+        const done = act(random, place);
+        killWhereDue(place);
+        await done;
       } catch (error) {
         failed ||= !(error instanceof Unanswered);
         if (failed) throw error;
-      }
-      const due = ((killings.length + 1) * calls) / (kills + 1);
-      if (killings.length < kills && fleet.asked - before > due) {
-        // One after the other, so that those which have replaced another live for a while.
-        killings.push(fleet.kill((firstKilled + killings.length) % FLEET_SIZE));
       }
     }
   };
