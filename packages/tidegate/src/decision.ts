@@ -108,18 +108,17 @@ function createWhole(
   let remaining = remainingOf(limits[0]!, numbers, at, now);
   let nearLimit = remaining <= nearRemaining[0]!;
   if (limits.length > 1) {
-    let least = remaining;
     for (let index = 1; index < limits.length; index += 1) {
       const left = remainingOf(limits[index]!, numbers, at + policy.offsets[index]!, now);
       if (left <= nearRemaining[index]!) nearLimit = true;
-      if (left < least) {
-        least = left;
+      if (left < remaining) {
+        remaining = left;
         bound = index;
       }
     }
     if (wait > 0) bound = boundIndex(policy, cost, wait, numbers, at, now, waits);
     offset = at + policy.offsets[bound]!;
-    remaining = remainingOf(limits[bound]!, numbers, offset, now);
+    if (wait > 0) remaining = remainingOf(limits[bound]!, numbers, offset, now);
   }
   const limit = limits[bound]!;
   const allowed = wait === 0 || policy.shadow;

@@ -4,11 +4,8 @@ import {
   advanceCalendarWindow,
   assumeCalendarWindow,
   type CalendarWindowLimit,
-  chargeCalendarWindow,
-  giveCalendarWindow,
   lastingCalendarWindow,
   resetCalendarWindow,
-  takeCalendarWindow,
   waitCalendarWindow,
 } from "./calendar-window.ts";
 import {
@@ -22,12 +19,8 @@ import { EntryLog } from "./entry-log.ts";
 import {
   advanceFixedWindow,
   assumeFixedWindow,
-  chargeFixedWindow,
-  consumedFixedWindow,
   type FixedWindowLimit,
-  giveFixedWindow,
   resetFixedWindow,
-  takeFixedWindow,
   waitFixedWindow,
 } from "./fixed-window.ts";
 import type { LeakyBucketLimit } from "./leaky-bucket.ts";
@@ -51,7 +44,6 @@ import {
   giveSlidingWindow,
   resetSlidingWindow,
   type SlidingWindowLimit,
-  takeSlidingWindow,
   waitSlidingWindow,
 } from "./sliding-window.ts";
 import {
@@ -65,6 +57,7 @@ import {
   takeTokenBucket,
   waitTokenBucket,
 } from "./token-bucket.ts";
+import { chargeCount, countOf, giveCount, takeCount } from "./window-count.ts";
 
 /** One algorithm with its numbers, checked and ready to decide. Made by tokenBucket(), fixedWindow() and the like. */
 export type Limit =
@@ -161,13 +154,9 @@ export function take(
       takeTokenBucket(limit, numbers, at, now, cost);
       break;
     case "fixed-window":
-      takeFixedWindow(limit, numbers, at, now, cost);
-      break;
     case "sliding-window":
-      takeSlidingWindow(numbers, at, cost);
-      break;
     case "calendar-window":
-      takeCalendarWindow(numbers, at, cost);
+      takeCount(numbers, at, cost);
       break;
     case "sliding-log":
       takeSlidingLog(numbers, at, now, cost, entries as EntryLog);
@@ -196,13 +185,11 @@ export function charge(
       chargeTokenBucket(limit, numbers, at, now, units);
       break;
     case "fixed-window":
-      chargeFixedWindow(limit, numbers, at, units);
+    case "calendar-window":
+      chargeCount(limit, numbers, at, units);
       break;
     case "sliding-window":
       chargeSlidingWindow(limit, numbers, at, now, units);
-      break;
-    case "calendar-window":
-      chargeCalendarWindow(limit, numbers, at, units);
       break;
     case "sliding-log":
       chargeSlidingLog(limit, numbers, at, now, units, entries as EntryLog);
@@ -237,13 +224,11 @@ export function give(
     case "token-bucket":
       return giveTokenBucket(limit, numbers, at, now, units, mark);
     case "fixed-window":
-      giveFixedWindow(limit, numbers, at, units, mark);
+    case "calendar-window":
+      giveCount(numbers, at, units, mark);
       break;
     case "sliding-window":
       giveSlidingWindow(limit, numbers, at, units, mark);
-      break;
-    case "calendar-window":
-      giveCalendarWindow(numbers, at, units, mark);
       break;
     case "sliding-log":
       giveSlidingLog(numbers, at, units, mark, entries as EntryLog);
@@ -264,9 +249,8 @@ export function consumed(limit: Limit, numbers: Float64Array, at: number, now: n
     case "sliding-window":
       return consumedSlidingWindow(limit, numbers, at, now);
     case "fixed-window":
-      return consumedFixedWindow(limit, numbers, at);
     case "calendar-window":
-      return numbers[at + 1]!;
+      return countOf(numbers, at);
     case "sliding-log":
     case "concurrency":
       return numbers[at]!;

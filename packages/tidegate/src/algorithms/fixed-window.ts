@@ -80,48 +80,6 @@ export function waitFixedWindow(
   return numbers[at]! + limit.windowUs - now;
 }
 
-/** Takes `cost` units. Only where waitFixedWindow answered 0 for them. */
-export function takeFixedWindow(
-  _limit: FixedWindowLimit,
-  numbers: Float64Array,
-  at: number,
-  _now: number,
-  cost: number,
-): void {
-  numbers[at + 1]! += cost;
-}
-
-/** Takes `units` whether they are there or not, until twice the limit are taken in the window. */
-export function chargeFixedWindow(
-  limit: FixedWindowLimit,
-  numbers: Float64Array,
-  at: number,
-  units: number,
-): void {
-  const count = numbers[at + 1]!;
-  numbers[at + 1] = Math.max(count, Math.min(count + units, 2 * limit.limit));
-}
-
-/** Gives `units` back that were taken at `takenAt`; those of a window that is over have come back by themselves. */
-export function giveFixedWindow(
-  _limit: FixedWindowLimit,
-  numbers: Float64Array,
-  at: number,
-  units: number,
-  takenAt: number,
-): void {
-  if (takenAt >= numbers[at]!) numbers[at + 1] = Math.max(numbers[at + 1]! - units, 0);
-}
-
-/** Returns the units taken in the window. */
-export function consumedFixedWindow(
-  _limit: FixedWindowLimit,
-  numbers: Float64Array,
-  at: number,
-): number {
-  return numbers[at + 1]!;
-}
-
 /** Returns the microseconds until the count is zero again: the window's end, or 0 where nothing was taken. */
 export function resetFixedWindow(
   limit: FixedWindowLimit,

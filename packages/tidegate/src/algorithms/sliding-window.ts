@@ -106,11 +106,6 @@ export function waitSlidingWindow(
   return end - leftFor(limit, before, spare) - now;
 }
 
-/** Takes `cost` units. Only where waitSlidingWindow answered 0 for them. */
-export function takeSlidingWindow(numbers: Float64Array, at: number, cost: number): void {
-  numbers[at + 1]! += cost;
-}
-
 /** Takes `units` whether they are there or not, until twice the limit counts. The state must be at `now`. */
 export function chargeSlidingWindow(
   limit: SlidingWindowLimit,

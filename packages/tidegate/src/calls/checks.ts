@@ -2,7 +2,7 @@
 
 import type { Decision } from "../decision.ts";
 import type { CheckRequest, Limiter } from "../limiter.ts";
-import { checkCost, checkKey, checkRequest, checkRequests } from "../policy/request.ts";
+import { checkCost, checkId, checkKey, checkRequest, checkRequests } from "../policy/request.ts";
 import { type CallContext, checkCheck, refuseHeld, told } from "./call-context.ts";
 import type { Entry } from "./policy-entries.ts";
 import { untilAborted } from "./until-aborted.ts";
@@ -34,9 +34,12 @@ export function createChecks(context: CallContext): Checks {
     const cost = request.cost === undefined ? 1 : request.cost;
     checkKey(request.key);
     checkCost(cost);
-    return entry.direct && request.id === undefined
-      ? entry.coordination.decide(entry.policy, request.key, cost, consume)
-      : decideWhole(context, checkCheck(context, request), request, consume);
+    const { id } = request;
+    if (entry.direct && id === undefined) {
+      return entry.coordination.decide(entry.policy, request.key, cost, consume);
+    }
+    checkId(id);
+    return decideWhole(context, entry, request, consume);
   }
 
   return {

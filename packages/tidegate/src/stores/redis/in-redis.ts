@@ -141,15 +141,16 @@ export class InRedis implements Store {
   }
 
   #ask(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
-    const refused = this.#admit(1);
-    if (refused !== undefined) return Promise.reject(refused);
     return new Promise((resolve, reject) => {
+      this.#requireRoom();
       const batches = this.#batchesOf(this.#slotOf(policy, key));
       // What was asked before of the same key is to be decided before.
       if (batches.works?.has(policy.name, key)) this.#sendWorks(batches);
       if (batches.checks?.takes(policy, key) === false) this.#sendChecks(batches);
       batches.checks ??= new Batch(this.#options.nameOf);
       batches.checks.add(policy, { key, cost, consume, resolve, reject });
+      // Not before: a hash tag of the application's may throw.
+      this.#waitingChecks += 1;
       if (batches.checks.size >= this.#options.maxBatch) this.#sendChecks(batches);
       else this.#schedule();
     });
@@ -157,10 +158,9 @@ export class InRedis implements Store {
 
   #askWork(work: StoreWork): Promise<Outcome> {
     const parts = partsOf(work);
-    const refused = this.#admit(parts.length);
-    if (refused !== undefined) return Promise.reject(refused);
     return new Promise((resolve, reject) => {
       const [{ policy, key }] = parts as [Part];
+      this.#requireRoom();
       const batches = this.#batchesOf(this.#slotOf(policy, key));
       if (parts.some((part) => batches.checks?.has(part.policy.name, part.key))) {
         this.#sendChecks(batches);
@@ -168,21 +168,20 @@ export class InRedis implements Store {
       if (batches.works?.takes(work) === false) this.#sendWorks(batches);
       batches.works ??= new WorkBatch(this.#options.nameOf);
       batches.works.add({ work, resolve, reject });
+      this.#waitingChecks += parts.length;
       if (batches.works.size >= this.#options.maxBatch) this.#sendWorks(batches);
       else this.#schedule();
     });
   }
 
-  /** Counts `count` more that wait for an answer; an error where there are too many already. */
-  #admit(count: number): TidegateError | undefined {
+  /** Throws where too many wait for an answer already. */
+  #requireRoom(): void {
     if (this.#waitingChecks >= MAX_WAITING_CHECKS) {
-      return tooManyWaiting(`${MAX_WAITING_CHECKS} checks`);
+      throw tooManyWaiting(`${MAX_WAITING_CHECKS} checks`);
     }
     if (this.#inFlight.size >= MAX_WAITING_CALLS) {
-      return tooManyWaiting(`${MAX_WAITING_CALLS} calls`);
+      throw tooManyWaiting(`${MAX_WAITING_CALLS} calls`);
     }
-    this.#waitingChecks += count;
-    return undefined;
   }
 
   #batchesOf(slot: number): SlotBatches {

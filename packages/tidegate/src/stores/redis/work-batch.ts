@@ -20,6 +20,11 @@ export interface PendingWork {
   readonly reject: (error: unknown) => void;
 }
 
+/** Work with the Redis keys of its parts. */
+interface NamedWork extends PendingWork {
+  readonly names: readonly string[];
+}
+
 /** The parts of any work. */
 export function partsOf(work: StoreWork): readonly Part[] {
   return work.kind === "take" ? work.parts : [work.part];
@@ -28,7 +33,7 @@ export function partsOf(work: StoreWork): readonly Part[] {
 /** Collects work, and settles it from the script's reply. */
 export class WorkBatch implements ScriptBatch {
   readonly #nameOf: KeyNames;
-  readonly #pending: PendingWork[] = [];
+  readonly #pending: NamedWork[] = [];
   #size = 0;
   /** By Redis key: the identity of the limits that it is used with. */
   readonly #identities = new Map<string, string>();
@@ -56,10 +61,12 @@ export class WorkBatch implements ScriptBatch {
 
   /** Adds work that the batch takes. */
   add(pending: PendingWork): void {
-    this.#pending.push(pending);
-    this.#size += partsOf(pending.work).length;
-    for (const { policy, key } of partsOf(pending.work)) {
-      this.#identities.set(this.#nameOf(policy.name, key), policy.identity);
+    const parts = partsOf(pending.work);
+    const names = parts.map(({ policy, key }) => this.#nameOf(policy.name, key));
+    this.#pending.push({ ...pending, names });
+    this.#size += parts.length;
+    for (const [index, { policy }] of parts.entries()) {
+      this.#identities.set(names[index]!, policy.identity);
     }
   }
 
@@ -69,54 +76,30 @@ export class WorkBatch implements ScriptBatch {
     const policies = new Map<string, number>();
     const specs: unknown[] = [];
     const declared = new Set<string>();
-    const partOf = ({ policy, key, cost }: Part) => {
+    const partOf = ({ policy, cost }: Part, name: string) => {
       let place = policies.get(policy.identity);
       if (place === undefined) {
         specs.push(specOf(policy, nowUs));
         place = specs.length;
         policies.set(policy.identity, place);
       }
-      const name = this.#nameOf(policy.name, key);
       policy.limits.forEach((limit, index) => {
         if (hasEntries(limit)) declared.add(entriesKey(name, index));
       });
       return [place, places.get(name), cost];
     };
-    const works = this.#pending.map(({ work }) => {
-      return { work, parts: partsOf(work).map(partOf) };
+    const works = this.#pending.map(({ work, names }) => {
+      const parts = partsOf(work).map((part, index) => partOf(part, names[index]!));
+      return { work, names, parts };
     });
-    for (const { work } of this.#pending.filter(({ work: one }) => needsPast(one))) {
-      for (const { policy, key } of partsOf(work)) {
-        declared.add(pastKey(this.#nameOf(policy.name, key)));
-      }
+    for (const { work, names } of works) {
+      if (needsPast(work)) for (const name of names) declared.add(pastKey(name));
     }
     keys.push(...declared);
-    const list = works.map(({ work, parts }) => {
-      return [LETTERS[work.kind], parts, this.#recordOf(work, keys), extraOf(work)];
+    const list = works.map(({ work, names, parts }) => {
+      return [LETTERS[work.kind], parts, recordOf(work, names[0]!, keys), extraOf(work)];
     });
     return { keys, args: [JSON.stringify({ p: specs, w: list })] };
-  }
-
-  /** Names a work's record, and adds its key to the keys. */
-  #recordOf(work: StoreWork, keys: string[]): unknown {
-    const options: Partial<RecordOptions> | undefined =
-      work.kind === "settle"
-        ? { id: work.id }
-        : work.kind === "take" || work.kind === "give"
-          ? work.record
-          : undefined;
-    if (options?.id === undefined) return 0;
-    const parts = partsOf(work);
-    const { policy, key } = parts[0]!;
-    keys.push(recordKey(this.#nameOf(policy.name, key), options.id));
-    const asked = askedOf(work.kind === "give" ? "give" : "take", parts);
-    return [
-      keys.length,
-      options.ttlUs ?? 0,
-      // What is asked of several keys holds them; one place of letters and digits is as good.
-      parts.length === 1 ? asked : `m${hashOf(asked)}`,
-      hashOf(limitsOf(parts)),
-    ];
   }
 
   settle(reply: readonly number[]): void {
@@ -163,6 +146,27 @@ const LETTERS = {
 
 function hashOf(text: string): string {
   return createHash("sha1").update(text).digest("hex");
+}
+
+/** Names the record of a work on the policy key `name`, and adds its key to the keys. */
+function recordOf(work: StoreWork, name: string, keys: string[]): unknown {
+  const options: Partial<RecordOptions> | undefined =
+    work.kind === "settle"
+      ? { id: work.id }
+      : work.kind === "take" || work.kind === "give"
+        ? work.record
+        : undefined;
+  if (options?.id === undefined) return 0;
+  const parts = partsOf(work);
+  keys.push(recordKey(name, options.id));
+  const asked = askedOf(work.kind === "give" ? "give" : "take", parts);
+  return [
+    keys.length,
+    options.ttlUs ?? 0,
+    // What is asked of several keys holds them; one place of letters and digits is as good.
+    parts.length === 1 ? asked : `m${hashOf(asked)}`,
+    hashOf(limitsOf(parts)),
+  ];
 }
 
 function extraOf(work: StoreWork): unknown {
