@@ -1,7 +1,8 @@
 // The answer to a check: a value, allowed or denied, never an exception.
 
-import { remainingOf, resetOf, waitFor } from "./algorithms/dispatch.ts";
+import { consumed, remainingOf, resetOf, waitFor } from "./algorithms/dispatch.ts";
 import { delayLeakyBucket } from "./algorithms/leaky-bucket.ts";
+import { consumedTokenBucket, resetTokenBucket } from "./algorithms/token-bucket.ts";
 import type { Policy } from "./policy/policy.ts";
 
 /** Who answered: this node's memory, or the shared store. */
@@ -70,7 +71,15 @@ function createSimple(
   source: Source,
 ): Decision {
   const limit = policy.limits[0]!;
-  const remaining = remainingOf(limit, numbers, at, now);
+  // What most limits are is read without a way through all algorithms.
+  const isBucket = limit.algorithm === "token-bucket";
+  const used = isBucket
+    ? consumedTokenBucket(limit, numbers, at, now)
+    : consumed(limit, numbers, at, now);
+  const resetUs = isBucket
+    ? resetTokenBucket(limit, numbers, at, now)
+    : resetOf(limit, numbers, at, now);
+  const remaining = Math.max(limit.limit - used, 0);
   return {
     allowed: wait === 0,
     policy: policy.name,
@@ -80,7 +89,7 @@ function createSimple(
     remaining,
     retryAfterMs:
       wait === 0 ? 0 : wait === Number.POSITIVE_INFINITY ? null : Math.ceil(wait / 1_000),
-    resetAfterMs: Math.ceil(resetOf(limit, numbers, at, now) / 1_000),
+    resetAfterMs: Math.ceil(resetUs / 1_000),
     delayMs: 0,
     soft: false,
     nearLimit: remaining <= policy.nearRemaining[0]!,

@@ -17,6 +17,9 @@ export class Records<Value extends Remembered> {
   readonly #sweeps: boolean;
   readonly #values = new Map<string, Value>();
   #weight = 0;
+  /** Stands behind the oldest. */
+  #hand = this.#values.entries();
+  #oldest: readonly [string, Value] | undefined;
 
   constructor(max: number, sweeps: boolean) {
     this.#max = max;
@@ -43,18 +46,32 @@ export class Records<Value extends Remembered> {
 
   /** Drops the oldest where they have expired, or there is no room for `weight` more. */
   #sweep(weight: number, now: number): void {
-    let looked = 0;
-    for (const [name, value] of this.#values) {
+    for (let looked = 0; ; looked += 1) {
+      const oldest = this.#findOldest();
+      if (oldest === undefined) return;
       const full = this.#weight + weight > this.#max;
-      if (!full && (!this.#sweeps || looked >= SWEEP || now < value.expiresAt)) return;
-      this.#drop(name, value);
-      looked += 1;
+      const isKept = !this.#sweeps || looked >= SWEEP || now < oldest[1].expiresAt;
+      if (!full && isKept) return;
+      this.#drop(oldest[0], oldest[1]);
     }
+  }
+
+  #findOldest(): readonly [string, Value] | undefined {
+    if (this.#oldest !== undefined || this.#values.size === 0) return this.#oldest;
+    // One iterator for all calls: a new one would pass everything that has been dropped since the map grew.
+    let next = this.#hand.next();
+    if (next.done) {
+      this.#hand = this.#values.entries();
+      next = this.#hand.next();
+    }
+    this.#oldest = next.value;
+    return this.#oldest;
   }
 
   #drop(name: string, value: Value): void {
     this.#values.delete(name);
     this.#weight -= weightOf(value);
+    if (this.#oldest?.[0] === name) this.#oldest = undefined;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { Records, recordName } from "../../src/stores/records.ts";
 
 const value = (expiresAt: number, weight?: number) => {
@@ -40,6 +41,38 @@ test("one that weighs more takes the room of several", () => {
   assert.equal(records.size, 100, "what it weighed is free again");
   records.set("heaviest", value(1_000, 1_000), 0);
   assert.deepEqual([records.size, records.find("heaviest", 0) !== undefined], [1, true]);
+});
+
+test("whatever comes, the same are kept as by a list that is looked through from its beginning", () => {
+  const steps = fc.array(fc.tuple(fc.nat(12), fc.nat(20), fc.integer({ min: 1, max: 3 })), {
+    minLength: 20,
+    maxLength: 120,
+  });
+  let dropped = 0;
+  fc.assert(
+    fc.property(steps, (history) => {
+      const records = new Records<ReturnType<typeof value>>(8, true);
+      let list: { name: string; ends: number; weight: number }[] = [];
+      for (const [now, [key, lasts, weight]] of history.entries()) {
+        const name = `r${key}`;
+        list = list.filter((one) => one.name !== name);
+        for (let looked = 0; list.length > 0; looked += 1) {
+          const sum = list.reduce((total, one) => total + one.weight, weight);
+          if (sum <= 8 && (looked >= 2 || now < list[0]!.ends)) break;
+          list.shift();
+          dropped += 1;
+        }
+        list.push({ name, ends: now + lasts, weight });
+        records.set(name, value(now + lasts, weight), now);
+        assert.equal(records.size, list.length);
+        for (const { name: kept, ends } of list) {
+          assert.equal(records.find(kept, now) !== undefined, now < ends);
+        }
+      }
+    }),
+    { numRuns: 500 },
+  );
+  assert.ok(dropped > 5_000, `${dropped} were dropped`);
 });
 
 test("stores that are compared do not sweep", () => {
