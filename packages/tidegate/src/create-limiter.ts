@@ -12,15 +12,20 @@ import type { Coordination, CoordinationOpener } from "./coordination/coordinati
 import { createLocal } from "./coordination/local.ts";
 import { TidegateError } from "./errors.ts";
 import type { Limiter } from "./limiter.ts";
-import { checkOptions, checkPort, optionError } from "./policy/options.ts";
+import { checkOptions, checkPort, optionError, positiveInteger } from "./policy/options.ts";
 import type { CoordinationName, PolicyOptions } from "./policy/policy.ts";
 import { checkKey, checkRequest } from "./policy/request.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Random } from "./ports/random.ts";
+import type { Scheduler } from "./ports/scheduler.ts";
 import type { Store } from "./ports/store.ts";
 import type { Telemetry } from "./ports/telemetry.ts";
 import type { Timer } from "./ports/timer.ts";
+import { GuardedStore } from "./resilience/guarded-store.ts";
 import { createSystemClock } from "./runtime/system-clock.ts";
+import { createSystemId } from "./runtime/system-ids.ts";
+import { systemRandom } from "./runtime/system-random.ts";
+import { systemScheduler } from "./runtime/system-scheduler.ts";
 import { systemTimer } from "./runtime/system-timer.ts";
 import { memoryStore } from "./stores/memory.ts";
 
@@ -36,16 +41,25 @@ export interface LimiterOptions {
   readonly telemetry?: Telemetry;
   /** Clock of overrides that end, and of the memory that the limiter makes for itself; a store has its own. */
   readonly clock?: Clock;
-  /** Randomness of the memory that the limiter makes for itself; a store has its own. */
+  /** Randomness of the memory that the limiter makes for itself, and of its jitter; a store has its own. */
   readonly random?: Random;
-  /** Waits for schedule() and withPermit(). */
+  /** Waits for schedule() and withPermit(), for deadlines of the store, and to probe one that is away. */
   readonly timer?: Timer;
+  /** Ends turns of the event loop, for what goes out with one. */
+  readonly scheduler?: Scheduler;
+  /**
+   * How many nodes share the store, 1 to 10,000, until the store has said: what a `local` policy divides its limits by
+   * where it was never reached. Default 1.
+   */
+  readonly expectedNodes?: number;
 }
 
 const OPTIONS = [
   ...["policies", "defaultPolicy", "store", "coordination", "telemetry", "clock", "random"],
-  "timer",
+  ...["timer", "scheduler", "expectedNodes"],
 ];
+
+const MAX_NODES = 10_000;
 
 /**
  * Creates a limiter.
@@ -106,7 +120,8 @@ export function createLimiter(options: LimiterOptions): Limiter {
   };
 }
 
-function checkPorts({ store, telemetry, clock, random, timer }: LimiterOptions): void {
+function checkPorts(options: LimiterOptions): void {
+  const { store, telemetry, clock, random, timer, scheduler, expectedNodes } = options;
   if (store !== undefined && typeof (store as Partial<Store>)?.attach !== "function") {
     throw optionError("store", "a store made by memoryStore() or redisStore()", store);
   }
@@ -114,11 +129,14 @@ function checkPorts({ store, telemetry, clock, random, timer }: LimiterOptions):
     throw optionError("telemetry", "an object with decided()", telemetry);
   }
   checkPort("clock", clock, "now");
+  checkPort("random", random, "next");
   checkPort("timer", timer, "after");
-  if (store !== undefined && random !== undefined) {
+  checkPort("scheduler", scheduler, "afterTurn");
+  if (expectedNodes !== undefined) positiveInteger("expectedNodes", expectedNodes, MAX_NODES);
+  if (store !== undefined && !store.shared && random !== undefined) {
     throw new TidegateError(
       "INVALID_OPTION",
-      "random must be given to the store where a store is passed, e.g. memoryStore({ random })",
+      "random must be given to the store where a store in memory is passed: memoryStore({ random })",
       { field: "random" },
     );
   }
@@ -166,8 +184,30 @@ function openCoordination(name: CoordinationName, options: LimiterOptions): Coor
       ...(clock === undefined ? {} : { clock }),
       ...(random === undefined ? {} : { random }),
     });
-  if (name === "central") return createCentral(store ?? createMemory(), telemetry);
+  if (name === "central") {
+    const shared = store ?? createMemory();
+    return createCentral(
+      shared.shared ? guard(shared, options, createMemory()) : shared,
+      telemetry,
+    );
+  }
   return createLocal(store === undefined || store.shared ? createMemory() : store, telemetry);
+}
+
+/** Has the policies answer where the store does not. */
+function guard(store: Store, options: LimiterOptions, memory: Store): GuardedStore {
+  const { telemetry, expectedNodes = 1 } = options;
+  return new GuardedStore({
+    store,
+    memory,
+    telemetry,
+    expectedNodes,
+    id: createSystemId(),
+    clock: options.clock ?? createSystemClock(),
+    timer: options.timer ?? systemTimer,
+    scheduler: options.scheduler ?? systemScheduler,
+    random: options.random ?? systemRandom,
+  });
 }
 
 function closedError(): TidegateError {

@@ -5,8 +5,11 @@ import { delayLeakyBucket } from "./algorithms/leaky-bucket.ts";
 import { consumedTokenBucket, resetTokenBucket } from "./algorithms/token-bucket.ts";
 import type { Policy } from "./policy/policy.ts";
 
-/** Who answered: this node's memory, or the shared store. */
-export type Source = "local" | "store";
+/**
+ * Who answered: this node's memory, the shared store, or an earlier denial of the store that still holds. Where the
+ * store did not answer: nobody, and the policy admits or denies; or this node's memory, by its share of the limits.
+ */
+export type Source = "local" | "store" | "cache" | "fail-open" | "fail-closed" | "fallback";
 
 /** The answer. All its numbers come from one limit, the one that bound, read at one instant of one clock. */
 export interface Decision {
@@ -182,6 +185,40 @@ export function createRuling(
   };
 }
 
+/** Creates the decision that admits because nobody counts; its numbers are those of a key that is not used. */
+export function createFailOpen(policy: Policy, key: string, cost: number, now: number): Decision {
+  // What no wait would bring is denied by whoever decides.
+  const never = policy.limits.some(({ soft, limit }) => !soft && cost > limit);
+  const wait = never ? Number.POSITIVE_INFINITY : 0;
+  const unused = new Float64Array(policy.width);
+  return createDecision(policy, key, cost, wait, false, unused, 0, now, "fail-open");
+}
+
+/**
+ * Creates the decision that denies because nobody counts. As ever, a cost of 0 and a shadow policy admit.
+ * @param retryMs milliseconds after which somebody may.
+ */
+export function createFailClosed(
+  policy: Policy,
+  key: string,
+  cost: number,
+  now: number,
+  retryMs: number,
+): Decision {
+  const { retryAfterMs, ...open } = createFailOpen(policy, key, cost, now);
+  const allowed = cost === 0 || policy.shadow;
+  return {
+    ...open,
+    allowed,
+    remaining: 0,
+    retryAfterMs: allowed ? 0 : retryAfterMs === null ? null : retryMs,
+    resetAfterMs: retryMs,
+    nearLimit: true,
+    shadow: cost > 0 && policy.shadow,
+    source: "fail-closed",
+  };
+}
+
 /** Finds the hard limit to wait longest for; the first of equals. */
 function boundIndex(
   policy: Policy,
@@ -227,11 +264,11 @@ function delayOf(
 /**
  * Puts the decisions of parts that were decided as one together: all numbers are those of the part that bound, the
  * flags and the delay are those of all.
- * @param waits by part, as createDecision was given them.
+ * @param waits by part, as createDecision was given them; left out, as the decisions tell them.
  */
 export function combineDecisions(
   decisions: readonly Decision[],
-  waits: readonly number[],
+  waits: readonly number[] = decisions.map(waitOf),
 ): Decision {
   const first = decisions[0]!;
   if (decisions.length === 1) return first;
@@ -254,4 +291,8 @@ export function combineDecisions(
     nearLimit: decisions.some(({ nearLimit }) => nearLimit),
     shadow: decisions.some(({ shadow }) => shadow),
   };
+}
+
+function waitOf({ retryAfterMs }: Decision): number {
+  return retryAfterMs ?? Number.POSITIVE_INFINITY;
 }

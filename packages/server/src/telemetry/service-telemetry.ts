@@ -6,8 +6,22 @@ import { DistinctKeys } from "./distinct-keys.ts";
 import { PlainHistogram } from "./plain-histogram.ts";
 
 /** The sources that a decision may have, in the order of the counters. */
-export const SOURCES: readonly Source[] = ["local", "store"];
-const SOURCE_INDEX: Readonly<Record<Source, number>> = { local: 0, store: 1 };
+export const SOURCES: readonly Source[] = [
+  "local",
+  "store",
+  "cache",
+  "fail-open",
+  "fail-closed",
+  "fallback",
+];
+const SOURCE_INDEX: Readonly<Record<Source, number>> = {
+  local: 0,
+  store: 1,
+  cache: 2,
+  "fail-open": 3,
+  "fail-closed": 4,
+  fallback: 5,
+};
 
 /** Upper bounds of what remains, in units. */
 export const REMAINING_BOUNDS: readonly number[] = [

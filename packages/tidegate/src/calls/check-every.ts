@@ -43,7 +43,7 @@ export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEver
     if (blocked !== undefined) return told(context, blocked);
     const record = id === undefined ? undefined : { id, ttlUs: parts[0]?.policy.idTtlUs ?? 0 };
     const taken = parts.length === 0 ? [] : [await takeEvery(parts, record)];
-    return told(context, combine([...taken, ...rulings]));
+    return told(context, combineDecisions([...taken, ...rulings]));
   }
 
   return {
@@ -110,14 +110,7 @@ async function takeEvery(
     await giveBack(groups, outcomes, record);
   }
   if (failed !== undefined) throw failed.reason;
-  return combine(outcomes.map((outcome) => outcome!.decision));
-}
-
-function combine(decisions: readonly Decision[]): Decision {
-  return combineDecisions(
-    decisions,
-    decisions.map(({ retryAfterMs }) => retryAfterMs ?? Number.POSITIVE_INFINITY),
-  );
+  return combineDecisions(outcomes.map((outcome) => outcome!.decision));
 }
 
 function takeOf(parts: readonly Part[], record: RecordOptions | undefined) {

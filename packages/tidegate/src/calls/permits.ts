@@ -30,7 +30,9 @@ export function createPermits(context: CallContext): PermitCalls {
       // Nobody has been told its id, so nobody else can give it back.
       await change("release", { policy: policy.name, key, id }).catch(() => false);
     }
-    return { ...told(context, decision), id, cost, leaseMs: leaseMsOf(policy) };
+    // Where nobody counts, nobody holds.
+    const leaseMs = decision.source === "fail-open" ? 0 : leaseMsOf(policy);
+    return { ...told(context, decision), id, cost, leaseMs };
   }
 
   async function change(kind: "release" | "extend", permit: Held): Promise<boolean> {

@@ -56,6 +56,7 @@ export class PolicyEntries {
         ? undefined
         : createOverrides(policy, options.overrides, options);
     const coordination = this.#open(this.coordinationOf(name, options));
+    coordination.use(policy);
     const direct = overrides === undefined && !policy.holds;
     this.#entries.set(name, {
       ruling: undefined,

@@ -29,7 +29,7 @@ export function createReservations(
     if (target.ruling !== undefined) return { ...told(context, target.ruling), ...answer };
     const { policy, coordination } = target;
     const parts = [{ policy, key, cost }];
-    const record = { id, ttlUs };
+    const record = { id, ttlUs, fresh: request.id === undefined };
     const { decision } = await coordination.run({ kind: "take", parts, record, receiptUs: ttlUs });
     return { ...told(context, decision), ...answer };
   }

@@ -7,6 +7,8 @@ import type { Telemetry } from "../ports/telemetry.ts";
 
 /** Decides for the policies that share one way to coordinate. */
 export interface Coordination {
+  /** Is told of a policy before it is asked about it. */
+  use(policy: Policy): void;
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision | Promise<Decision>;
   /** Does what is more than a check, as one. */
   run(work: Work): Outcome | Promise<Outcome>;
@@ -25,6 +27,7 @@ export type CoordinationOpener = (name: CoordinationName) => Coordination;
 export function decideInStore(store: Store, telemetry: Telemetry | undefined): Coordination {
   store.attach(telemetry);
   return {
+    use: (policy) => store.use?.(policy),
     decide: (policy, key, cost, consume) => store.decide(policy, key, cost, consume),
     run: (work) => store.run(work),
     split: (parts) => store.split(parts),

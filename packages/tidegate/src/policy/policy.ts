@@ -6,12 +6,21 @@ import { TidegateError } from "../errors.ts";
 import { parseDuration } from "./duration.ts";
 import { checkName, isLimit, LIMIT_FACTORIES } from "./limits.ts";
 import { checkOptions, optionError } from "./options.ts";
+import { shareOfLimit } from "./share.ts";
 
 /** How nodes share a count: each alone in its memory, or all through one store that decides. */
 export type CoordinationName = "local" | "central";
 
 /** The coordinations that exist, for checks and messages. */
 export const COORDINATIONS: readonly CoordinationName[] = ["local", "central"];
+
+/**
+ * How a check is answered that the store does not: admitted, denied, or decided in this node's memory by its share of
+ * the limits.
+ */
+export type OnStoreFailure = "allow" | "deny" | "local";
+
+const FAILURE_ANSWERS: readonly OnStoreFailure[] = ["allow", "deny", "local"];
 
 /** A policy as an application writes it. */
 export interface PolicyOptions {
@@ -27,6 +36,10 @@ export interface PolicyOptions {
   readonly shadow?: boolean;
   /** How long the `id` of a request is remembered, "1ms" to "1d"; default "1m". */
   readonly idTtl?: string | number;
+  /** How long a call of the store may take, "1ms" to "1s"; default "50ms". Then `onStoreFailure` answers. */
+  readonly deadline?: string | number;
+  /** Answers where the store does not; default "allow". Of no effect where no store is shared, which cannot fail. */
+  readonly onStoreFailure?: OnStoreFailure;
 }
 
 /** An override as an application writes it: exactly one of `limits`, `unlimited` and `blocked`. */
@@ -67,6 +80,8 @@ export interface Policy {
   readonly nearRemaining: readonly number[];
   readonly shadow: boolean;
   readonly idTtlUs: number;
+  readonly deadlineMs: number;
+  readonly onStoreFailure: OnStoreFailure;
 }
 
 /** The most limits of one policy. */
@@ -74,11 +89,22 @@ export const MAX_LIMITS = 8;
 
 const DEFAULT_NEAR_LIMIT = 0.8;
 const DEFAULT_ID_TTL_MS = 60_000;
+const DEFAULT_DEADLINE_MS = 50;
+/** A connection of Tidegate's own ends a call after this long anyway. */
+const MAX_DEADLINE_MS = 1_000;
 /** The longest time that ids and reservations are remembered: a day. */
 export const MAX_RECORD_MS = 86_400_000;
 
+const OPTIONS: readonly string[] = [
+  ...["limits", "coordination", "overrides", "nearLimit", "shadow", "idTtl", "deadline"],
+  "onStoreFailure",
+];
+
 /** What is the same for all keys of a policy, overridden or not. */
-export type PolicySettings = Pick<PolicyOptions, "nearLimit" | "shadow" | "idTtl">;
+export type PolicySettings = Pick<
+  PolicyOptions,
+  "nearLimit" | "shadow" | "idTtl" | "deadline" | "onStoreFailure"
+>;
 
 /**
  * Checks a policy.
@@ -87,8 +113,7 @@ export type PolicySettings = Pick<PolicyOptions, "nearLimit" | "shadow" | "idTtl
 export function createPolicy(name: string, options: PolicyOptions): Policy {
   checkName("the name of a policy", name);
   const path = `policies.${name}`;
-  const known = ["limits", "coordination", "overrides", "nearLimit", "shadow", "idTtl"];
-  checkOptions(path, options, known);
+  checkOptions(path, options, OPTIONS);
   return policyOf(name, path, options.limits, options);
 }
 
@@ -107,6 +132,11 @@ export function policyOf(
   const near = checkNearLimit(`policies.${name}.nearLimit`, settings.nearLimit);
   const shadow = checkFlag(`policies.${name}.shadow`, settings.shadow);
   const idTtlUs = checkIdTtl(`policies.${name}.idTtl`, settings.idTtl);
+  const deadlineMs = checkDeadline(`policies.${name}.deadline`, settings.deadline);
+  const onStoreFailure = checkOnStoreFailure(
+    `policies.${name}.onStoreFailure`,
+    settings.onStoreFailure,
+  );
   const rules = limits.map(({ rule }) => rule).join(";");
   let width = 0;
   const offsets = limits.map((limit) => {
@@ -130,6 +160,22 @@ export function policyOf(
     nearRemaining: limits.map(({ limit }) => Math.floor(limit - near * limit + 1e-6)),
     shadow,
     idTtlUs,
+    deadlineMs,
+    onStoreFailure,
+  });
+}
+
+/** Returns the policy by which one of `nodes` decides alone, each limit at its share. */
+export function shareOfPolicy(policy: Policy, nodes: number): Policy {
+  if (nodes === 1) return policy;
+  const limits = policy.limits.map((limit) => shareOfLimit(limit, nodes));
+  const rules = limits.map(({ rule }) => rule).join(";");
+  return Object.freeze({
+    ...policy,
+    limits: Object.freeze(limits),
+    rules,
+    identity: JSON.stringify([policy.identity, rules, limits.map(variantOf)]),
+    nearRemaining: policy.nearRemaining.map((near) => Math.floor(near / nodes)),
   });
 }
 
@@ -171,6 +217,20 @@ export function checkFlag(field: string, value: unknown): boolean {
   if (value === undefined) return false;
   if (typeof value === "boolean") return value;
   throw optionError(field, "true or false", value);
+}
+
+function checkDeadline(field: string, value: unknown): number {
+  if (value === undefined) return DEFAULT_DEADLINE_MS;
+  const milliseconds = parseDuration(field, value);
+  if (milliseconds > MAX_DEADLINE_MS) throw optionError(field, "a duration of at most 1s", value);
+  return milliseconds;
+}
+
+function checkOnStoreFailure(field: string, value: unknown): OnStoreFailure {
+  if (value === undefined) return "allow";
+  const known = FAILURE_ANSWERS.find((answer) => answer === value);
+  if (known === undefined) throw optionError(field, '"allow", "deny" or "local"', value);
+  return known;
 }
 
 function checkIdTtl(field: string, value: unknown): number {

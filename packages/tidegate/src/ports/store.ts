@@ -9,6 +9,8 @@ import type { Telemetry } from "./telemetry.ts";
 export interface Store {
   /** Whether other nodes see the same counts. */
   readonly shared: boolean;
+  /** Is told of a policy before it is asked about it. */
+  use?(policy: Policy): void;
   /**
    * Decides `cost` units for `key`, and takes them where admitted and `consume` is set. All limits of the policy or
    * none. The policy may differ from the last call's of that name: what was consumed is carried over.
@@ -24,8 +26,20 @@ export interface Store {
   split(parts: readonly Part[]): readonly (readonly Part[])[];
   /** Forgets the key, so that it starts unused. Ids and reservations are not forgotten, but give nothing back then. */
   reset(policy: Policy, key: string): void | Promise<void>;
-  /** Answers where the store can decide; rejects with STORE_UNAVAILABLE where it cannot. */
-  ping(): void | Promise<void>;
+  /**
+   * Names the server that has a key. Left out where there is only one; each has its own circuit breaker.
+   */
+  nodeOf?(policy: Policy, key: string): string;
+  /**
+   * Answers where the store can decide; rejects with STORE_UNAVAILABLE where it cannot.
+   * @param node as `nodeOf` named it; left out, any.
+   */
+  ping(node?: string): void | Promise<void>;
+  /**
+   * Says that `limiter` uses the store, for the next `ttlMs`; 0 says that it does no more.
+   * @returns how many do.
+   */
+  announce?(limiter: string, ttlMs: number): Promise<number>;
   /** Counts one more user of the store, who is told of what happens in it and will call `detach` once. */
   attach(telemetry: Telemetry | undefined): void;
   /**
@@ -46,6 +60,8 @@ export interface Part {
 export interface RecordOptions {
   readonly id: string;
   readonly ttlUs: number;
+  /** Whether the id was made for this work, so that nothing can have been answered under it. */
+  readonly fresh?: boolean;
 }
 
 /** What `run` does. */

@@ -10,4 +10,22 @@ export interface Telemetry {
   evicted?(policy: string): void;
   /** All sampled keys were being limited, so a new key was counted in the bucket that such keys share. */
   overflowed?(policy: string): void;
+  /** A circuit to the store changed its state. */
+  circuitChanged?(change: CircuitChange): void;
+  /** The store admitted a request after its deadline, when it was answered already: what it took stays taken. */
+  answeredLate?(decision: Decision): void;
+}
+
+/** Whether a store, or one node of it, is asked: always, never, or by one probe. */
+export type CircuitState = "closed" | "open" | "half-open";
+
+/** What became of a circuit. */
+export interface CircuitChange {
+  /** Address of the node, as the client names it; "" where there is only one. */
+  readonly node: string;
+  /** Calls of policies with different deadlines have circuits of their own. */
+  readonly deadlineMs: number;
+  readonly state: CircuitState;
+  /** What the call said that failed; undefined where none did. */
+  readonly reason: string | undefined;
 }

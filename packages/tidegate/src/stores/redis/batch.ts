@@ -25,6 +25,8 @@ interface Group {
 export interface ScriptBatch {
   /** About how much it asks of Redis: the number of its checks. */
   readonly size: number;
+  /** How long its call may wait to be sent, in milliseconds: the longest deadline of its checks. */
+  readonly deadlineMs: number;
   /**
    * The call's KEYS and ARGV, as the script documents them.
    * @param nowUs about what Redis' clock says, for calendar windows.
@@ -42,6 +44,7 @@ export interface ScriptBatch {
 /** Collects plain checks, and settles them from the reply of decide.lua. */
 export class Batch implements ScriptBatch {
   size = 0;
+  deadlineMs = 0;
   readonly #nameOf: KeyNames;
   /** By the identity of their policy: overrides give keys of one policy name different limits. */
   readonly #groups = new Map<string, Group>();
@@ -71,6 +74,7 @@ export class Batch implements ScriptBatch {
     this.size += 1;
     let group = this.#groups.get(policy.identity);
     if (group === undefined) {
+      this.deadlineMs = Math.max(this.deadlineMs, policy.deadlineMs);
       group = { policy, lists: new Map() };
       this.#groups.set(policy.identity, group);
       const groups = this.#byName.get(policy.name);

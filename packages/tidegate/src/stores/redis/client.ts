@@ -8,6 +8,8 @@ export interface IoredisLike {
   call(command: string, ...args: string[]): Promise<unknown>;
   evalsha(sha: string, keyCount: number, ...args: string[]): Promise<unknown>;
   readonly isCluster?: boolean;
+  /** Of a Cluster: the addresses of each slot's nodes, the master first. */
+  readonly slots?: readonly (readonly string[] | undefined)[];
 }
 
 /** A client of redis 4 or later made by createClient or createClientPool. */
@@ -24,7 +26,7 @@ export interface NodeRedisClusterLike {
     args: string[],
   ): Promise<unknown>;
   evalSha(...args: never[]): Promise<unknown>;
-  readonly slots: unknown;
+  readonly slots: readonly ({ readonly master?: { readonly address: string } } | undefined)[];
 }
 
 /** A client of redis 5 or later made by createSentinel. */
@@ -45,8 +47,14 @@ export type RedisClient =
 export interface RedisCommands {
   /** Whether keys of different slots may be on different servers. */
   readonly cluster: boolean;
-  /** Sends a command to the server that has `key`. */
-  send(key: string, args: string[]): Promise<unknown>;
+  /** Names the server that has a slot; "" where it is not known. Left out where there is no Cluster. */
+  nodeOf?(slot: number): string;
+  /**
+   * Sends a command to the server that has `key`.
+   * @param waitMs how long it may wait for a connection: after that it is not sent. A client of the application's
+   *   keeps it as long as that is set to.
+   */
+  send(key: string, args: string[], waitMs: number): Promise<unknown>;
   /** Closes the connection. Left out where it is the application's. */
   close?(): void;
 }
@@ -59,10 +67,9 @@ export function adaptClient(client: RedisClient): RedisCommands {
   const seen = client as Partial<IoredisLike & NodeRedisClusterLike & NodeRedisSentinelLike>;
   if (typeof seen?.evalsha === "function" && typeof seen.call === "function") {
     const ioredis = client as IoredisLike;
-    return {
-      cluster: ioredis.isCluster === true,
-      send: (_key, args) => ioredis.call(args[0]!, ...args.slice(1)),
-    };
+    const send: RedisCommands["send"] = (_key, args) => ioredis.call(args[0]!, ...args.slice(1));
+    if (ioredis.isCluster !== true) return { cluster: false, send };
+    return { cluster: true, send, nodeOf: (slot) => ioredis.slots?.[slot]?.[0] ?? "" };
   }
   if (typeof seen?.evalSha === "function" && typeof seen.sendCommand === "function") {
     if (typeof seen.getMasterNode === "function") {
@@ -71,7 +78,11 @@ export function adaptClient(client: RedisClient): RedisCommands {
     }
     if ("slots" in client) {
       const cluster = client as NodeRedisClusterLike;
-      return { cluster: true, send: (key, args) => cluster.sendCommand(key, false, args) };
+      return {
+        cluster: true,
+        send: (key, args) => cluster.sendCommand(key, false, args),
+        nodeOf: (slot) => cluster.slots[slot]?.master?.address ?? "",
+      };
     }
     const single = client as NodeRedisLike;
     return { cluster: false, send: (_key, args) => single.sendCommand(args) };

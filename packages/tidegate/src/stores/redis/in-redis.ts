@@ -30,6 +30,22 @@ const MAX_WAITING_CALLS = 10_000;
 /** Writes, as a check does: a Redis that answers PING may be loading, read-only, full or without scripts. */
 const PROBE = "return redis.call('SET', KEYS[1], '', 'PX', 1000)";
 
+/** Counts the limiters that use the store: those that said so within the last ARGV[2] milliseconds. */
+const ANNOUNCE = `
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[2] == '0' then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+else
+  redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return redis.call('ZCARD', KEYS[1])`;
+
+/** Nodes of a Cluster that a key is known of, for probes. */
+const MAX_SAMPLES = 10_000;
+
 /** The scripts of a store. */
 export interface Scripts {
   readonly decide: Script;
@@ -75,7 +91,11 @@ export class InRedis implements Store {
   readonly #inFlight = new Set<Promise<unknown>>();
   /** Resets under way, by Redis key, for the checks of their keys to wait for. */
   readonly #resets = new Map<string, Promise<void>>();
+  /** Of a Cluster: a key of each node. */
+  readonly #samples = new Map<string, string>();
   readonly #listeners = new Listeners();
+  /** Left out where there is no Cluster, whose only node needs no name. */
+  readonly nodeOf?: (policy: Policy, key: string) => string;
   #waitingChecks = 0;
   #scheduled = false;
   #users = 0;
@@ -86,6 +106,9 @@ export class InRedis implements Store {
     this.#scripts = scripts;
     this.#options = options;
     this.#caller = new ScriptCaller(commands, options.clock, this.#listeners);
+    if (commands.cluster && commands.nodeOf !== undefined) {
+      this.nodeOf = (policy, key) => this.#nodeOf(policy, key);
+    }
   }
 
   decide(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
@@ -130,6 +153,16 @@ export class InRedis implements Store {
       else own.push(part);
     }
     return [...bySlot.values()];
+  }
+
+  /** Names the server of a key, and remembers the key to probe it with. */
+  #nodeOf(policy: Policy, key: string): string {
+    const name = this.#nameOf(policy, key);
+    const node = this.#commands.nodeOf!(slotOf(name));
+    if (this.#samples.has(node)) return node;
+    if (this.#samples.size >= MAX_SAMPLES) this.#samples.clear();
+    this.#samples.set(node, name);
+    return node;
   }
 
   #nameOf(policy: Policy, key: string): string {
@@ -224,10 +257,22 @@ export class InRedis implements Store {
     return reset;
   }
 
-  async ping(): Promise<void> {
-    const probe = `${this.#options.prefix}:ping`;
+  async ping(node?: string): Promise<void> {
+    const sample = node === undefined ? undefined : this.#samples.get(node);
+    // Behind the braces of another key it lies in the same slot.
+    const probe = `${sample ?? this.#options.prefix}:ping`;
     try {
-      await this.#caller.call(probe, "ping", ["EVAL", PROBE, "1", probe]);
+      await this.#caller.call(probe, "ping", ["EVAL", PROBE, "1", probe], CALL_TIMEOUT_MS);
+    } catch (error) {
+      throw this.#fault(error);
+    }
+  }
+
+  async announce(limiter: string, ttlMs: number): Promise<number> {
+    const key = `${this.#options.prefix}:nodes`;
+    const args = ["EVAL", ANNOUNCE, "1", key, limiter, String(ttlMs)];
+    try {
+      return Number(await this.#caller.call(key, "announce", args, CALL_TIMEOUT_MS));
     } catch (error) {
       throw this.#fault(error);
     }

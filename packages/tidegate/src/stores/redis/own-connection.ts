@@ -13,7 +13,9 @@ import { parseRedisUrl, type RedisAddress } from "./redis-url.ts";
 /** How long one call may take, from asking for it to its answer, in milliseconds. */
 export const CALL_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
-const RECONNECT_MS_MAX = 2_000;
+/** Short, so that a Redis that is back is seen within a second; jittered, so that not all nodes come at once. */
+const RECONNECT_MS_MIN = 50;
+const RECONNECT_MS_MAX = 300;
 /** Of TRYAGAIN and CLUSTERDOWN, 100 ms each: they end before the deadline. */
 const MAX_REDIRECTIONS = 8;
 
@@ -56,10 +58,22 @@ class OwnConnection implements RedisCommands {
     client.on("close", () => this.#rejectWaiting());
   }
 
-  async send(_key: string, args: string[]): Promise<unknown> {
+  nodeOf(slot: number): string {
+    return this.#client.slots?.[slot]?.[0] ?? "";
+  }
+
+  async send(_key: string, args: string[], waitMs: number): Promise<unknown> {
     if (this.#closed) throw new Error("the connection is closed");
     const call = new this.#Call(args[0]!, args.slice(1), { replyEncoding: "utf8" });
-    const cancel = this.#timer.after(CALL_TIMEOUT_MS, () => this.#abandon(call));
+    let cancel = this.#timer.after(Math.min(waitMs, CALL_TIMEOUT_MS), () => {
+      // What was sent is waited for longer than anybody does: a slow answer must not cost the connection.
+      if (this.#waiting.has(call) || waitMs >= CALL_TIMEOUT_MS) this.#abandon(call, waitMs);
+      else {
+        cancel = this.#timer.after(CALL_TIMEOUT_MS - waitMs, () => {
+          this.#abandon(call, CALL_TIMEOUT_MS);
+        });
+      }
+    });
     if (this.#client.status === "ready") this.#client.sendCommand(call);
     else this.#waiting.add(call);
     call.atOnce = false;
@@ -78,12 +92,12 @@ class OwnConnection implements RedisCommands {
     this.#rejectWaiting();
   }
 
-  #abandon(call: OwnCall): void {
+  #abandon(call: OwnCall, waitedMs: number): void {
     const waited = this.#waiting.delete(call);
     call.abandon(
       waited && this.#lastError !== undefined
         ? connectionError(this.#lastError)
-        : new Error(`no ${waited ? "connection" : "answer"} within ${CALL_TIMEOUT_MS} ms`),
+        : new Error(`no ${waited ? "connection" : "answer"} within ${waitedMs} ms`),
     );
   }
 
@@ -104,7 +118,7 @@ class OwnConnection implements RedisCommands {
 
 function openClient(ioredis: IoredisPackage, address: RedisAddress, random: Random): OwnClient {
   const retryStrategy = (times: number) => {
-    const ceiling = Math.min(50 * 2 ** Math.min(times, 10), RECONNECT_MS_MAX);
+    const ceiling = Math.min(RECONNECT_MS_MIN * 2 ** Math.min(times, 10), RECONNECT_MS_MAX);
     return Math.ceil(ceiling * (0.5 + 0.5 * random.next()));
   };
   const shared = {
@@ -168,6 +182,7 @@ function keepName(name: string, callback: (error: null, address: string) => void
 
 interface OwnClient {
   readonly status: string;
+  readonly slots?: readonly (readonly string[] | undefined)[];
   on(event: "error" | "ready" | "close", listener: (error: Error) => void): unknown;
   sendCommand(command: OwnCall): unknown;
   disconnect(): void;

@@ -25,35 +25,47 @@ export class ScriptCaller {
   }
 
   async callScript(batch: ScriptBatch, script: Script): Promise<readonly number[]> {
-    let nowUs = this.#clock.now() + this.#aheadUs;
+    const askedAt = this.#clock.now();
+    let nowUs = askedAt + this.#aheadUs;
     for (let tried = 1; ; tried += 1) {
       const { keys, args } = batch.call(nowUs);
-      const reply = readReply(await this.#evaluate(script, keys, args));
+      const reply = readReply(await this.#evaluate(script, keys, args, batch.deadlineMs, askedAt));
       nowUs = reply[0]!;
       this.#aheadUs = nowUs - this.#clock.now();
       // Now alone says that the calendar windows were those of another time, and that nothing was done.
       if (reply.length > 1 || tried === CALENDAR_TRIES) return reply;
+      this.#requireTime(askedAt, batch.deadlineMs);
     }
+  }
+
+  /** Throws where nobody waits for the answer any more: what was not carried out must not be now. */
+  #requireTime(askedAt: number, deadlineMs: number): void {
+    const takenUs = this.#clock.now() - askedAt;
+    if (takenUs >= 0 && takenUs < deadlineMs * 1_000) return;
+    throw new Error(`no time within ${deadlineMs} ms to send a call again that did nothing`);
   }
 
   async #evaluate(
     script: Script,
     keys: readonly string[],
     args: readonly string[],
+    deadlineMs: number,
+    askedAt: number,
   ): Promise<unknown> {
     const rest = [String(keys.length), ...keys, ...args];
     try {
-      return await this.call(keys[0]!, "evalsha", ["EVALSHA", script.sha, ...rest]);
+      return await this.call(keys[0]!, "evalsha", ["EVALSHA", script.sha, ...rest], deadlineMs);
     } catch (error) {
       // Redis has restarted or its scripts were flushed: nothing was carried out, so this one may be sent again.
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-      return this.call(keys[0]!, "eval", ["EVAL", script.text, ...rest]);
+      this.#requireTime(askedAt, deadlineMs);
+      return this.call(keys[0]!, "eval", ["EVAL", script.text, ...rest], deadlineMs);
     }
   }
 
-  async call(key: string, operation: string, args: string[]): Promise<unknown> {
+  async call(key: string, operation: string, args: string[], waitMs: number): Promise<unknown> {
     try {
-      const reply = await this.#commands.send(key, args);
+      const reply = await this.#commands.send(key, args, waitMs);
       this.#listeners.storeCalled(operation, "ok");
       return reply;
     } catch (error) {

@@ -35,6 +35,7 @@ export class WorkBatch implements ScriptBatch {
   readonly #nameOf: KeyNames;
   readonly #pending: NamedWork[] = [];
   #size = 0;
+  deadlineMs = 0;
   /** By Redis key: the identity of the limits that it is used with. */
   readonly #identities = new Map<string, string>();
 
@@ -66,6 +67,7 @@ export class WorkBatch implements ScriptBatch {
     this.#pending.push({ ...pending, names });
     this.#size += parts.length;
     for (const [index, { policy }] of parts.entries()) {
+      this.deadlineMs = Math.max(this.deadlineMs, policy.deadlineMs);
       this.#identities.set(names[index]!, policy.identity);
     }
   }

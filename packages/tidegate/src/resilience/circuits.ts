@@ -1,0 +1,185 @@
+// The circuits to the nodes of a store: one for each node and deadline, so that neither a shard that is down nor a
+// policy that is in a hurry degrades the others.
+
+import { TidegateError } from "../errors.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import type { Scheduler } from "../ports/scheduler.ts";
+import type { Store } from "../ports/store.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { Timer } from "../ports/timer.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
+import { DeadlineError, Flight } from "./flight.ts";
+
+/** What they are made of. */
+export interface CircuitsOptions {
+  readonly store: Store;
+  readonly telemetry: Telemetry | undefined;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+}
+
+/** Circuits kept at most; a Cluster has no more nodes than this, and policies few deadlines. */
+const MAX_CIRCUITS = 10_000;
+
+/** A node, under one deadline. */
+export class Circuit {
+  readonly breaker: CircuitBreaker;
+  readonly #node: string;
+  readonly #deadlineMs: number;
+  readonly #options: CircuitsOptions;
+  readonly #endTurn: (circuit: Circuit) => void;
+  #flight: Flight | undefined;
+
+  constructor(
+    node: string,
+    deadlineMs: number,
+    options: CircuitsOptions,
+    endTurn: (circuit: Circuit) => void,
+  ) {
+    this.#node = node;
+    this.#deadlineMs = deadlineMs;
+    this.#options = options;
+    this.#endTurn = endTurn;
+    const { telemetry, clock, timer, random } = options;
+    this.breaker = new CircuitBreaker({
+      clock,
+      timer,
+      random,
+      probe: () => this.#probe(),
+      changed: (state, reason) => telemetry?.circuitChanged?.({ node, deadlineMs, state, reason }),
+    });
+  }
+
+  /** Returns what goes out with this turn of the event loop. */
+  flight(): Flight {
+    if (this.#flight === undefined) {
+      const { clock, timer, scheduler } = this.#options;
+      this.#flight = new Flight({
+        breaker: this.breaker,
+        deadlineMs: this.#deadlineMs,
+        timer,
+        scheduler,
+        askedAt: clock.now(),
+      });
+      this.#endTurn(this);
+    }
+    return this.#flight;
+  }
+
+  /** What is asked from now on goes out later. */
+  endFlight(): void {
+    this.#flight = undefined;
+  }
+
+  /** Creates the error for a call that is not made, since the node is away. */
+  awayError(): TidegateError {
+    const where = this.#node === "" ? "the store" : `the store's node ${this.#node}`;
+    const message = `${where} is away, and is asked again in ${this.breaker.untilProbeMs} ms at most`;
+    return new TidegateError("STORE_UNAVAILABLE", message);
+  }
+
+  #probe(): Promise<void> {
+    const { store, timer } = this.#options;
+    const deadlineMs = this.#deadlineMs;
+    return new Promise((resolve, reject) => {
+      const cancel = timer.after(deadlineMs, () => reject(new DeadlineError(deadlineMs)));
+      Promise.resolve(store.ping(this.#node)).then(
+        () => {
+          cancel();
+          resolve();
+        },
+        (error: unknown) => {
+          cancel();
+          reject(error);
+        },
+      );
+    });
+  }
+}
+
+/** All circuits of one store. */
+export class Circuits {
+  readonly #options: CircuitsOptions;
+  readonly #byDeadline = new Map<number, Map<string, Circuit>>();
+  /** Circuits with a flight that is still in this turn. */
+  #inTurn: Circuit[] = [];
+  /** The one asked for last, where the store has one node only. */
+  #last: Circuit | undefined;
+  #lastDeadlineMs = 0;
+  #size = 0;
+
+  constructor(options: CircuitsOptions) {
+    this.#options = options;
+  }
+
+  /** Whether there are circuits, and none of them is closed. */
+  get areOpen(): boolean {
+    let any = false;
+    for (const circuits of this.#byDeadline.values()) {
+      for (const { breaker } of circuits.values()) {
+        if (breaker.state === "closed") return false;
+        any = true;
+      }
+    }
+    return any;
+  }
+
+  /** Finds the circuit for calls about a key. */
+  of(policy: Policy, key: string, deadlineMs = policy.deadlineMs): Circuit {
+    const { store } = this.#options;
+    if (store.nodeOf !== undefined) return this.#find(store.nodeOf(policy, key), deadlineMs);
+    if (this.#last === undefined || deadlineMs !== this.#lastDeadlineMs) {
+      this.#last = this.#find("", deadlineMs);
+      this.#lastDeadlineMs = deadlineMs;
+    }
+    return this.#last;
+  }
+
+  /** Ends all probes. */
+  stop(): void {
+    for (const circuits of this.#byDeadline.values()) {
+      for (const { breaker } of circuits.values()) breaker.stop();
+    }
+  }
+
+  #find(node: string, deadlineMs: number): Circuit {
+    let circuits = this.#byDeadline.get(deadlineMs);
+    if (circuits === undefined) {
+      circuits = new Map();
+      this.#byDeadline.set(deadlineMs, circuits);
+    }
+    let circuit = circuits.get(node);
+    if (circuit === undefined) {
+      if (this.#size >= MAX_CIRCUITS) this.#forget();
+      circuit = new Circuit(node, deadlineMs, this.#options, (one) => this.#endTurnOf(one));
+      circuits.set(node, circuit);
+      this.#size += 1;
+    }
+    return circuit;
+  }
+
+  /** Nodes come and go under new addresses; those that are closed need not be remembered. */
+  #forget(): void {
+    for (const circuits of this.#byDeadline.values()) {
+      for (const [node, { breaker }] of circuits) {
+        if (breaker.state !== "closed") continue;
+        circuits.delete(node);
+        this.#size -= 1;
+      }
+    }
+    this.#last = undefined;
+  }
+
+  #endTurnOf(circuit: Circuit): void {
+    if (this.#inTurn.push(circuit) > 1) return;
+    this.#options.scheduler.afterTurn(() => {
+      const ended = this.#inTurn;
+      this.#inTurn = [];
+      for (const one of ended) one.endFlight();
+    });
+  }
+}

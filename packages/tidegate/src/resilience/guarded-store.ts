@@ -1,0 +1,214 @@
+// A store that always answers in time: what the store that nodes share does not answer within the policy's deadline,
+// the policy does. Nothing waits for a store that is known to be away, and denials that still hold are not asked again.
+
+import type { Decision } from "../decision.ts";
+import { TidegateError } from "../errors.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import type { Scheduler } from "../ports/scheduler.ts";
+import type { Outcome, Part, Store, Work } from "../ports/store.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { Timer } from "../ports/timer.ts";
+import { Circuits } from "./circuits.ts";
+import { DenialCache } from "./denial-cache.ts";
+import { FailureAnswers, type Take } from "./failure-answers.ts";
+import { isUnavailable } from "./flight.ts";
+import { LiveNodes } from "./live-nodes.ts";
+
+/** What a guarded store is made of. */
+export interface GuardOptions {
+  /** The one that nodes share. */
+  readonly store: Store;
+  /** Decides this node's share where the shared one does not answer. */
+  readonly memory: Store;
+  /** Names this node, unlike any other. */
+  readonly id: string;
+  /** How many nodes share the store, until it has said. */
+  readonly expectedNodes: number;
+  readonly telemetry: Telemetry | undefined;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+}
+
+/** The store that nodes share, with an answer for when it has none. */
+export class GuardedStore implements Store {
+  readonly shared = true;
+  readonly #store: Store;
+  readonly #memory: Store;
+  readonly #clock: Clock;
+  readonly #telemetry: Telemetry | undefined;
+  readonly #denials = new DenialCache();
+  readonly #circuits: Circuits;
+  readonly #nodes: LiveNodes;
+  readonly #answers: FailureAnswers;
+
+  constructor(options: GuardOptions) {
+    const { store, memory, clock, telemetry, timer, random } = options;
+    this.#store = store;
+    this.#memory = memory;
+    this.#clock = clock;
+    this.#telemetry = telemetry;
+    this.#circuits = new Circuits(options);
+    this.#nodes = new LiveNodes({
+      store,
+      id: options.id,
+      expected: options.expectedNodes,
+      timer,
+      random,
+      isAway: () => this.#circuits.areOpen,
+    });
+    this.#answers = new FailureAnswers(memory, clock, () => this.#nodes.count);
+  }
+
+  /** Prepares for the failures of a policy's store before there are any. */
+  use(policy: Policy): void {
+    if (policy.onStoreFailure === "local") this.#nodes.start();
+  }
+
+  decide(
+    policy: Policy,
+    key: string,
+    cost: number,
+    consume: boolean,
+  ): Decision | Promise<Decision> {
+    const circuit = this.#circuits.of(policy, key);
+    const { breaker } = circuit;
+    const away = breaker.state !== "closed";
+    if (consume && cost > 0 && !this.#denials.isEmpty) {
+      const denial = this.#denials.find(policy, key, cost, this.#clock.now(), away);
+      if (denial !== undefined) return denial;
+    }
+    const instead = () => {
+      return this.#answers.decide(policy, key, cost, consume, breaker.untilProbeMs);
+    };
+    if (away) return instead();
+    const answer = this.#store.decide(policy, key, cost, consume);
+    if (!("then" in answer)) return answer;
+    const flight = circuit.flight();
+    if (!consume) return flight.wait(answer, { instead });
+    return flight.wait(answer, {
+      instead,
+      arrived: (decision) => {
+        if (!decision.allowed) this.#denials.add(policy, key, cost, decision, flight.askedAt);
+      },
+      late: (decision) => {
+        if (decision.allowed) this.#telemetry?.answeredLate?.(decision);
+      },
+    });
+  }
+
+  run(work: Work): Outcome | Promise<Outcome> {
+    return work.kind === "take" ? this.#take(work) : this.#follow(work);
+  }
+
+  split(parts: readonly Part[]): readonly (readonly Part[])[] {
+    return this.#store.split(parts);
+  }
+
+  async reset(policy: Policy, key: string): Promise<void> {
+    this.#answers.reset(policy, key);
+    try {
+      await this.#ask(policy, key, async () => this.#store.reset(policy, key));
+    } finally {
+      // Also where it failed: it may be done yet.
+      this.#denials.drop(policy, key, this.#clock.now());
+    }
+  }
+
+  ping(): void | Promise<void> {
+    return this.#store.ping();
+  }
+
+  attach(telemetry: Telemetry | undefined): void {
+    this.#store.attach(telemetry);
+    this.#memory.attach(telemetry);
+  }
+
+  async detach(telemetry: Telemetry | undefined): Promise<void> {
+    this.#nodes.stop();
+    this.#circuits.stop();
+    this.#denials.clear();
+    this.#memory.detach(telemetry);
+    await this.#store.detach(telemetry);
+  }
+
+  #take(work: Take): Outcome | Promise<Outcome> {
+    const [first] = work.parts as [Part];
+    const deadlines = work.parts.map(({ policy }) => policy.deadlineMs);
+    const circuit = this.#circuits.of(first.policy, first.key, Math.min(...deadlines));
+    const { breaker } = circuit;
+    const away = breaker.state !== "closed";
+    const denial = this.#denialOf(work, away);
+    if (denial !== undefined) return denial;
+    const instead = () => this.#answers.take(work, breaker.untilProbeMs);
+    if (away) return instead();
+    const answer = this.#store.run(work);
+    if (!("then" in answer)) return answer;
+    const flight = circuit.flight();
+    return flight.wait(answer, {
+      instead,
+      arrived: ({ decision }) => {
+        if (!decision.allowed) this.#note(work, decision, flight.askedAt);
+      },
+      late: ({ decision, done }) => {
+        if (done) this.#telemetry?.answeredLate?.(decision);
+      },
+    });
+  }
+
+  /** Remembers the part that was denied. */
+  #note({ parts }: Take, decision: Decision, askedAt: number): void {
+    const part = parts.find(({ policy, key }) => {
+      return policy.name === decision.policy && key === decision.key;
+    });
+    if (part !== undefined) {
+      this.#denials.add(part.policy, part.key, part.cost, decision, askedAt);
+    }
+  }
+
+  /** Finds a part that is known to be denied, unless the work may have been answered otherwise under its id. */
+  #denialOf(work: Take, away: boolean): Outcome | undefined {
+    if (this.#denials.isEmpty || (work.record !== undefined && work.record.fresh !== true)) {
+      return undefined;
+    }
+    const now = this.#clock.now();
+    for (const { policy, key, cost } of work.parts) {
+      if (cost === 0) continue;
+      const decision = this.#denials.find(policy, key, cost, now, away);
+      if (decision === undefined) continue;
+      return { decision, done: false, receipts: work.parts.map(() => undefined), at: now };
+    }
+    return undefined;
+  }
+
+  #follow(work: Exclude<Work, Take>): Outcome | Promise<Outcome> {
+    const { policy, key } = work.part;
+    const own = this.#answers.follow(work);
+    if (own !== undefined) return own;
+    return this.#ask(policy, key, async () => this.#store.run(work)).finally(() => {
+      this.#denials.drop(policy, key, this.#clock.now());
+    });
+  }
+
+  /** Asks what no policy can answer in place of the store. */
+  async #ask<T>(policy: Policy, key: string, call: () => Promise<T>): Promise<T> {
+    const circuit = this.#circuits.of(policy, key);
+    const { breaker } = circuit;
+    if (breaker.state !== "closed") throw circuit.awayError();
+    const rethrow = (error: Error): never => {
+      throw isUnavailable(error)
+        ? error
+        : new TidegateError(
+            "STORE_UNAVAILABLE",
+            `the store gave ${error.message}; it may yet do it`,
+            {
+              cause: error,
+            },
+          );
+    };
+    return circuit.flight().wait<T>(call(), { instead: rethrow });
+  }
+}

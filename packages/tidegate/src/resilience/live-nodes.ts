@@ -1,0 +1,69 @@
+// How many nodes share the store: each limiter announces itself, and remembers how many there were when it last could.
+
+import type { Random } from "../ports/random.ts";
+import type { Store } from "../ports/store.ts";
+import type { Timer } from "../ports/timer.ts";
+
+/** A node is announced this often, and counted until it has not been for so long. */
+const ANNOUNCE_MS = 1_000;
+const GONE_MS = 5_000;
+
+/** What it needs. */
+export interface LiveNodesOptions {
+  readonly store: Store;
+  /** Names this limiter, unlike any other. */
+  readonly id: string;
+  /** How many there are until the store has said. */
+  readonly expected: number;
+  readonly timer: Timer;
+  readonly random: Random;
+  /** Whether the store is to be asked now. */
+  readonly isAway: () => boolean;
+}
+
+/** The count of the nodes that share a store. */
+export class LiveNodes {
+  /** As of the last announcement that was answered. */
+  count: number;
+  readonly #options: LiveNodesOptions;
+  #cancel: (() => void) | undefined;
+  #started = false;
+  #stopped = false;
+
+  constructor(options: LiveNodesOptions) {
+    this.#options = options;
+    this.count = options.expected;
+  }
+
+  /** Begins to announce this node, where the store can be told. */
+  start(): void {
+    if (this.#started || this.#options.store.announce === undefined) return;
+    this.#started = true;
+    void this.#announce();
+  }
+
+  /** Says that this node is gone; does not wait for that. */
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+    if (!this.#started || this.#options.isAway()) return;
+    const { store, id } = this.#options;
+    // Where it is not heard, the others learn it a few seconds later.
+    store.announce!(id, 0).catch(() => undefined);
+  }
+
+  async #announce(): Promise<void> {
+    const { store, id, timer, random, isAway } = this.#options;
+    if (!isAway()) {
+      try {
+        const count = await store.announce!(id, GONE_MS);
+        if (count >= 1) this.count = count;
+      } catch {
+        // As many as there were.
+      }
+    }
+    if (this.#stopped) return;
+    const delayMs = Math.ceil(ANNOUNCE_MS * (0.75 + 0.25 * random.next()));
+    this.#cancel = timer.after(delayMs, () => void this.#announce());
+  }
+}
