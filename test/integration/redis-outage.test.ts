@@ -1,4 +1,4 @@
-// A Redis that hangs, fails over, or cannot be reached: every call ends within its deadline, what waits is bounded, and
+// A Redis that hangs, fails over, or cannot be reached, without what answers in its place: every call ends within its deadline, what waits is bounded, and
 // what was given up is not carried out later. Over one server, a Cluster and Sentinels.
 
 import assert from "node:assert/strict";
@@ -14,6 +14,7 @@ import { createClientPool, createSentinel } from "redis";
 import { createLimiter, fixedWindow, type Limiter, type Telemetry } from "tidegate";
 import { type RedisStoreOptions, redisStore } from "tidegate/redis";
 import { redisKey, slotOf } from "../../packages/tidegate/src/stores/redis/key.ts";
+import { bareStore } from "../support/bare-store.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import {
@@ -25,13 +26,15 @@ import {
 
 const options = { skip: withoutRedis };
 const LIMIT = 1_000_000;
-const policies = { api: { limits: [fixedWindow({ limit: LIMIT, window: "24h" })] } };
+const policies = {
+  api: { limits: [fixedWindow({ limit: LIMIT, window: "24h" })], deadline: "1s" },
+};
 /** A call may take one second, and the machine is shared. */
 const DEADLINE_MS = 2_500;
 
 function open(store: RedisStoreOptions, telemetry?: Telemetry): Limiter {
   const told = telemetry === undefined ? {} : { telemetry };
-  return createLimiter({ store: redisStore(store), policies, ...told });
+  return createLimiter({ store: bareStore(redisStore(store)), policies, ...told });
 }
 
 /** Asserts that `work` rejects with STORE_UNAVAILABLE, or whatever else is expected, before `withinMs`. */

@@ -12,6 +12,7 @@ import {
   tokenBucket,
 } from "tidegate";
 import { eventually } from "../support/eventually.ts";
+import { patient } from "../support/patient.ts";
 import { callsContract } from "./calls-contract.ts";
 
 /** Opens what a suite runs on. `createStore` opens one more store on the same counts. */
@@ -58,7 +59,7 @@ export function storeContract(
       runs += 1;
       const limiter = createLimiter({
         store: under.createStore(),
-        policies: { [policy]: { limits } },
+        policies: { [policy]: { limits, ...patient } },
       });
       limiters.push(limiter);
       return {
