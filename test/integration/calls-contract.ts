@@ -150,6 +150,28 @@ export function callsContract(open: OpenLimiter, suite: number): void {
     );
   });
 
+  test("a blocked key is told when its block ends, and of no wait for what is above its limits then", async () => {
+    const overrides = [
+      { key: "late", blocked: true, until: "2100-01-01T00:00Z" },
+      { key: "small", blocked: true, until: "2100-01-01T00:00Z" },
+      { key: "sm*", limits: [slidingLog({ limit: 2, window: AGES })] },
+    ];
+    const { limiter, policy } = limiterOf(limitsOf(5).slice(0, 1), { overrides });
+    for (const [key, fits] of [
+      ["late", 5],
+      ["small", 2],
+    ] as const) {
+      const request = { policy, key };
+      for (const call of ["check", "peek", "reserve"] as const) {
+        const ends = await limiter[call]({ ...request, cost: fits });
+        assert.deepEqual([ends.allowed, ends.limitName], [false, "blocked"], call);
+        assert.ok(ends.retryAfterMs! > 1_000_000_000, `${call}: ${ends.retryAfterMs}`);
+        const never = await limiter[call]({ ...request, cost: fits + 1 });
+        assert.deepEqual([never.allowed, never.retryAfterMs], [false, null], call);
+      }
+    }
+  });
+
   test("several keys as one: all or nothing, also in different slots", async () => {
     const { limiter, policy, left } = limiterOf(limitsOf(10).slice(0, 3));
     const log = limiterOf([slidingLog({ limit: 10, window: AGES })]);

@@ -19,7 +19,7 @@ export function createPermits(context: CallContext): PermitCalls {
     requirePermits(entry);
     const { key, id = createSystemId(), cost = 1 } = request;
     if (cost === 0) throw requestError("cost", "at least 1 for a permit", cost);
-    const target = context.entries.target(entry, key);
+    const target = context.entries.target(entry, key, cost);
     if (target.ruling !== undefined) {
       return { ...told(context, target.ruling), id, cost, leaseMs: 0 };
     }
