@@ -254,6 +254,37 @@ export function callsContract(open: OpenLimiter, suite: number): void {
     }
   });
 
+  test("a soft limit gets back: by a settlement what is above the true cost, by a refund what it is asked for", async () => {
+    const soft = [
+      tokenBucket({ capacity: 5, refill: "5/30000d", soft: true }),
+      fixedWindow({ limit: 5, window: AGES, soft: true }),
+      slidingWindow({ limit: 5, window: AGES, soft: true }),
+      slidingLog({ limit: 5, window: AGES, soft: true }),
+    ];
+    for (const limit of soft) {
+      const { limiter, policy, left } = limiterOf([limit]);
+      const name = limit.algorithm;
+      for (const [actual, remaining] of [
+        [8, 0],
+        [6, 0],
+        [5, 0],
+        [3, 2],
+        [0, 5],
+      ] as const) {
+        const key = `settled${actual}`;
+        const reservation = await limiter.reserve({ policy, key, cost: 8 });
+        assert.deepEqual([reservation.allowed, reservation.soft, await left(key)], [true, true, 0]);
+        const settled = await limiter.settle(reservation, actual);
+        assert.deepEqual([settled.settled, settled.remaining], [true, remaining], name);
+      }
+      const request = { policy, key: "refunded" };
+      assert.equal((await limiter.check({ ...request, cost: 3 })).remaining, 2);
+      assert.equal((await limiter.check({ ...request, cost: 4 })).remaining, 0, "2 were there");
+      assert.equal((await limiter.refund({ ...request, cost: 4 })).remaining, 4, `${name}: all 4`);
+      assert.equal((await limiter.refund({ ...request, cost: 4 })).remaining, 5, "and no more");
+    }
+  });
+
   test("a reservation may be settled in its time, and counts in full afterwards", async () => {
     const { limiter, request, left } = limiterOf([tokenBucket({ capacity: 9, refill: "1/1d" })]);
     const reservation = await limiter.reserve({ ...request, cost: 5, ttl: 60 });
