@@ -13,6 +13,8 @@ import {
 } from "tidegate";
 import { eventually } from "../support/eventually.ts";
 import { callsContract } from "./calls-contract.ts";
+import { AGES } from "./contract-policies.ts";
+import { permitsContract } from "./permits-contract.ts";
 
 /** Opens what a suite runs on. `createStore` opens one more store on the same counts. */
 export interface StoreUnderTest {
@@ -27,9 +29,6 @@ const AWKWARD_KEYS = [
   ),
   ...["\0", "\n", "\r\n", " ", "\ud800", "\udc00", "%uD800", "\ufffd", "x".repeat(1_024)],
 ];
-
-/** A window that no run crosses: it ends in 2069. */
-const AGES = "36500d";
 
 let suites = 0;
 
@@ -244,11 +243,13 @@ export function storeContract(
       await assert.rejects(limiter.check(request(policy, "k")), { code: "LIMITER_CLOSED" });
     });
 
-    callsContract((policies) => {
-      const limiter = createLimiter({ store: under.createStore(), policies });
-      limiters.push(limiter);
-      return limiter;
-    }, suite);
+    for (const contract of [callsContract, permitsContract]) {
+      contract((policies) => {
+        const limiter = createLimiter({ store: under.createStore(), policies });
+        limiters.push(limiter);
+        return limiter;
+      }, suite);
+    }
   });
 }
 
