@@ -49,6 +49,35 @@ export function permitsContract(open: OpenLimiter, suite: number): void {
     await assert.rejects(limiter.check(request), { field: "policy" });
   });
 
+  test("a permit acquired again under its id is told as it is held, and its lease runs on", async () => {
+    const limits = [
+      concurrency({ limit: 5, lease: "2h" }),
+      concurrency({ limit: 5, lease: "1h", name: "short" }),
+    ];
+    const { limiter, policy, request, left } = limiterOf(limits);
+    for (const [index, id] of AWKWARD.entries()) {
+      const own = { ...request, key: `k${index}`, id };
+      const cost = 1 + (index % 4);
+      const first = await limiter.acquire({ ...own, cost });
+      assert.deepEqual([first.cost, first.leaseMs], [cost, 3_600_000], JSON.stringify(id));
+      for (const asked of [cost, 1, 9]) {
+        const again = await limiter.acquire({ ...own, cost: asked });
+        assert.deepEqual([again.allowed, again.cost], [true, cost], JSON.stringify(id));
+        assert.ok(again.leaseMs <= 3_600_000 && again.leaseMs > 3_000_000, `${again.leaseMs}`);
+      }
+      assert.equal(await left(own.key), 5 - cost);
+    }
+    const held = { ...request, id: "a" };
+    await limiter.acquire(held);
+    await eventually(async () => {
+      assert.ok((await limiter.acquire(held)).leaseMs < 3_600_000, "some of it has passed");
+    });
+    limiter.setPolicy(policy, { limits: [concurrency({ limit: 5, lease: "3h" })] });
+    assert.ok((await limiter.acquire(held)).leaseMs <= 7_200_000, "the lease it was given");
+    assert.equal(await limiter.extend(held), true);
+    assert.ok((await limiter.acquire(held)).leaseMs > 7_200_000, "and now the one of now");
+  });
+
   test("trap 10: a permit whose holder is gone comes back when its lease ends, and an extended one later", async () => {
     const { limiter, request, left } = limiterOf([concurrency({ limit: 2, lease: 300 })]);
     const [gone, kept] = await Promise.all([limiter.acquire(request), limiter.acquire(request)]);

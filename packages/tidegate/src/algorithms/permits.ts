@@ -1,6 +1,12 @@
 // The permits that one key has given out: who holds how many units until when. Found by id, and in a row by when they
 // end, so that what ends first and last is at hand however many are held.
 
+/** What a permit holds, and until when. */
+export interface PermitHeld {
+  readonly units: number;
+  readonly expiresAt: number;
+}
+
 interface Held {
   readonly id: string;
   readonly units: number;
@@ -20,8 +26,9 @@ export class Permits {
    */
   #recent: Held | undefined;
 
-  has(id: string): boolean {
-    return this.#held.has(id);
+  /** Finds a permit; undefined where there is none. */
+  find(id: string): PermitHeld | undefined {
+    return this.#held.get(id);
   }
 
   /** Adds a permit that is not held. */
