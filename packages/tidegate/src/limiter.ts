@@ -80,8 +80,12 @@ export interface Settlement extends Decision {
 /** The answer to `acquire`: the decision, and where it is allowed, what `release` and `extend` need. */
 export interface Permit extends Decision {
   readonly id: string;
+  /** The units of it; where it was held already under its id, those that it was acquired with. */
   readonly cost: number;
-  /** How long it is held if it is neither released nor extended. */
+  /**
+   * Milliseconds that it is held if it is neither released nor extended: a lease, or where it was held already, what is
+   * left of that, rounded down and at least 1.
+   */
   readonly leaseMs: number;
 }
 
@@ -130,7 +134,10 @@ export interface Limiter {
   settle(reservation: Held, actual: number, options?: CallOptions): Promise<Settlement>;
   /** Gives `cost` units back, those taken last, and never more than were taken. Answers how the key stands then. */
   refund(request: CheckRequest, options?: CallOptions): Promise<Decision>;
-  /** Takes a permit of a policy with a concurrency limit; its other limits are charged as by `check`. */
+  /**
+   * Takes a permit of a policy with a concurrency limit; its other limits are charged as by `check`. Where it is held
+   * already under its id, nothing is taken, and it is answered as it is held.
+   */
   acquire(request: CheckRequest, options?: CallOptions): Promise<Permit>;
   /** Gives a permit back; false where it was not held any more. */
   release(permit: Held, options?: CallOptions): Promise<boolean>;

@@ -13,6 +13,7 @@ import {
 } from "../policy/request.ts";
 import type { Outcome, Part, RecordOptions } from "../ports/store.ts";
 import { abortable, type CallContext, checkCheck, refuseHeld, told } from "./call-context.ts";
+import type { Entry } from "./policy-entries.ts";
 
 /** The most requests that are decided as one. */
 const MAX_EVERY = 64;
@@ -39,8 +40,7 @@ export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEver
       throw requestError("id", "left out: one id, an option, is for all of them", request.id);
     });
     const { parts, rulings } = targetsOf(context, requests);
-    const blocked = rulings.find(({ allowed }) => !allowed);
-    if (blocked !== undefined) return told(context, blocked);
+    if (rulings.some(({ allowed }) => !allowed)) return told(context, combine(rulings));
     const record = id === undefined ? undefined : { id, ttlUs: parts[0]?.policy.idTtlUs ?? 0 };
     const taken = parts.length === 0 ? [] : [await takeEvery(parts, record)];
     return told(context, combineDecisions([...taken, ...rulings]));
@@ -58,22 +58,25 @@ function targetsOf(
   { entries, entryOf }: CallContext,
   requests: readonly CheckRequest[],
 ): { parts: CoordinatedPart[]; rulings: Decision[] } {
-  const parts = new Map<string, CoordinatedPart>();
-  const rulings: Decision[] = [];
+  const sums = new Map<string, { entry: Entry; key: string; cost: number }>();
   for (const { policy: name, key, cost = 1 } of requests) {
-    const target = entries.target(entryOf(name), key);
+    const entry = entryOf(name);
+    // A policy's name has no colon, so no two that differ are the same here.
+    const own = `${entry.policy.name}:${key}`;
+    sums.set(own, { entry, key, cost: (sums.get(own)?.cost ?? 0) + cost });
+  }
+  const parts: CoordinatedPart[] = [];
+  const rulings: Decision[] = [];
+  for (const { entry, key, cost } of sums.values()) {
+    const target = entries.target(entry, key, cost);
     if (target.ruling !== undefined) {
       rulings.push(target.ruling);
       continue;
     }
-    const { policy, coordination } = target;
-    // A policy's name has no colon, so no two that differ are the same here.
-    const own = `${policy.name}:${key}`;
-    const sum = (parts.get(own)?.cost ?? 0) + cost;
-    checkCost(sum);
-    parts.set(own, { policy, coordination, key, cost: sum });
+    checkCost(cost);
+    parts.push({ policy: target.policy, coordination: target.coordination, key, cost });
   }
-  return { parts: [...parts.values()], rulings };
+  return { parts, rulings };
 }
 
 interface Group {

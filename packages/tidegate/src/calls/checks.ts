@@ -84,10 +84,10 @@ export function decideWhole(
   consume: boolean,
 ): Decision | Promise<Decision> {
   if (consume) refuseHeld(entry);
-  const target = context.entries.target(entry, request.key);
+  const { id, key, cost = 1 } = request;
+  const target = context.entries.target(entry, key, cost);
   if (target.ruling !== undefined) return target.ruling;
   const { policy, coordination } = target;
-  const { id, key, cost = 1 } = request;
   if (id === undefined || !consume) return coordination.decide(policy, key, cost, consume);
   const parts = [{ policy, key, cost }];
   const record = { id, ttlUs: policy.idTtlUs };

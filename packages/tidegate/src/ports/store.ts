@@ -103,4 +103,6 @@ export interface Outcome {
   readonly receipts: readonly (Receipt | undefined)[];
   /** When, by the store's clock, in microseconds. */
   readonly at: number;
+  /** Of a take whose permit was held already, so that nothing was taken: what it holds, and for how long still. */
+  readonly held?: { readonly units: number; readonly leftUs: number };
 }

@@ -6,8 +6,8 @@ import {
   chargeTo,
   createKeyEntries,
   extendPermit,
+  findPermit,
   giveBack,
-  holdsPermit,
   type KeyState,
   look,
   type Receipt,
@@ -171,9 +171,8 @@ export class MemoryWork {
 
   #take(parts: readonly Part[], permit: string, now: number, receiptUs: number): Outcome {
     const located = this.#locate(parts, now);
-    if (permit !== "" && located.some((one) => this.#holds(one, permit, now))) {
-      return this.#standing(parts[0]!, true, now);
-    }
+    const held = permit === "" ? undefined : this.#findHeld(located, permit, now);
+    if (held !== undefined) return { ...this.#standing(parts[0]!, true, now), held };
     const waits = located.map(({ part, state, waits: own }) => {
       return look(part.policy.limits, state, now, part.cost, own);
     });
@@ -204,8 +203,12 @@ export class MemoryWork {
     return past.gifts;
   }
 
-  #holds({ part, state }: Located, permit: string, now: number): boolean {
-    return part.policy.holds && holdsPermit(part.policy.limits, state, now, permit);
+  #findHeld(located: readonly Located[], permit: string, now: number): Outcome["held"] {
+    for (const { part, state } of located) {
+      const held = part.policy.holds && findPermit(part.policy.limits, state, now, permit);
+      if (held) return { units: held.units, leftUs: held.expiresAt - now };
+    }
+    return undefined;
   }
 
   #settle(part: Part, id: string, now: number): Outcome {

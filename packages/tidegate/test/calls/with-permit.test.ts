@@ -95,6 +95,25 @@ test("the permit is extended three times a lease while the work runs, and not af
   assert.deepEqual([timer.size, await isHeld()], [0, false]);
 });
 
+test("a permit that was held already is extended within what is left, and then three times a lease", async () => {
+  const { limiter, timer, isHeld, kinds } = create();
+  const request = { ...job, id: "worker-1" };
+  await limiter.acquire(request);
+  await timer.advanceMs(8_400);
+  const work = createWork<string>();
+  const call = limiter.withPermit(request, work.run);
+  await timer.advanceMs(199);
+  assert.equal(kinds(), "take take");
+  await timer.advanceMs(1);
+  assert.equal(kinds(), "take take extend", "600 ms were left");
+  await timer.advanceMs(9_000);
+  assert.deepEqual([kinds(), work.aborted], [`take take${" extend".repeat(4)}`, false]);
+  assert.equal(await isHeld(), true);
+  work.resolve("done");
+  assert.equal((await call).allowed, true);
+  assert.equal(await isHeld(), false);
+});
+
 test("where the permit is lost the signal aborts, and nothing is extended any more", async () => {
   const { limiter, timer, kinds } = create();
   const work = createWork<string>();

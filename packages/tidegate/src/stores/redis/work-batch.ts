@@ -264,6 +264,10 @@ function readParts(
     const done = receipts.every((receipt) => receipt !== undefined);
     return { outcome: { decision, done, receipts, at }, position };
   }
-  const done = status === 1 || status === ADMITTED_BEFORE || status === HELD_ALREADY;
+  if (status === HELD_ALREADY) {
+    const held = { units: reply[position]!, leftUs: reply[position + 1]! };
+    return { outcome: { decision, done: true, receipts: [], at, held }, position: position + 2 };
+  }
+  const done = status === 1 || status === ADMITTED_BEFORE;
   return { outcome: { decision, done, receipts: [], at }, position };
 }
