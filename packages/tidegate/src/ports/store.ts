@@ -46,6 +46,8 @@ export interface Part {
 export interface RecordOptions {
   readonly id: string;
   readonly ttlUs: number;
+  /** All that is asked under the id, where the parts are but a group of it, in any order. */
+  readonly whole?: readonly Part[];
 }
 
 /** What `run` does. */
