@@ -148,3 +148,75 @@ inEveryWorld("holding", (world) => {
     assert.equal((await limiter.acquire(job)).allowed, false, "both are held by others");
   });
 });
+
+inEveryWorld("holding over a stepped clock", (world) => {
+  for (const [name, ...rows] of [
+    ["token-bucket", [7, 7], [4, 4], [8, 8], [10, 10]],
+    ["fixed-window", [8, 8], [8, 8], [8, 8], [10, 10]],
+    ["sliding-window", [8, 8], [8, 8], [8, 8], [9, 9]],
+    // All entries are as of the clock's new time then, and which of them a reservation's were is not known.
+    ["sliding-log", [8, 8], [4, 8], [8, 8], [10, 10]],
+    ["leaky-bucket", [3, 3], [0, 0], [4, 4], [10, 10]],
+    ["calendar-window", [8, 8], [8, 8], [8, 8], [8, 8]],
+  ] as const) {
+    test(`trap 15: a clock that steps between taking and giving back lifts nobody above full: ${name}`, async () => {
+      const { limitOf } = ALGORITHMS.find((one) => one.name === name)!;
+      for (const [index, stepMs] of [-5_000, -3_600_000, 5_000, 61_000].entries()) {
+        const lefts: number[] = [];
+        for (const isSettled of [true, false]) {
+          const limiter = world.open({ api: { limits: [limitOf(10)] } });
+          await world.pass(30_000);
+          const reservation = await limiter.reserve({ ...request, cost: 6, ttl: "10m" });
+          await world.pass(stepMs);
+          const { remaining } = isSettled
+            ? await limiter.settle(reservation, 2)
+            : await limiter.refund({ ...request, cost: 4 });
+          lefts.push(remaining);
+          assert.equal((await limiter.check({ ...request, cost: remaining + 1 })).allowed, false);
+          await world.pass(-stepMs - 30_000);
+        }
+        assert.deepEqual(lefts, rows[index], `${stepMs} ms`);
+      }
+    });
+  }
+
+  test("trap 15: a reservation and an id end with their time by the clock, wherever that has been set", async () => {
+    const limiter = world.open({ api: { limits: [fixedWindow({ limit: 10, window: "1d" })] } });
+    const left = async () => (await limiter.peek({ ...request, cost: 0 })).remaining;
+    const named = { ...request, cost: 1, id: "r" };
+    const early = await limiter.reserve({ ...request, cost: 2, ttl: "1m" });
+    await limiter.check(named);
+    await world.pass(-3_600_000);
+    await limiter.check(named);
+    assert.equal(await left(), 7, "one step back later it is the same request still");
+    await world.pass(3_600_000 + 59_999);
+    assert.equal((await limiter.settle(early, 1)).settled, true, "in its last millisecond");
+    await limiter.check(named);
+    assert.equal(await left(), 8);
+    const late = await limiter.reserve({ ...request, cost: 2, ttl: "1m" });
+    await world.pass(60_000);
+    assert.equal((await limiter.settle(late, 0)).settled, false, "stepped over its end");
+    await limiter.check(named);
+    assert.equal(await left(), 5, "and another request by now");
+  });
+
+  test("trap 15: a permit is released and extended after a step, unless that passed its lease", async () => {
+    for (const [stepMs, isHeld] of [
+      [-1, true],
+      [-3_600_000, true],
+      [59_999, true],
+      [60_000, false],
+    ] as const) {
+      const limiter = world.open({ job: { limits: [concurrency({ limit: 2, lease: "1m" })] } });
+      const [first, second] = await Promise.all([limiter.acquire(job), limiter.acquire(job)]);
+      await world.pass(stepMs);
+      assert.equal(await limiter.extend(first), isHeld, `${stepMs} ms`);
+      assert.equal(await limiter.release(second), isHeld, `${stepMs} ms`);
+      await world.pass(59_999);
+      assert.equal((await limiter.peek(job)).remaining, isHeld ? 1 : 2, "one lease from then");
+      await world.pass(1);
+      assert.equal((await limiter.peek(job)).remaining, 2);
+      await world.pass(-stepMs - 60_000);
+    }
+  });
+});
