@@ -244,6 +244,33 @@ describe("Redis Cluster", { skip: withoutRedis }, () => {
     assert.ok(decision.remaining >= 20 && decision.remaining <= 25, `${decision.remaining} remain`);
     await limiter.close();
   });
+
+  test("an id that one slot has of another request is refused, and other slots give back", async () => {
+    const limiter = createLimiter({ store: redisStore({ url: cluster.url }), policies });
+    const request = (key: string) => ({ policy: "api", key, cost: 40 });
+    const left = async (key: string) =>
+      (await limiter.peek({ ...request(key), cost: 0 })).remaining;
+    const keys = ["x", "y", "z"];
+    const slots = new Set(keys.map((key) => slotOf(redisKey("tidegate", "api", key))));
+    assert.equal(slots.size, keys.length);
+    await limiter.check({ ...request("y"), id: "order" });
+    for (let time = 0; time < 3; time += 1) {
+      await assert.rejects(limiter.checkEvery(keys.map(request), { id: "order" }), {
+        code: "INVALID_REQUEST",
+        field: "id",
+      });
+    }
+    for (const key of ["x", "z"]) assert.ok((await left(key)) >= 100, `all of ${key} is back`);
+    assert.ok((await left("y")) < 90, "the check before is charged");
+    assert.equal((await limiter.settle({ ...request("y"), id: "order" }, 0)).settled, true);
+    assert.equal((await limiter.checkEvery(keys.map(request), { id: "other" })).allowed, true);
+    for (const key of keys) {
+      await assert.rejects(limiter.check({ ...request(key), id: "other" }), { field: "id" });
+      assert.equal((await limiter.settle({ ...request(key), id: "other" }, 0)).settled, false);
+      assert.ok((await left(key)) < 90);
+    }
+    await limiter.close();
+  });
 });
 
 /** Moves a slot with its keys to another node, as an operator would. */

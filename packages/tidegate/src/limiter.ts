@@ -73,7 +73,10 @@ export interface Reservation extends Decision {
 
 /** The answer to `settle`: how the key stands now, as a look that costs nothing would say. */
 export interface Settlement extends Decision {
-  /** False where there is no such reservation, or its ttl is over: then the estimate stays charged. */
+  /**
+   * False where there is no such reservation; its ttl is over, so that the estimate stays charged; or it took nothing,
+   * a shadow policy having admitted it beyond its limits.
+   */
   readonly settled: boolean;
 }
 
@@ -105,13 +108,17 @@ export type PermitResult<Value> =
 export interface Limiter {
   /** Decides one request and takes its cost where admitted. Where `delayMs` is above 0, the caller is to wait it. */
   check(request: CheckRequest, options?: CallOptions): Promise<Decision>;
-  /** Decides several requests, each on its own, in order, in one round trip. */
+  /**
+   * Decides several requests, each on its own, in order, in one round trip. Where one is wrong it rejects and nothing
+   * is taken; where an id was another request's before it rejects too, but all others are decided.
+   */
   checkAll(requests: readonly CheckRequest[], options?: CallOptions): Promise<Decision[]>;
   /**
    * Decides several policies and keys as one, 1 to 64 of them: where one denies, nothing is taken from any. The
    * decision is that of the request that bound. Atomic in memory, on one Redis, and in a Cluster where all keys share
    * a slot; else what was taken is given back where another slot denies, and may have denied others meanwhile.
-   * @param options.id as CheckRequest.id, for all of them together; the requests have none of their own.
+   * @param options.id as CheckRequest.id, for all of them together; the requests have none of their own. Where it was
+   * another request's on any of the keys it rejects, and nothing is taken.
    */
   checkEvery(
     requests: readonly CheckRequest[],

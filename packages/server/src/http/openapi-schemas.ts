@@ -130,7 +130,9 @@ export const schemas = {
   Settlement: object(
     {
       ...decision,
-      settled: flag("False where there is no such reservation: then the estimate stays charged"),
+      settled: flag(
+        "False where there is no such reservation, its time is over, or it took nothing: an estimate stays charged",
+      ),
     },
     [],
     AS_A_LOOK,

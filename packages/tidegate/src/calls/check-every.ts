@@ -3,6 +3,7 @@
 
 import type { Coordination } from "../coordination/coordination.ts";
 import { combineDecisions, type Decision } from "../decision.ts";
+import { TidegateError } from "../errors.ts";
 import type { CheckRequest, Limiter } from "../limiter.ts";
 import {
   checkCost,
@@ -97,23 +98,35 @@ async function takeEvery(
     const receiptUs = all.length === 1 ? (record?.ttlUs ?? 0) : 0;
     return (await coordination.run({ ...takeOf(all, record), receiptUs })).decision;
   }
+  const own = record === undefined ? undefined : { ...record, whole: parts };
+  const receiptUs = record?.ttlUs ?? RECEIPT_US;
   const settled = await Promise.allSettled(
-    groups.map(async ({ coordination, parts: own }) => {
-      const receiptUs = record?.ttlUs ?? RECEIPT_US;
-      return coordination.run({ ...takeOf(own, record), receiptUs });
+    groups.map(async (group) => {
+      return group.coordination.run({ ...takeOf(group.parts, own), receiptUs });
     }),
   );
-  const failed = settled.find((result) => result.status === "rejected");
+  const refused = settled.find(isRefused);
+  const failed = refused ?? settled.find((result) => result.status === "rejected");
   const outcomes = settled.map((result) =>
     result.status === "fulfilled" ? result.value : undefined,
   );
   const denied = outcomes.some((outcome) => outcome?.decision.allowed === false);
   // Where a call failed and the caller may repeat it under its id, what was taken is what the repetition will find.
-  if (denied || (failed !== undefined && record === undefined)) {
+  const willRepeat = record !== undefined && refused === undefined;
+  if (denied || (failed !== undefined && !willRepeat)) {
     await giveBack(groups, outcomes, record);
   }
   if (failed !== undefined) throw failed.reason;
   return combineDecisions(outcomes.map((outcome) => outcome!.decision));
+}
+
+/** Whether a group will never be taken under this id, which is another request's: repeating it is of no use. */
+function isRefused(result: PromiseSettledResult<Outcome>): result is PromiseRejectedResult {
+  return (
+    result.status === "rejected" &&
+    result.reason instanceof TidegateError &&
+    result.reason.code === "INVALID_REQUEST"
+  );
 }
 
 function takeOf(parts: readonly Part[], record: RecordOptions | undefined) {

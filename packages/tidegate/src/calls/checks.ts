@@ -60,7 +60,7 @@ export function createChecks(context: CallContext): Checks {
     async checkAll(requests, options) {
       options?.signal?.throwIfAborted();
       checkRequests(requests, (request) => refuseHeld(checkCheck(context, request)));
-      const answers = requests.map((request) => decide(request, true));
+      const answers = requests.map((request) => orRejected(() => decide(request, true)));
       if (areDecisions(answers)) {
         if (decided !== undefined) for (const decision of answers) decided(decision);
         return answers;
@@ -94,6 +94,15 @@ export function decideWhole(
   // A check that has an id may be settled by it.
   const outcome = coordination.run({ kind: "take", parts, record, receiptUs: record.ttlUs });
   return "then" in outcome ? outcome.then(({ decision }) => decision) : outcome.decision;
+}
+
+/** Rejects what memory refuses at once, as a shared store would: it keeps those behind it in a batch from nothing. */
+function orRejected(decide: () => Decision | Promise<Decision>): Decision | Promise<Decision> {
+  try {
+    return decide();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function areDecisions(answers: (Decision | Promise<Decision>)[]): answers is Decision[] {

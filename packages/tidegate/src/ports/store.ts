@@ -62,6 +62,8 @@ export interface RecordOptions {
   readonly ttlUs: number;
   /** Whether the id was made for this work, so that nothing can have been answered under it. */
   readonly fresh?: boolean;
+  /** All that is asked under the id, where the parts are but a group of it, in any order. */
+  readonly whole?: readonly Part[];
 }
 
 /** What `run` does. */

@@ -20,7 +20,7 @@ import type { Outcome, Part, RecordOptions, Work } from "../ports/store.ts";
 import type { KeptSlots, KeySpace, Place } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
 import { Records, type Remembered, recordName } from "./records.ts";
-import { askedOf, limitsOf, reusedId } from "./work-print.ts";
+import { askedOf, isEstimate, limitsOf, reusedId } from "./work-print.ts";
 
 /** An answer that was given under an id. */
 interface Recorded {
@@ -135,13 +135,13 @@ export class MemoryWork {
     const first = parts[0]!;
     const name = recordName(first.policy.name, first.key, record.id);
     const known = this.#records.find(name, now);
-    const asked = askedOf(kind, parts);
+    const asked = askedOf(kind, parts, record.whole);
     const limits = limitsOf(parts);
     if (known === undefined) {
       const outcome = work();
       const { rules } = first.policy;
       const expiresAt = now + record.ttlUs;
-      const weight = parts.length;
+      const weight = (record.whole ?? parts).length;
       const value = { expiresAt, asked, limits, outcome, weight, rules, settled: false };
       this.#records.set(name, value, now);
       return outcome;
@@ -214,7 +214,7 @@ export class MemoryWork {
   #settle(part: Part, id: string, now: number): Outcome {
     const record = this.#records.find(recordName(part.policy.name, part.key, id), now);
     const outcome = record?.outcome;
-    const receipt = outcome?.receipts.length === 1 ? outcome.receipts[0] : undefined;
+    const receipt = isEstimate(record?.asked ?? "") ? outcome?.receipts[0] : undefined;
     if (receipt === undefined) return this.#standing(part, false, now);
     if (!record!.settled) {
       const excess = part.cost - receipt.cost;

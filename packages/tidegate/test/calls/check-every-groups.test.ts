@@ -144,6 +144,73 @@ test("a denial that comes when the call is repeated gives back what the first ca
   assert.deepEqual(await lefts(a), [5]);
 });
 
+test("where one group refuses the id as another request's, what the others took is given back", async () => {
+  const { limiter, lefts, drain, told } = create();
+  const options = { id: "order-10" };
+  const refused = { code: "INVALID_REQUEST", field: "id" };
+  for (const earlier of [{ ...b, cost: 1 }, b]) {
+    await limiter.check({ ...earlier, ...options });
+    const [left] = await lefts(earlier);
+    const before = told.length;
+    for (let time = 0; time < 3; time += 1) {
+      await assert.rejects(limiter.checkEvery([node, a, b, c], options), refused);
+      assert.deepEqual(
+        await lefts(node, a, b, c),
+        [5, 5, left, 5],
+        "also where the cost is the same",
+      );
+    }
+    assert.equal(told.length, before);
+    await drain("log", "c2");
+    await assert.rejects(limiter.checkEvery([a, b, { ...c, key: "c2" }], options), refused);
+    assert.deepEqual(await lefts(a), [5], "also beside a denial");
+    await limiter.reset(b);
+    options.id += "+";
+  }
+});
+
+test("a group that refuses the id is told before one that cannot be reached", async () => {
+  for (const ending of ["lost", "late"] as const) {
+    const { limiter, lefts, store } = create();
+    const options = { id: "order-11" };
+    await limiter.check({ ...c, cost: 1, ...options });
+    store.endings.push(ending);
+    await assert.rejects(limiter.checkEvery([a, b, c], options), { code: "INVALID_REQUEST" });
+    assert.deepEqual(await lefts(a, b, c), [ending === "lost" ? 5 : 3, 5, 4]);
+  }
+});
+
+test("an id of several groups stands for all of them together", async () => {
+  const refused = { code: "INVALID_REQUEST", field: "id" };
+  const options = { id: "order-12" };
+  const { limiter, lefts } = create();
+  await limiter.checkEvery([node, a, b], options);
+  assert.equal((await limiter.checkEvery([b, a, node], options)).allowed, true);
+  for (const others of [
+    [node, a],
+    [node, a, c],
+    [node, a, b, c],
+    [node, a, { ...b, cost: 1 }],
+  ]) {
+    await assert.rejects(limiter.checkEvery(others, options), refused, JSON.stringify(others));
+  }
+  for (const part of [node, a, b]) {
+    await assert.rejects(limiter.check({ ...part, ...options }), refused);
+    await assert.rejects(limiter.reserve({ ...part, ...options }), refused);
+    assert.equal((await limiter.settle({ ...part, ...options }, 0)).settled, false);
+  }
+  assert.deepEqual(await lefts(node, a, b, c), [3, 3, 3, 5]);
+});
+
+test("what was given back under an id is not had under it without being charged", async () => {
+  const { limiter, lefts, drain } = create();
+  const options = { id: "order-13" };
+  await drain("api", "b");
+  assert.equal((await limiter.checkEvery([a, b], options)).allowed, false);
+  await assert.rejects(limiter.check({ ...a, ...options }), { code: "INVALID_REQUEST" });
+  assert.deepEqual(await lefts(a), [5]);
+});
+
 test("no id of a caller's is taken for that under which something is given back", async () => {
   for (const id of ["1", "1\0back", "back", `${"back".padEnd(127)}1`, "back".padEnd(128)]) {
     const { limiter, lefts, drain } = create();
