@@ -58,7 +58,7 @@ export function storeContract(
       runs += 1;
       const limiter = createLimiter({
         store: under.createStore(),
-        policies: { [policy]: { limits, ...patient } },
+        policies: patient({ [policy]: { limits } }),
       });
       limiters.push(limiter);
       return {
@@ -147,7 +147,7 @@ export function storeContract(
       const store = under.createStore();
       const limits = [fixedWindow({ limit: 1, window: AGES })];
       const policies = { [`a${suite}`]: { limits }, [`a${suite}.b`]: { limits } };
-      const limiter = createLimiter({ store, policies });
+      const limiter = createLimiter({ store, policies: patient(policies) });
       limiters.push(limiter);
       const asks = Object.keys(policies).map((policy) => request(policy, "k"));
       const decisions = await limiter.checkAll([...asks, ...asks]);
@@ -246,7 +246,7 @@ export function storeContract(
 
     for (const contract of [callsContract, permitsContract]) {
       contract((policies) => {
-        const limiter = createLimiter({ store: under.createStore(), policies });
+        const limiter = createLimiter({ store: under.createStore(), policies: patient(policies) });
         limiters.push(limiter);
         return limiter;
       }, suite);

@@ -4,7 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concurrency, createLimiter, fixedWindow } from "tidegate";
 import { redisStore } from "tidegate/redis";
+import { bareStore } from "../support/bare-store.ts";
 import { eventually } from "../support/eventually.ts";
+import { patient } from "../support/patient.ts";
 import { startRedis, withoutRedis } from "../support/redis-server.ts";
 import { ALGORITHMS, inEveryWorld } from "./worlds.ts";
 
@@ -17,11 +19,11 @@ test("trap 14: while Redis hangs every call that holds something ends by itself,
 }, async () => {
   const server = await startRedis();
   const limiter = createLimiter({
-    store: redisStore({ url: server.url }),
-    policies: {
+    store: bareStore(redisStore({ url: server.url })),
+    policies: patient({
       api: { limits: [fixedWindow({ limit: 100, window: "36500d" })], idTtl: "1h" },
       job: { limits: [concurrency({ limit: 5, lease: "1h" })] },
-    },
+    }),
   });
   try {
     const reservation = await limiter.reserve({ ...request, cost: 10, ttl: "1h" });

@@ -41,7 +41,7 @@ export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEver
       throw requestError("id", "left out: one id, an option, is for all of them", request.id);
     });
     const { parts, rulings } = targetsOf(context, requests);
-    if (rulings.some(({ allowed }) => !allowed)) return told(context, combine(rulings));
+    if (rulings.some(({ allowed }) => !allowed)) return told(context, combineDecisions(rulings));
     const record = id === undefined ? undefined : { id, ttlUs: parts[0]?.policy.idTtlUs ?? 0 };
     const taken = parts.length === 0 ? [] : [await takeEvery(parts, record)];
     return told(context, combineDecisions([...taken, ...rulings]));
