@@ -301,10 +301,10 @@ export function callsContract(open: OpenLimiter, suite: number): void {
         const { limiter, policy, request, left } = limiterOf([before]);
         await limiter.check({ ...request, cost: 4 });
         const name = `${before.algorithm} to ${after.algorithm}`;
-        limiter.setPolicy(policy, { limits: [after] });
+        limiter.setPolicy(policy, patiently({ limits: [after] }));
         assert.equal(await left(), 16, name);
         assert.equal((await limiter.check({ ...request, cost: 3 })).remaining, 13, name);
-        limiter.setPolicy(policy, { limits: [before] });
+        limiter.setPolicy(policy, patiently({ limits: [before] }));
         assert.equal(await left(), 3, `${name} and back`);
       }
     }

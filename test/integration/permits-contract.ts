@@ -72,7 +72,7 @@ export function permitsContract(open: OpenLimiter, suite: number): void {
     await eventually(async () => {
       assert.ok((await limiter.acquire(held)).leaseMs < 3_600_000, "some of it has passed");
     });
-    limiter.setPolicy(policy, { limits: [concurrency({ limit: 5, lease: "3h" })] });
+    limiter.setPolicy(policy, patiently({ limits: [concurrency({ limit: 5, lease: "3h" })] }));
     assert.ok((await limiter.acquire(held)).leaseMs <= 7_200_000, "the lease it was given");
     assert.equal(await limiter.extend(held), true);
     assert.ok((await limiter.acquire(held)).leaseMs > 7_200_000, "and now the one of now");
@@ -95,16 +95,16 @@ export function permitsContract(open: OpenLimiter, suite: number): void {
     const held = (limit: number) => concurrency({ limit, lease: "1h" });
     const { limiter, policy, request, left } = limiterOf([held(5)]);
     const permit = await limiter.acquire({ ...request, cost: 3 });
-    limiter.setPolicy(policy, { limits: [held(4), slidingLog({ limit: 9, window: AGES })] });
+    limiter.setPolicy(policy, patiently({ limits: [held(4), slidingLog({ limit: 9, window: AGES })] }));
     assert.equal(await left(), 1);
     await limiter.acquire(request);
-    limiter.setPolicy(policy, { limits: [held(2)] });
+    limiter.setPolicy(policy, patiently({ limits: [held(2)] }));
     assert.equal((await limiter.acquire(request)).allowed, false);
     assert.equal(await limiter.release(permit), true);
     assert.equal(await left(), 1);
-    limiter.setPolicy(policy, { limits: limitsOf(10).slice(0, 1) });
+    limiter.setPolicy(policy, patiently({ limits: limitsOf(10).slice(0, 1) }));
     assert.equal((await limiter.check(request)).remaining, 9);
-    limiter.setPolicy(policy, { limits: [held(2)] });
+    limiter.setPolicy(policy, patiently({ limits: [held(2)] }));
     assert.equal(await left(), 2, "and are forgotten by then");
   });
 }

@@ -14,7 +14,7 @@ import { createClientPool, createSentinel } from "redis";
 import { createLimiter, fixedWindow, type Limiter, type Telemetry } from "tidegate";
 import { type RedisStoreOptions, redisStore } from "tidegate/redis";
 import { redisKey, slotOf } from "../../packages/tidegate/src/stores/redis/key.ts";
-import { bareStore } from "../support/bare-store.ts";
+import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import {

@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { createLimiter, fixedWindow, type Limiter, tokenBucket } from "tidegate";
 import { redisStore } from "tidegate/redis";
 import { redisKey, slotOf } from "../../packages/tidegate/src/stores/redis/key.ts";
-import { bareStore } from "../support/bare-store.ts";
+import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import { patient } from "../support/patient.ts";

@@ -7,8 +7,14 @@ import type { PolicyOptions } from "tidegate";
 export function patient<Name extends string>(
   policies: Readonly<Record<Name, PolicyOptions>>,
 ): Record<Name, PolicyOptions> {
-  const names = Object.keys(policies) as Name[];
-  return Object.fromEntries(
-    names.map((name) => [name, { deadline: "1s", onStoreFailure: "deny", ...policies[name] }]),
-  ) as Record<Name, PolicyOptions>;
+  const all = Object.entries<PolicyOptions>(policies);
+  return Object.fromEntries(all.map(([name, options]) => [name, patiently(options)])) as Record<
+    Name,
+    PolicyOptions
+  >;
+}
+
+/** Returns options of a policy that waits as long as it may, and then admits nothing. */
+export function patiently(options: PolicyOptions): PolicyOptions {
+  return { deadline: "1s", onStoreFailure: "deny", ...options };
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concurrency, createLimiter, fixedWindow } from "tidegate";
 import { redisStore } from "tidegate/redis";
-import { bareStore } from "../support/bare-store.ts";
+import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import { eventually } from "../support/eventually.ts";
 import { patient } from "../support/patient.ts";
 import { startRedis, withoutRedis } from "../support/redis-server.ts";
