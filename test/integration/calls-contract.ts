@@ -12,6 +12,7 @@ import {
   tokenBucket,
 } from "tidegate";
 import { eventually } from "../support/eventually.ts";
+import { patiently } from "../support/patient.ts";
 import { AGES, AWKWARD, limitsOf, type OpenLimiter, policiesOf } from "./contract-policies.ts";
 
 /**

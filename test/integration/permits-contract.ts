@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concurrency, slidingLog } from "tidegate";
 import { eventually } from "../support/eventually.ts";
+import { patiently } from "../support/patient.ts";
 import { AGES, AWKWARD, limitsOf, type OpenLimiter, policiesOf } from "./contract-policies.ts";
 
 /**
@@ -95,7 +96,10 @@ export function permitsContract(open: OpenLimiter, suite: number): void {
     const held = (limit: number) => concurrency({ limit, lease: "1h" });
     const { limiter, policy, request, left } = limiterOf([held(5)]);
     const permit = await limiter.acquire({ ...request, cost: 3 });
-    limiter.setPolicy(policy, patiently({ limits: [held(4), slidingLog({ limit: 9, window: AGES })] }));
+    limiter.setPolicy(
+      policy,
+      patiently({ limits: [held(4), slidingLog({ limit: 9, window: AGES })] }),
+    );
     assert.equal(await left(), 1);
     await limiter.acquire(request);
     limiter.setPolicy(policy, patiently({ limits: [held(2)] }));

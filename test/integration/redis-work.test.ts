@@ -15,8 +15,8 @@ import {
 import { redisStore } from "tidegate/redis";
 import { createPolicy } from "../../packages/tidegate/src/policy/policy.ts";
 import { redisKey } from "../../packages/tidegate/src/stores/redis/key.ts";
-import { createManualClock } from "../../packages/tidegate/test/support/manual-clock.ts";
 import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
+import { createManualClock } from "../../packages/tidegate/test/support/manual-clock.ts";
 import { openManualRedis, setRedisClock } from "../support/manual-redis.ts";
 import { patient } from "../support/patient.ts";
 import { type RedisServer, startRedis, withoutRedis } from "../support/redis-server.ts";

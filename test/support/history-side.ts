@@ -4,8 +4,8 @@
 import { type CheckRequest, createLimiter, type Decision, type Limiter } from "tidegate";
 import { createPolicy, type Policy } from "../../packages/tidegate/src/policy/policy.ts";
 import type { Outcome, Part, Store } from "../../packages/tidegate/src/ports/store.ts";
-import type { ManualClock } from "../../packages/tidegate/test/support/manual-clock.ts";
 import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
+import type { ManualClock } from "../../packages/tidegate/test/support/manual-clock.ts";
 import type { History, Step } from "./histories.ts";
 
 /** What was asked for as one under an id. */

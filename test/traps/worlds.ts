@@ -16,11 +16,11 @@ import {
   TidegateError,
   tokenBucket,
 } from "tidegate";
+import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import {
   createManualClock,
   type ManualClock,
 } from "../../packages/tidegate/test/support/manual-clock.ts";
-import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import { openManualRedis, setRedisClock } from "../support/manual-redis.ts";
 import { type RedisServer, startRedis, withoutRedis } from "../support/redis-server.ts";
 

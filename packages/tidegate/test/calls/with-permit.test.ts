@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concurrency, type PermitResult } from "tidegate";
+import { bareStore } from "../support/bare-store.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { settled } from "../support/manual-timer.ts";
 import { createSharedStore } from "../support/shared-store.ts";
@@ -14,11 +15,12 @@ function create({
   lease = "9s",
   shadow = false,
   overrides = [{ key: "free", unlimited: true }],
+  bare = false,
 } = {}) {
   const clock = createManualClock();
   const store = createSharedStore(clock);
   const policies = { job: { limits: [concurrency({ limit: 1, lease })], shadow, overrides } };
-  const own = createTestLimiter(policies, { clock, store });
+  const own = createTestLimiter(policies, { clock, store: bare ? bareStore(store) : store });
   const isHeld = async () => (await own.limiter.peek(job)).allowed === false;
   const kinds = () => store.works.map(({ kind }) => kind).join(" ");
   return { ...own, store, isHeld, kinds };
@@ -149,7 +151,7 @@ test("one extension that fails loses nothing; where all do, the signal aborts wh
 });
 
 test("a lease counts from before the call that begins it anew", async () => {
-  const { limiter, timer, store } = create();
+  const { limiter, timer, store } = create({ bare: true });
   const work = createWork<string>();
   const gate = Promise.withResolvers<void>();
   const run = store.run.bind(store);
