@@ -1,5 +1,5 @@
-// Finds a redis-server for tests and benchmarks; on Debian and its kin fetches one into node_modules/.cache where there is
-// none. Never installs anything into the system, needs no root, and starts nothing.
+// Finds a redis-server for tests and benchmarks; on Debian and its kin fetches one into node_modules/.cache where there
+// is none. Never installs anything into the system, needs no root, and starts nothing.
 
 import { spawnSync } from "node:child_process";
 import {
