@@ -58,11 +58,9 @@ async function answerOf(ask: Ask, side: Side): Promise<unknown> {
   try {
     const answer = await ask(side);
     if (answer === undefined) return undefined;
-    const { decision, done, receipts } =
-      "decision" in (answer as object)
-        ? (answer as Outcome)
-        : { decision: answer as Decision, done: undefined, receipts: undefined };
-    return { ...decision, source: undefined, done, receipts };
+    if (!("decision" in (answer as object))) return { ...(answer as Decision), source: undefined };
+    const { decision, done, receipts, held } = answer as Outcome;
+    return { ...decision, source: undefined, done, receipts, held };
   } catch (error) {
     return (error as Error).message;
   }
