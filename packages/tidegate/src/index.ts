@@ -47,6 +47,6 @@ export type { Clock } from "./ports/clock.ts";
 export type { Random } from "./ports/random.ts";
 export type { Scheduler } from "./ports/scheduler.ts";
 export type { Outcome, Part, RecordOptions, Store, Work } from "./ports/store.ts";
-export type { Telemetry } from "./ports/telemetry.ts";
+export type { CircuitChange, CircuitState, Telemetry } from "./ports/telemetry.ts";
 export type { Timer } from "./ports/timer.ts";
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./stores/memory.ts";
