@@ -95,7 +95,9 @@ export class GuardedStore implements Store {
         if (!decision.allowed) this.#denials.add(policy, key, cost, decision, flight.askedAt);
       },
       late: (decision) => {
-        if (decision.allowed) this.#telemetry?.answeredLate?.(decision);
+        // A shadow that goes beyond its limits takes nothing.
+        const taken = decision.allowed && !decision.shadow && cost > 0;
+        if (taken) this.#telemetry?.answeredLate?.(decision);
       },
     });
   }
@@ -154,7 +156,8 @@ export class GuardedStore implements Store {
         if (!decision.allowed) this.#note(work, decision, flight.askedAt);
       },
       late: ({ decision, done }) => {
-        if (done) this.#telemetry?.answeredLate?.(decision);
+        const taken = done && work.parts.some(({ cost }) => cost > 0);
+        if (taken) this.#telemetry?.answeredLate?.(decision);
       },
     });
   }
