@@ -133,13 +133,14 @@ async function openLimiter(
   telemetry: ServiceTelemetry,
 ): Promise<Limiter> {
   const store = given ?? (await openStore(configuration.store));
-  const { policies, coordination, defaultPolicy } = configuration;
+  const { policies, coordination, defaultPolicy, expectedNodes } = configuration;
   return createLimiter({
     policies,
     telemetry,
     ...(store === undefined ? {} : { store }),
     ...(coordination === undefined ? {} : { coordination }),
     ...(defaultPolicy === undefined ? {} : { defaultPolicy }),
+    ...(expectedNodes === undefined ? {} : { expectedNodes }),
   });
 }
 

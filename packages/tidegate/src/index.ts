@@ -42,11 +42,17 @@ export {
   type TokenBucketOptions,
   tokenBucket,
 } from "./policy/limits.ts";
-export type { CoordinationName, OverrideOptions, Policy, PolicyOptions } from "./policy/policy.ts";
+export type {
+  CoordinationName,
+  OnStoreFailure,
+  OverrideOptions,
+  Policy,
+  PolicyOptions,
+} from "./policy/policy.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Random } from "./ports/random.ts";
 export type { Scheduler } from "./ports/scheduler.ts";
 export type { Outcome, Part, RecordOptions, Store, Work } from "./ports/store.ts";
-export type { Telemetry } from "./ports/telemetry.ts";
+export type { CircuitChange, CircuitState, Telemetry } from "./ports/telemetry.ts";
 export type { Timer } from "./ports/timer.ts";
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./stores/memory.ts";

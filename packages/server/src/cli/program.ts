@@ -18,9 +18,9 @@ Examples:
   tidegate demo                                   watch three nodes share one limit
   tidegate demo --redis redis://127.0.0.1:6379    the same, counted in Redis
 
-Environment variables win over the file: TIDEGATE_STORE, TIDEGATE_COORDINATION, TIDEGATE_DEFAULT_POLICY, TIDEGATE_HOST,
-TIDEGATE_HTTP_PORT, TIDEGATE_GRPC_PORT, TIDEGATE_ADMIN_PORT, TIDEGATE_LOG_LEVEL, TIDEGATE_DRAIN_TIMEOUT;
-TIDEGATE_CONFIG names the file.
+Environment variables win over the file: TIDEGATE_STORE, TIDEGATE_COORDINATION, TIDEGATE_DEFAULT_POLICY,
+TIDEGATE_EXPECTED_NODES, TIDEGATE_HOST, TIDEGATE_HTTP_PORT, TIDEGATE_GRPC_PORT, TIDEGATE_ADMIN_PORT, TIDEGATE_LOG_LEVEL,
+TIDEGATE_DRAIN_TIMEOUT; TIDEGATE_CONFIG names the file.
 `;
 
 const MAX_UNITS = 1_000_000_000;
