@@ -15,6 +15,7 @@ store: redis://127.0.0.1:6379
 coordination: central
 host: 0.0.0.0
 defaultPolicy: api
+expectedNodes: 3
 ports: { http: 1, grpc: 2, admin: 3 }
 log: { level: debug }
 drain: { timeout: 1m }
@@ -41,6 +42,7 @@ test("a file sets everything", async () => {
     store: "redis://127.0.0.1:6379",
     coordination: "central",
     defaultPolicy: "api",
+    expectedNodes: 3,
     host: "0.0.0.0",
     httpPort: 1,
     grpcPort: 2,
