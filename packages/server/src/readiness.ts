@@ -1,5 +1,5 @@
-// Whether this node should be sent requests: one answer for HTTP, gRPC and the log. A store that is away changes nothing
-// of it, since the policies answer then; and nobody who asks has to wait for the store.
+// Whether this node should be sent requests: one answer for HTTP, gRPC and the log. A store that is away changes
+// nothing of it, since the policies answer then; and nobody who asks has to wait for the store.
 
 import type { NodeCircuit, StoreCircuits } from "./telemetry/store-circuits.ts";
 import type { StoreState, StoreWatch } from "./telemetry/store-watch.ts";

@@ -42,7 +42,8 @@ export function createCircuitLog(
     spoken.leftOut = 0;
     spoken.away = state !== "closed";
     const fields = { node: node || name, state, ...(leftOut === 0 ? {} : { leftOut }) };
-    if (spoken.away) logger.warn({ ...fields, reason, since }, "circuit opened: policies answer");
+    if (spoken.away)
+      logger.warn({ ...fields, reason, since }, "circuit opened: onStoreFailure answers");
     else logger.info(fields, "circuit closed: the store decides again");
   };
   const spokenOf = (change: NodeChange): Spoken => {

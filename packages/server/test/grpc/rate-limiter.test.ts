@@ -178,7 +178,7 @@ test("bytes that are not a request are an INVALID_ARGUMENT with a reason", async
   });
 });
 
-test("for a store that gives no answer the policy does; anything else is INTERNAL, without a word of why", async (context) => {
+test("a store that gives no answer is no error, anything else INTERNAL, without a word of why", async (context) => {
   const store = createManualStore();
   const { grpc, log } = await startTestService(context, { policies: PATIENT_POLICIES }, { store });
   const failWith = async (error: unknown) => {

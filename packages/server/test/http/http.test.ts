@@ -364,7 +364,7 @@ test("what is not HTTP is answered with a problem, and closed", async (context) 
   assert.match(large, /^HTTP\/1.1 431 [\s\S]*header-too-large/);
 });
 
-test("for a store that gives no answer the policy does; anything else is a 500 that does not say why", async (context) => {
+test("a store that gives no answer is no error, anything else a 500 that does not say why", async (context) => {
   const store = createManualStore();
   const { http, log } = await startTestService(context, { policies: PATIENT_POLICIES }, { store });
   const failWith = async (error: unknown) => {

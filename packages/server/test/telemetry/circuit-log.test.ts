@@ -30,7 +30,7 @@ test("opening and closing are a line each, whatever was probed meanwhile", () =>
   assert.deepEqual(lines(), [
     {
       level: "warn",
-      message: "circuit opened: policies answer",
+      message: "circuit opened: onStoreFailure answers",
       fields: {
         node: "redis://redis:6379",
         state: "open",
