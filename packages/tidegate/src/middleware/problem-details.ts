@@ -1,5 +1,5 @@
-// The body of a denial: an RFC 9457 problem. It never contains the key, which may be a secret or personal, nor where the
-// store is that gave no answer.
+// The body of a denial: an RFC 9457 problem. It never contains the key, which may be a secret or personal, nor where
+// the store is that gave no answer.
 
 import type { Decision } from "../decision.ts";
 
