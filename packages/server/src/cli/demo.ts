@@ -6,7 +6,7 @@ import { type Decision, type Limit, type Limiter, TidegateError, tokenBucket } f
 import { redactRedisUrl } from "tidegate/redis";
 import { systemTimers, type Timers } from "../runtime/timers.ts";
 import { type Context, EXIT } from "./context.ts";
-import { closeNodes, openNodes, POLICY } from "./demo-nodes.ts";
+import { closeNodes, openNodes } from "./demo-nodes.ts";
 import { type Round, sayAnswer, sayResult, wasKept } from "./demo-report.ts";
 import { createPaint, type Paint } from "./paint.ts";
 import { sayDuration, sayLimit, sayNumber } from "./words.ts";
@@ -22,6 +22,8 @@ export interface DemoOptions {
   readonly refill: string;
 }
 
+/** The policy that the nodes share. */
+const POLICY = "demo";
 /** Nobody watches a demo that waits for longer. */
 const WAIT_MS_MAX = 15_000;
 /** A timer may fire so much before its time. */
@@ -38,7 +40,7 @@ export async function demo(
   let limiters: Limiter[] = [];
   try {
     const limit = createLimit(options);
-    limiters = await openNodes(options, limit, timers);
+    limiters = await openNodes(options, { [POLICY]: { limits: [limit] } }, timers);
     stdout.write(`\n${introduce(options, limit, paint)}\n\n`);
     const stage = { limit, limiters, timers, paint, write: (text: string) => stdout.write(text) };
     const rounds = await play(stage, options.requests);
