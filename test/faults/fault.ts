@@ -3,6 +3,14 @@
 import type { Nodes } from "./nodes.ts";
 import type { Connection } from "./orders.ts";
 
+/** What nodes sent, as somebody between them and the server saw it. */
+export interface Heard {
+  readonly connections: number;
+  readonly probes: number;
+  /** Script calls that decide. */
+  readonly checks: number;
+}
+
 /** Servers that run, and how to make them fail. */
 export interface Scene {
   readonly connection: Connection;
@@ -10,8 +18,10 @@ export interface Scene {
   begin(nodes: Nodes): Promise<void>;
   /** Resolves when what had failed can be used again. */
   end(nodes: Nodes): Promise<void>;
-  /** Connections that were attempted so far, where that is known. */
-  attempts?(): number;
+  /** What has come to the server so far, where that is known. */
+  heard?(): Heard;
+  /** Whether a key is on a part of the store that fails; left out, all are. */
+  isAway?(policy: string, key: string): boolean;
   stop(): Promise<void>;
 }
 

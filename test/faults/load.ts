@@ -23,12 +23,14 @@ interface Question {
   readonly mode: OnStoreFailure;
   readonly policy: string;
   readonly key: string;
+  readonly id?: string;
 }
 
 /** The load of a node. */
 export class Load {
   readonly modes: Record<string, ModeReport> = {};
   phase: Phase = "before";
+  #blockedMs = 0;
   readonly #limiter: Limiter;
   readonly #node: string;
   readonly #pending = new Set<Promise<void>>();
@@ -60,6 +62,17 @@ export class Load {
     await Promise.all(this.#pending);
   }
 
+  /** Does nothing else for a while, with what was just asked under way. */
+  block(ms: number): void {
+    this.#askAll();
+    const endMs = monotonicMs() + ms;
+    // When it has been sent.
+    setImmediate(() => {
+      while (monotonicMs() < endMs);
+      this.#blockedMs += ms;
+    });
+  }
+
   #askAll(): void {
     this.#turn += 1;
     const pool = `${poolOf(this.phase)}-${this.#turn % POOL_KEYS}`;
@@ -67,7 +80,9 @@ export class Load {
     for (const mode of Object.keys(this.modes) as OnStoreFailure[]) {
       const policy = policyName(mode);
       for (const key of [HOT_KEY, pool, cold]) this.#track({ mode, policy, key });
-      this.#track({ mode, policy: sumPolicyName(mode), key: SUM_KEY });
+      // Every other one with an id, which is more than one key to Redis.
+      const id = this.#turn % 2 === 0 ? { id: `${this.#node}-${this.#turn}` } : {};
+      this.#track({ mode, policy: sumPolicyName(mode), key: SUM_KEY, ...id });
     }
   }
 
@@ -76,14 +91,15 @@ export class Load {
     this.#pending.add(asked);
   }
 
-  async #ask({ mode, policy, key }: Question): Promise<void> {
+  async #ask({ mode, ...request }: Question): Promise<void> {
     const report = this.modes[mode]!;
     const { phase } = this;
+    const blockedMs = this.#blockedMs;
     report.asked += 1;
     const askedAtMs = monotonicMs();
     let decision: Decision;
     try {
-      decision = await this.#limiter.check({ policy, key });
+      decision = await this.#limiter.check(request);
     } catch (error) {
       report.answered += 1;
       report.rejected.push(String(error));
@@ -91,8 +107,11 @@ export class Load {
     }
     report.answered += 1;
     const atMs = monotonicMs();
-    if (phase !== "before") report.durationsMs.push(atMs - askedAtMs);
-    note(report, phase, key, decision, atMs);
+    if (phase !== "before") {
+      report.durationsMs.push(atMs - askedAtMs);
+      report.waitsMs.push(atMs - askedAtMs - (this.#blockedMs - blockedMs));
+    }
+    note(report, phase, request.key, decision, atMs);
   }
 }
 
@@ -105,6 +124,11 @@ function note(report: ModeReport, phase: Phase, key: string, decision: Decision,
   if (allowed && !isCold) {
     const taken = `${key} ${phase} ${source}`;
     report.admitted[taken] = (report.admitted[taken] ?? 0) + 1;
+  }
+  if (phase === "away" && !isCold) {
+    report.outageKeys[key] ??= { all: 0, degraded: 0 };
+    report.outageKeys[key].all += 1;
+    if (source !== "store" && source !== "cache") report.outageKeys[key].degraded += 1;
   }
   // Of the used-up key a remembered denial is answered first.
   if (phase === "after" && source === "store" && !isCold && key !== HOT_KEY) {
@@ -123,10 +147,12 @@ function emptyReport(): ModeReport {
     answered: 0,
     rejected: [],
     durationsMs: [],
+    waitsMs: [],
     tally: {},
     admitted: {},
     sumRemaining: Number.NaN,
     late: 0,
+    outageKeys: {},
     recoveredAtMs: {},
   };
 }

@@ -160,11 +160,6 @@ function recovered({ load }: Opened): number {
   return all.reduce((sum, { recoveredAtMs }) => sum + Object.keys(recoveredAtMs).length, 0);
 }
 
-function block(ms: number): void {
-  const endMs = monotonicMs() + ms;
-  while (monotonicMs() < endMs);
-}
-
 let steppedMs = 0;
 const wallClock = Date.now;
 Date.now = () => wallClock() + steppedMs;
@@ -194,7 +189,7 @@ async function obey(order: Order): Promise<unknown> {
     case "newcomer":
       return newcomer(opened!);
     case "block":
-      return block(order.ms);
+      return opened!.load.block(order.ms);
     case "step":
       steppedMs += order.ms;
       return;

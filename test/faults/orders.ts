@@ -77,6 +77,8 @@ export interface ModeReport {
   rejected: string[];
   /** Of what was asked once the fault began, in milliseconds. */
   durationsMs: number[];
+  /** The same without the time for which the node was told to do nothing. */
+  waitsMs: number[];
   /** By phase and source, with a space between. */
   tally: Tally;
   /** Units admitted, by key, phase and source, with spaces between. */
@@ -85,6 +87,8 @@ export interface ModeReport {
   sumRemaining: number;
   /** Admitted by the store after the deadline, as telemetry was told. */
   late: number;
+  /** While the store was away, by key: all answers, and those that were not the store's. */
+  outageKeys: Record<string, { all: number; degraded: number }>;
   /** When each key was first answered by the store after the fault. */
   recoveredAtMs: Record<string, number>;
 }

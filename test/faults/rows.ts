@@ -26,7 +26,8 @@ export interface Row {
   readonly wrong: readonly string[];
   /** Probes of each node in a second while the store was away. */
   readonly probesPerSecond: number;
-  readonly attemptsPerSecond: number | undefined;
+  /** Connections that each node tried to make, where that is known. */
+  readonly connectsPerSecond: number | undefined;
   /** Until the last node had an answer of the store for the last key that all ask for. */
   readonly recoveredMs: number;
   /** Units that Redis took though a policy had answered by then. */
@@ -37,14 +38,18 @@ const DEGRADED_SOURCES = ["fail-open", "fail-closed", "fallback"];
 
 /** Measures a run: a row for each of its failure policies. */
 export function rowsOf(run: Run): Row[] {
-  const { fault, options, awayMs, endedAtMs, attempts } = run;
+  const { fault, options, awayAtMs, awayMs, endedAtMs, heard } = run;
   const perSecond = 1_000 / awayMs / run.reports.length;
   return options.modes.map((mode) => {
     const reports = run.reports.map(({ modes }) => modes[mode]!);
-    const durations = reports.flatMap(({ durationsMs }) => durationsMs).sort((a, b) => a - b);
-    const p999 = durations[Math.ceil(durations.length * 0.999) - 1] ?? 0;
+    const durations = sorted(reports.flatMap(({ durationsMs }) => durationsMs));
+    const waits = sorted(reports.flatMap(({ waitsMs }) => waitsMs));
+    const p999 = waits[Math.ceil(waits.length * 0.999) - 1] ?? 0;
     const recovered = reports.flatMap(({ recoveredAtMs }) => Object.values(recoveredAtMs));
-    const probes = run.reports.reduce((sum, report) => sum + probesOf(report), 0);
+    const probes = run.reports.reduce(
+      (sum, report) => sum + probesOf(report, awayAtMs, awayAtMs + awayMs),
+      0,
+    );
     return {
       title: fault.title,
       coordination: options.coordination,
@@ -55,11 +60,15 @@ export function rowsOf(run: Run): Row[] {
       degraded: sharesOf(run, mode),
       wrong: [...wrongAnswers(run, mode), ...wrongNodes(run)],
       probesPerSecond: probes * perSecond,
-      attemptsPerSecond: attempts === undefined ? undefined : attempts * perSecond,
+      connectsPerSecond: heard === undefined ? undefined : 4 * heard.connections * perSecond,
       recoveredMs: Math.max(...recovered.map((atMs) => atMs - endedAtMs), 0),
       takenUnanswered: (fault.losses ?? 0) > 0 ? 0 : chargedOf(reports) - inTimeOf(reports),
     };
   });
+}
+
+function sorted(numbers: number[]): number[] {
+  return numbers.sort((a, b) => a - b);
 }
 
 function sharesOf(run: Run, mode: OnStoreFailure): Record<string, number> {
@@ -92,7 +101,7 @@ export function tableOf(rows: readonly Row[]): string {
       percent(degraded.cache ?? 0),
       String(row.wrong.length),
       row.probesPerSecond.toFixed(1),
-      row.attemptsPerSecond?.toFixed(1) ?? "–",
+      row.connectsPerSecond?.toFixed(1) ?? "–",
       row.recoveredMs.toFixed(0),
       String(row.takenUnanswered),
     ];

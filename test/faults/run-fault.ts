@@ -3,7 +3,7 @@
 import type { OnStoreFailure } from "../../packages/tidegate/src/policy/policy.ts";
 import { systemTimer } from "../../packages/tidegate/src/runtime/system-timer.ts";
 import { eventually } from "../support/eventually.ts";
-import type { Fault } from "./fault.ts";
+import type { Fault, Heard, Scene } from "./fault.ts";
 import type { Nodes } from "./nodes.ts";
 import { type FaultCoordination, monotonicMs, type NodeReport, POOL_KEYS } from "./orders.ts";
 
@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly outageMs: number;
   /** How long it lasts at least afterwards. */
   readonly afterMs: number;
-  /** Is called every `outageMs` / 36 while the store is away. */
+  /** Is called every `outageMs` / 48 in the second half of the outage. */
   readonly sample?: () => Promise<void>;
 }
 
@@ -26,19 +26,22 @@ export interface Run {
   readonly fault: Fault;
   readonly options: RunOptions;
   readonly reports: readonly NodeReport[];
-  /** How long the store was away, in milliseconds. */
+  /** Whether a key was on a part of the store that failed. */
+  readonly isAway: NonNullable<Scene["isAway"]>;
+  /** When the store was away, on the monotonic clock, and for how long. */
+  readonly awayAtMs: number;
   readonly awayMs: number;
   /** When it was not any more, on the monotonic clock. */
   readonly endedAtMs: number;
-  /** Connections attempted while it was away, where that is known. */
-  readonly attempts: number | undefined;
+  /** What was sent to it while it was away: in a quarter of that time, after the first. */
+  readonly heard: Heard | undefined;
   /** What nobody handled. */
   readonly unhandled: readonly string[];
 }
 
 /** Keys that the store is asked for after a fault and cannot have denied from memory: the pool, and the sum. */
 export const RECOVERING_KEYS = POOL_KEYS + 1;
-const SAMPLES = 36;
+const SAMPLES = 24;
 
 /** Runs a fault. Fails only where the suite itself does; what nodes did wrong is in the run. */
 export async function runFault(fault: Fault, nodes: Nodes, options: RunOptions): Promise<Run> {
@@ -57,9 +60,7 @@ export async function runFault(fault: Fault, nodes: Nodes, options: RunOptions):
     }
     await nodes.phase("away");
     const awayAtMs = monotonicMs();
-    const attemptsBefore = scene.attempts?.() ?? 0;
-    await outage(fault.lastsMs ?? options.outageMs, nodes, options);
-    const attempts = scene.attempts === undefined ? undefined : scene.attempts() - attemptsBefore;
+    const heard = await outage(fault.lastsMs ?? options.outageMs, nodes, scene, options);
     const awayMs = monotonicMs() - awayAtMs;
     await nodes.phase("healing");
     await scene.end(nodes);
@@ -70,21 +71,39 @@ export async function runFault(fault: Fault, nodes: Nodes, options: RunOptions):
     await nodes.tell({ do: "stop" });
     const reports = await nodes.report();
     const unhandled = nodes.unhandled.slice(unhandledBefore);
-    return { fault, options, reports, awayMs, endedAtMs, attempts, unhandled };
+    const { isAway = () => true } = scene;
+    const times = { awayAtMs, awayMs, endedAtMs };
+    return { fault, options, reports, ...times, isAway, heard, unhandled };
   } finally {
     await scene.stop();
   }
 }
 
-/** Lets it last, with a newcomer in the middle who must be answered and be able to go. */
-async function outage(ms: number, nodes: Nodes, { sample }: RunOptions): Promise<void> {
-  await pass(ms / 2);
+/**
+ * Lets it last, with a newcomer in the middle who must be answered and be able to go. Answers what was sent in the
+ * second quarter, when nodes know that the store is away and the newcomer is not there yet.
+ */
+async function outage(
+  ms: number,
+  nodes: Nodes,
+  scene: Scene,
+  { sample }: RunOptions,
+): Promise<Heard | undefined> {
+  await pass(ms / 4);
+  const before = scene.heard?.();
+  await pass(ms / 4);
+  const after = scene.heard?.();
   await nodes.all[0]!.tell({ do: "newcomer" });
-  if (sample === undefined) return pass(ms / 2);
-  for (let index = 0; index < SAMPLES / 2; index += 1) {
-    await pass(ms / SAMPLES);
-    await sample();
+  for (let index = 0; index < SAMPLES; index += 1) {
+    await pass(ms / 2 / SAMPLES);
+    await sample?.();
   }
+  if (before === undefined || after === undefined) return undefined;
+  return {
+    connections: after.connections - before.connections,
+    probes: after.probes - before.probes,
+    checks: after.checks - before.checks,
+  };
 }
 
 /** Waits until each node has had an answer of the store for each key; the table shows where one had none. */

@@ -8,8 +8,10 @@ import {
   type ModeReport,
   type NodeReport,
   POOL_LIMIT,
+  policyName,
   SUM_KEY,
   SUM_LIMIT,
+  sumPolicyName,
   type Tally,
 } from "./orders.ts";
 import { RECOVERING_KEYS, type Run } from "./run-fault.ts";
@@ -32,6 +34,7 @@ export function wrongAnswers(run: Run, mode: OnStoreFailure): string[] {
     ...wrongAdmissions(run, reports),
     ...wrongCharges(run, reports),
     ...wrongRecovery(reports),
+    ...wrongShards(run, mode, reports),
   ];
 }
 
@@ -40,6 +43,7 @@ export function wrongNodes(run: Run): string[] {
   return [
     ...run.unhandled.map((what) => `not handled: ${what}`),
     ...run.reports.flatMap(({ circuits }) => wrongProbes(circuits)),
+    ...wrongCalls(run),
     ...run.reports.flatMap(({ newcomers }) => {
       return newcomers
         .filter((answer) => answer.startsWith("rejected"))
@@ -175,6 +179,35 @@ function wrongProbes(events: readonly CircuitEvent[]): string[] {
   return wrong;
 }
 
+/** While the store is known to be away it is sent nothing but probes, and those only where a circuit probes. */
+function wrongCalls({ fault, heard, reports, awayAtMs, awayMs }: Run): string[] {
+  if (fault.leaves !== "away" || heard === undefined) return [];
+  const probes = reports.reduce((sum, report) => {
+    return sum + probesOf(report, awayAtMs, awayAtMs + awayMs);
+  }, 0);
+  return [
+    ...(heard.checks > 0 ? [`${heard.checks} script calls to a store that is away`] : []),
+    ...(heard.probes > probes ? [`${heard.probes} pings for ${probes} probes`] : []),
+  ];
+}
+
+/** A part of the store that fails does not degrade the others. */
+function wrongShards({ isAway }: Run, mode: OnStoreFailure, reports: readonly ModeReport[]) {
+  const healthy = { degraded: 0, all: 0 };
+  for (const { outageKeys } of reports) {
+    for (const [key, { degraded, all }] of Object.entries(outageKeys)) {
+      const policy = key === SUM_KEY ? sumPolicyName(mode) : policyName(mode);
+      if (isAway(policy, key)) continue;
+      healthy.degraded += degraded;
+      healthy.all += all;
+    }
+  }
+  // A machine that stands still for longer than a deadline degrades some of them.
+  return healthy.degraded > healthy.all / 2
+    ? [`${healthy.degraded} of ${healthy.all} answers degraded on nodes that were there`]
+    : [];
+}
+
 /** Adds up the answers of all nodes. */
 export function sumOfTallies(reports: readonly ModeReport[]): Tally {
   const sum: Tally = {};
@@ -188,7 +221,9 @@ export function sumOfTallies(reports: readonly ModeReport[]): Tally {
   return sum;
 }
 
-/** Probes of a node while its store was away, of all its circuits. */
-export function probesOf({ circuits }: NodeReport): number {
-  return circuits.filter(({ state }) => state === "half-open").length;
+/** Probes of a node within a time, of all its circuits. */
+export function probesOf({ circuits }: NodeReport, fromMs: number, toMs: number): number {
+  return circuits.filter(({ state, atMs }) => {
+    return state === "half-open" && atMs >= fromMs && atMs <= toMs;
+  }).length;
 }

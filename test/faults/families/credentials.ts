@@ -17,7 +17,6 @@ async function locked(
     connection: { kind: "url", url: `redis://:${PASSWORD}@127.0.0.1:${proxy.port}` },
     begin: async () => void (await begin(server)),
     end: async () => void (await end(server)),
-    attempts: () => proxy.accepted,
     async stop() {
       await proxy.stop();
       await server.stop();

@@ -20,18 +20,29 @@ export async function openNetwork(
   end: (proxy: FaultProxy, nodes: Nodes) => Promise<void>,
 ): Promise<Network> {
   const server = await startRedis();
-  const proxy = await startFaultProxy({ target: server.port });
+  let probes = 0;
+  let checks = 0;
+  const heard = (piece: Buffer) => {
+    const text = piece.toString("latin1");
+    probes += count(text, /:ping\r\n/g);
+    checks += count(text, /\bEVALSHA\r\n/g);
+  };
+  const proxy = await startFaultProxy({ target: server.port, heard });
   const scene: Scene = {
     connection: { kind: "url", url: `redis://${host}:${proxy.port}` },
     begin: (nodes) => begin(proxy, nodes),
     end: (nodes) => end(proxy, nodes),
-    attempts: () => proxy.accepted,
+    heard: () => ({ connections: proxy.accepted, probes, checks }),
     async stop() {
       await proxy.stop();
       await server.stop();
     },
   };
   return { proxy, scene };
+}
+
+function count(text: string, pattern: RegExp): number {
+  return text.match(pattern)?.length ?? 0;
 }
 
 async function weather(kind: Weather): Promise<Scene> {

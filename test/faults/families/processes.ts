@@ -82,8 +82,10 @@ async function loading(): Promise<Scene> {
   return {
     connection: onPort(port),
     async begin() {
-      for (let key = 0; key < LOADED_KEYS; key += 1) server.client.set(`filler:${key}`, "x");
-      await server.client.save();
+      const keys = Array.from({ length: LOADED_KEYS }, (_, index) => `filler:${index}`);
+      await Promise.all(keys.map((key) => server.client.set(key, "x")));
+      // What was taken until the very end is in it.
+      await server.client.call("SHUTDOWN", "SAVE").catch(() => {});
       await server.stop();
       const slow = ["--key-load-delay", String(LOAD_US), "--loading-process-events-interval-bytes"];
       restarted = startRedis({ args: [...args, ...slow, "1024"], port });

@@ -82,7 +82,6 @@ async function demoted(): Promise<Scene> {
     async end() {
       proxy.leadTo(second.port);
     },
-    attempts: () => proxy.accepted,
     async stop() {
       await proxy.stop();
       await Promise.all([first.stop(), second.stop()]);
