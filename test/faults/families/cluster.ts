@@ -89,7 +89,7 @@ function isOnFirst(policy: string, key: string): boolean {
 async function masterLost(): Promise<Scene> {
   const directories = [0, 1, 2].map(() => temporary("cluster"));
   const cluster = await startRedisCluster((place) => {
-    const data = ["--dir", directories[place]!, "--appendonly", "yes", "--appendfsync", "always"];
+    const data = ["--dir", directories[place]!, "--appendonly", "yes", "--appendfsync", "no"];
     return ["--cluster-require-full-coverage", "no", ...data];
   });
   return {
