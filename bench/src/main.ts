@@ -13,6 +13,7 @@ import { memoryBenchmark } from "./memory/benchmark.ts";
 import { describeMachine } from "./report/machine.ts";
 import { sectionToMarkdown } from "./report/markdown.ts";
 import { judge } from "./report/section.ts";
+import { wrapProse } from "./report/wrap.ts";
 import { serviceBenchmark } from "./service/benchmark.ts";
 import { startBenchmark } from "./start/benchmark.ts";
 
@@ -57,7 +58,7 @@ if (!quick && whole) {
       "comparison in this report.",
     `${machine}.`,
   ];
-  writeFileSync(REPORT, `${[...opening, ...written].join("\n\n")}\n`);
+  writeFileSync(REPORT, `${wrapProse([...opening, ...written].join("\n\n"))}\n`);
   console.log("docs/benchmarks.md is written.");
 }
 

@@ -1,5 +1,5 @@
-// Finds a redis-server for the tests; on Debian and its kin fetches one into node_modules/.cache where there is none.
-// Never installs anything into the system, needs no root, and starts nothing.
+// Finds a redis-server for tests and benchmarks; on Debian and its kin fetches one into node_modules/.cache where there
+// is none. Never installs anything into the system, needs no root, and starts nothing.
 
 import { spawnSync } from "node:child_process";
 import {
@@ -17,8 +17,11 @@ import { root } from "./packages.mjs";
 
 const CACHE = join(root, "node_modules", ".cache", "redis");
 
-/** Returns the path of a redis-server, or undefined after saying on standard error what to do. */
-export function ensureRedisServer() {
+/** What can do without Redis in part, and so is told how. */
+const TESTS = "The tests";
+
+/** Returns the path of a redis-server for `what`, or undefined after saying on standard error what to do. */
+export function ensureRedisServer(what = TESTS) {
   const wrapper = join(CACHE, "redis-server");
   const found =
     process.env.TIDEGATE_REDIS_SERVER ?? findOnPath("redis-server") ?? findOnPath("valkey-server");
@@ -29,10 +32,10 @@ export function ensureRedisServer() {
   if (problem === undefined) return wrapper;
   console.error(
     [
-      `The tests need redis-server, which is not on the PATH, and it could not be fetched: ${problem}.`,
+      `${what} need redis-server, which is not on the PATH, and it could not be fetched: ${problem}.`,
       "Install it (Debian, Ubuntu: apt-get install redis-server; Fedora: dnf install valkey; Alpine: apk add redis;",
-      "macOS: brew install redis), or set TIDEGATE_REDIS_SERVER to its path, or leave the tests that need it out with",
-      "TIDEGATE_TEST_WITHOUT_REDIS=1.",
+      `macOS: brew install redis), or set TIDEGATE_REDIS_SERVER to its path${what === TESTS ? ", or leave the" : "."}`,
+      ...(what === TESTS ? ["tests that need it out with TIDEGATE_TEST_WITHOUT_REDIS=1."] : []),
     ].join("\n"),
   );
   return undefined;

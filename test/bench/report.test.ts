@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { doorOf } from "../../bench/src/against/checkout.ts";
 import { sectionToMarkdown } from "../../bench/src/report/markdown.ts";
 import type { Measurement } from "../../bench/src/report/section.ts";
+import { wrapProse } from "../../bench/src/report/wrap.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -33,6 +34,26 @@ test("a row's columns stand beside its values, with their ratio to the comparato
   assert.deepEqual(rows[0]?.slice(3, 6), ["ratio to one", "commands", "a key"]);
   assert.deepEqual(rows[2]?.slice(3, 6), ["1.00 ×", "2.00, 1.00 ×", "1,000 bytes, 1.00 ×"]);
   assert.deepEqual(rows[3]?.slice(3, 6), ["0.50 ×", "5.00, 2.50 ×", "1,500 bytes, 1.50 ×"]);
+});
+
+test("prose is wrapped between words, and nothing else is", () => {
+  const rows: readonly (readonly [string, string])[] = [
+    ["one two three", "one two\nthree"],
+    ["one two", "one two"],
+    ["- one two three four", "- one two\n  three\n  four"],
+    ["12. one two three", "12. one\n    two\n    three"],
+    ["one `two three` four", "one\n`two three`\nfour"],
+    ["endless-word one", "endless-word\none"],
+    ["one more - two", "one more -\ntwo"],
+    ["one to do 2. two", "one to do 2.\ntwo"],
+    ["# one two three", "# one two three"],
+    ["| one two | three |", "| one two | three |"],
+    ["```\none two three\n```\none two three", "```\none two three\n```\none two\nthree"],
+  ];
+  for (const [given, wrapped] of rows) {
+    assert.equal(wrapProse(given, 9), wrapped);
+    assert.equal(wrapProse(wrapped, 9), wrapped, "and once is enough");
+  }
 });
 
 test("a checkout's doors are found in its sources, by its package.json", async () => {

@@ -33,6 +33,8 @@ try {
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
+  // How the answers differed.
+  if (error instanceof Error && error.cause instanceof Error) console.error(error.cause.message);
   process.exitCode = 1;
 } finally {
   await server.stop();

@@ -1,68 +1,26 @@
 // What every store does of that which is more than a check, through the calls of a limiter: every algorithm, several
-// keys as one, reservations, ids, permits. Part of the contract of stores.
+// keys as one, reservations, ids. Part of the contract of stores; permits are in permits-contract.ts.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  calendarWindow,
   concurrency,
   fixedWindow,
-  type Limit,
-  type Limiter,
   leakyBucket,
-  type PolicyOptions,
   slidingLog,
   slidingWindow,
   tokenBucket,
 } from "tidegate";
 import { eventually } from "../support/eventually.ts";
-
-/** A window that no run crosses: it ends in 2069. */
-const AGES = "36500d";
-
-/** One limit of each algorithm that is checked, of which nothing comes back within a run. */
-const limitsOf = (limit: number): readonly Limit[] => [
-  tokenBucket({ capacity: limit, refill: `${limit}/30000d` }),
-  fixedWindow({ limit, window: AGES }),
-  slidingWindow({ limit, window: AGES }),
-  slidingLog({ limit, window: AGES }),
-  leakyBucket({ queue: limit - 1, rate: `${limit}/30000d` }),
-  calendarWindow({ limit, per: "month", timeZone: "Pacific/Kiritimati" }),
-];
-
-const AWKWARD = [
-  "a:b",
-  "}",
-  "%7D",
-  "{",
-  "\0",
-  "\n",
-  "\ud800",
-  "\udc00",
-  "ü",
-  "x".repeat(120),
-  "1:1",
-  "__proto__",
-];
-
-/** Opens a limiter over the store, whose policies no other test has. */
-export type OpenLimiter = (policies: Readonly<Record<string, PolicyOptions>>) => Limiter;
+import { patiently } from "../support/patient.ts";
+import { AGES, AWKWARD, limitsOf, type OpenLimiter, policiesOf } from "./contract-policies.ts";
 
 /**
  * Runs the contract of the calls.
  * @param suite tells policies of stores apart that share a server.
  */
 export function callsContract(open: OpenLimiter, suite: number): void {
-  let runs = 0;
-  /** A limiter of one policy, and calls for a key of it. */
-  const limiterOf = (limits: readonly Limit[], settings: Omit<PolicyOptions, "limits"> = {}) => {
-    runs += 1;
-    const policy = `calls${suite}-${runs}`;
-    const limiter = open({ [policy]: { limits, ...settings } });
-    const request = { policy, key: "k" };
-    const left = async (key = "k") => (await limiter.peek({ policy, key, cost: 0 })).remaining;
-    return { limiter, policy, request, left };
-  };
+  const limiterOf = policiesOf(open, `calls${suite}`);
 
   test("every algorithm admits exactly its limit, however many ask at once", async () => {
     for (const limit of limitsOf(20)) {
@@ -150,6 +108,28 @@ export function callsContract(open: OpenLimiter, suite: number): void {
     );
   });
 
+  test("a blocked key is told when its block ends, and of no wait for what is above its limits then", async () => {
+    const overrides = [
+      { key: "late", blocked: true, until: "2100-01-01T00:00Z" },
+      { key: "small", blocked: true, until: "2100-01-01T00:00Z" },
+      { key: "sm*", limits: [slidingLog({ limit: 2, window: AGES })] },
+    ];
+    const { limiter, policy } = limiterOf(limitsOf(5).slice(0, 1), { overrides });
+    for (const [key, fits] of [
+      ["late", 5],
+      ["small", 2],
+    ] as const) {
+      const request = { policy, key };
+      for (const call of ["check", "peek", "reserve"] as const) {
+        const ends = await limiter[call]({ ...request, cost: fits });
+        assert.deepEqual([ends.allowed, ends.limitName], [false, "blocked"], call);
+        assert.ok(ends.retryAfterMs! > 1_000_000_000, `${call}: ${ends.retryAfterMs}`);
+        const never = await limiter[call]({ ...request, cost: fits + 1 });
+        assert.deepEqual([never.allowed, never.retryAfterMs], [false, null], call);
+      }
+    }
+  });
+
   test("several keys as one: all or nothing, also in different slots", async () => {
     const { limiter, policy, left } = limiterOf(limitsOf(10).slice(0, 3));
     const log = limiterOf([slidingLog({ limit: 10, window: AGES })]);
@@ -232,6 +212,37 @@ export function callsContract(open: OpenLimiter, suite: number): void {
     }
   });
 
+  test("a soft limit gets back: what a settlement leaves over, and what a refund names", async () => {
+    const soft = [
+      tokenBucket({ capacity: 5, refill: "5/30000d", soft: true }),
+      fixedWindow({ limit: 5, window: AGES, soft: true }),
+      slidingWindow({ limit: 5, window: AGES, soft: true }),
+      slidingLog({ limit: 5, window: AGES, soft: true }),
+    ];
+    for (const limit of soft) {
+      const { limiter, policy, left } = limiterOf([limit]);
+      const name = limit.algorithm;
+      for (const [actual, remaining] of [
+        [8, 0],
+        [6, 0],
+        [5, 0],
+        [3, 2],
+        [0, 5],
+      ] as const) {
+        const key = `settled${actual}`;
+        const reservation = await limiter.reserve({ policy, key, cost: 8 });
+        assert.deepEqual([reservation.allowed, reservation.soft, await left(key)], [true, true, 0]);
+        const settled = await limiter.settle(reservation, actual);
+        assert.deepEqual([settled.settled, settled.remaining], [true, remaining], name);
+      }
+      const request = { policy, key: "refunded" };
+      assert.equal((await limiter.check({ ...request, cost: 3 })).remaining, 2);
+      assert.equal((await limiter.check({ ...request, cost: 4 })).remaining, 0, "2 were there");
+      assert.equal((await limiter.refund({ ...request, cost: 4 })).remaining, 4, `${name}: all 4`);
+      assert.equal((await limiter.refund({ ...request, cost: 4 })).remaining, 5, "and no more");
+    }
+  });
+
   test("a reservation may be settled in its time, and counts in full afterwards", async () => {
     const { limiter, request, left } = limiterOf([tokenBucket({ capacity: 9, refill: "1/1d" })]);
     const reservation = await limiter.reserve({ ...request, cost: 5, ttl: 60 });
@@ -271,55 +282,6 @@ export function callsContract(open: OpenLimiter, suite: number): void {
     });
   });
 
-  test("permits: at most so many, released once, whatever names them", async () => {
-    const limits = [
-      concurrency({ limit: 5, lease: "1h" }),
-      slidingLog({ limit: 100, window: AGES }),
-    ];
-    const { limiter, policy, request, left } = limiterOf(limits);
-    const permits = await Promise.all(Array.from({ length: 12 }, () => limiter.acquire(request)));
-    const held = permits.filter(({ allowed }) => allowed);
-    assert.equal(held.length, 5);
-    assert.deepEqual(permits.at(-1)!.limitName, `${policy}-1`);
-    assert.deepEqual(
-      await Promise.all(held.flatMap((one) => [limiter.release(one), limiter.release(one)])),
-      held.flatMap(() => [true, false]),
-    );
-    assert.equal(await left(), 5);
-    const three = await limiter.acquire({ ...request, cost: 3, id: "three" });
-    assert.deepEqual([three.allowed, three.remaining], [true, 2]);
-    assert.equal((await limiter.acquire({ ...request, cost: 3, id: "three" })).remaining, 2);
-    assert.equal(await limiter.extend(three), true);
-    assert.equal(await limiter.release(three), true);
-    for (const id of AWKWARD) {
-      const permit = { ...request, id };
-      assert.equal((await limiter.acquire(permit)).allowed, true, JSON.stringify(id));
-      assert.deepEqual(
-        [
-          await limiter.extend(permit),
-          await limiter.release(permit),
-          await limiter.release(permit),
-        ],
-        [true, true, false],
-        JSON.stringify(id),
-      );
-    }
-    await assert.rejects(limiter.check(request), { field: "policy" });
-  });
-
-  test("trap 10: a permit whose holder is gone comes back when its lease ends, and an extended one later", async () => {
-    const { limiter, request, left } = limiterOf([concurrency({ limit: 2, lease: 300 })]);
-    const [gone, kept] = await Promise.all([limiter.acquire(request), limiter.acquire(request)]);
-    assert.equal((await limiter.acquire(request)).allowed, false);
-    await eventually(async () => {
-      assert.equal(await limiter.extend(kept), true);
-      assert.equal(await left(), 1);
-    });
-    assert.deepEqual([await limiter.extend(gone), await limiter.release(gone)], [false, false]);
-    assert.equal(await limiter.release(kept), true);
-    assert.equal(await left(), 2);
-  });
-
   test("reset forgets logs and permits, and what was reserved before gives nothing back", async () => {
     const { limiter, request, left } = limiterOf(limitsOf(10).slice(3, 4));
     const reservation = await limiter.reserve({ ...request, cost: 8 });
@@ -340,29 +302,12 @@ export function callsContract(open: OpenLimiter, suite: number): void {
         const { limiter, policy, request, left } = limiterOf([before]);
         await limiter.check({ ...request, cost: 4 });
         const name = `${before.algorithm} to ${after.algorithm}`;
-        limiter.setPolicy(policy, { limits: [after] });
+        limiter.setPolicy(policy, patiently({ limits: [after] }));
         assert.equal(await left(), 16, name);
         assert.equal((await limiter.check({ ...request, cost: 3 })).remaining, 13, name);
-        limiter.setPolicy(policy, { limits: [before] });
+        limiter.setPolicy(policy, patiently({ limits: [before] }));
         assert.equal(await left(), 3, `${name} and back`);
       }
     }
-  });
-
-  test("permits that are held stay so while limits change, and are no consumption for others", async () => {
-    const held = (limit: number) => concurrency({ limit, lease: "1h" });
-    const { limiter, policy, request, left } = limiterOf([held(5)]);
-    const permit = await limiter.acquire({ ...request, cost: 3 });
-    limiter.setPolicy(policy, { limits: [held(4), slidingLog({ limit: 9, window: AGES })] });
-    assert.equal(await left(), 1);
-    await limiter.acquire(request);
-    limiter.setPolicy(policy, { limits: [held(2)] });
-    assert.equal((await limiter.acquire(request)).allowed, false);
-    assert.equal(await limiter.release(permit), true);
-    assert.equal(await left(), 1);
-    limiter.setPolicy(policy, { limits: limitsOf(10).slice(0, 1) });
-    assert.equal((await limiter.check(request)).remaining, 9);
-    limiter.setPolicy(policy, { limits: [held(2)] });
-    assert.equal(await left(), 2, "and are forgotten by then");
   });
 }

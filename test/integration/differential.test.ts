@@ -1,5 +1,6 @@
 // TypeScript and Lua decide the same: random histories through the memory store and a real Redis, field by field, for
-// every algorithm alone and mixed. `npm run differential -- RUNS` does more of them, a million for example.
+// every algorithm alone and mixed, also where limiters begin anew in the middle. `npm run differential -- RUNS` does
+// more of them, a million for example.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -12,7 +13,7 @@ import { type RedisServer, startRedis, withoutRedis } from "../support/redis-ser
 const HISTORIES = 2_000;
 const SEEDS = JSON.parse(
   readFileSync(new URL("../fixtures/differential-seeds.json", import.meta.url), "utf8"),
-) as { algorithm: Limit["algorithm"]; seed: number }[];
+) as { algorithm: Limit["algorithm"]; seed: number; restarts: boolean }[];
 let server: RedisServer;
 
 before(async () => {
@@ -22,8 +23,8 @@ after(() => server?.stop());
 
 test("histories that once differed", { skip: withoutRedis }, async () => {
   assert.ok(SEEDS.length > 0);
-  for (const { algorithm, seed } of SEEDS) {
-    await holdEqual(server, algorithm, { seed, numRuns: 60 });
+  for (const { algorithm, seed, restarts } of SEEDS) {
+    await holdEqual(server, algorithm, { seed, numRuns: 60 }, restarts);
   }
 });
 

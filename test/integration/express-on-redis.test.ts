@@ -11,6 +11,7 @@ import { concurrency, createLimiter, fixedWindow, type Limiter, leakyBucket } fr
 import { type RateLimitOptions, rateLimit } from "tidegate/express";
 import { redisStore } from "tidegate/redis";
 import { eventually } from "../support/eventually.ts";
+import { patient } from "../support/patient.ts";
 import { type RedisServer, startRedis, withoutRedis } from "../support/redis-server.ts";
 
 const PACE_MS = 50;
@@ -44,7 +45,10 @@ describe("Express on Redis", { skip: withoutRedis }, () => {
   ): Promise<{ urls: string[]; look: Limiter["peek"] }> {
     const urls: string[] = [];
     for (let node = 0; node < 2; node += 1) {
-      const limiter = createLimiter({ store: redisStore({ url: redis.url }), policies });
+      const limiter = createLimiter({
+        store: redisStore({ url: redis.url }),
+        policies: patient(policies),
+      });
       limiters.push(limiter);
       const application = express();
       application.use(rateLimit({ ...options, limiter, key: () => "k" }), handler);

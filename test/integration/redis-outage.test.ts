@@ -1,5 +1,5 @@
-// A Redis that hangs, fails over, or cannot be reached: every call ends within its deadline, what waits is bounded, and
-// what was given up is not carried out later. Over one server, a Cluster and Sentinels.
+// A Redis that hangs, fails over, or cannot be reached, without what answers in its place: every call ends within its
+// deadline, what waits is bounded, and what was given up is not carried out later. One server, a Cluster, Sentinels.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ import { createClientPool, createSentinel } from "redis";
 import { createLimiter, fixedWindow, type Limiter, type Telemetry } from "tidegate";
 import { type RedisStoreOptions, redisStore } from "tidegate/redis";
 import { redisKey, slotOf } from "../../packages/tidegate/src/stores/redis/key.ts";
+import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import { eventually } from "../support/eventually.ts";
 import { freePort } from "../support/free-port.ts";
 import {
@@ -25,14 +26,13 @@ import {
 
 const options = { skip: withoutRedis };
 const LIMIT = 1_000_000;
-const policies = { api: { limits: [fixedWindow({ limit: LIMIT, window: "24h" })] } };
+const limits = [fixedWindow({ limit: LIMIT, window: "24h" })];
+const policies = { api: { limits, deadline: "1s" } };
 /** A call may take one second, and the machine is shared. */
 const DEADLINE_MS = 2_500;
 
-function open(store: RedisStoreOptions, telemetry?: Telemetry): Limiter {
-  const told = telemetry === undefined ? {} : { telemetry };
-  return createLimiter({ store: redisStore(store), policies, ...told });
-}
+const open = (store: RedisStoreOptions): Limiter =>
+  createLimiter({ store: bareStore(redisStore(store)), policies });
 
 /** Asserts that `work` rejects with STORE_UNAVAILABLE, or whatever else is expected, before `withinMs`. */
 async function rejectsWithin(work: Promise<unknown>, message: RegExp, withinMs = DEADLINE_MS) {

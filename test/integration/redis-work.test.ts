@@ -15,8 +15,10 @@ import {
 import { redisStore } from "tidegate/redis";
 import { createPolicy } from "../../packages/tidegate/src/policy/policy.ts";
 import { redisKey } from "../../packages/tidegate/src/stores/redis/key.ts";
+import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import { createManualClock } from "../../packages/tidegate/test/support/manual-clock.ts";
 import { openManualRedis, setRedisClock } from "../support/manual-redis.ts";
+import { patient } from "../support/patient.ts";
 import { type RedisServer, startRedis, withoutRedis } from "../support/redis-server.ts";
 
 const policies = {
@@ -42,8 +44,8 @@ describe("work in Redis", { skip: withoutRedis }, () => {
   before(async () => {
     server = await startRedis();
     limiter = createLimiter({
-      store: redisStore({ url: server.url }),
-      policies,
+      store: bareStore(redisStore({ url: server.url })),
+      policies: patient(policies),
       telemetry: { storeCalled: (operation, status) => operations.push(`${operation} ${status}`) },
     });
     // Both scripts are loaded then.

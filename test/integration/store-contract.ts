@@ -12,7 +12,10 @@ import {
   tokenBucket,
 } from "tidegate";
 import { eventually } from "../support/eventually.ts";
+import { patient } from "../support/patient.ts";
 import { callsContract } from "./calls-contract.ts";
+import { AGES } from "./contract-policies.ts";
+import { permitsContract } from "./permits-contract.ts";
 
 /** Opens what a suite runs on. `createStore` opens one more store on the same counts. */
 export interface StoreUnderTest {
@@ -27,9 +30,6 @@ const AWKWARD_KEYS = [
   ),
   ...["\0", "\n", "\r\n", " ", "\ud800", "\udc00", "%uD800", "\ufffd", "x".repeat(1_024)],
 ];
-
-/** A window that no run crosses: it ends in 2069. */
-const AGES = "36500d";
 
 let suites = 0;
 
@@ -58,7 +58,7 @@ export function storeContract(
       runs += 1;
       const limiter = createLimiter({
         store: under.createStore(),
-        policies: { [policy]: { limits } },
+        policies: patient({ [policy]: { limits } }),
       });
       limiters.push(limiter);
       return {
@@ -147,7 +147,7 @@ export function storeContract(
       const store = under.createStore();
       const limits = [fixedWindow({ limit: 1, window: AGES })];
       const policies = { [`a${suite}`]: { limits }, [`a${suite}.b`]: { limits } };
-      const limiter = createLimiter({ store, policies });
+      const limiter = createLimiter({ store, policies: patient(policies) });
       limiters.push(limiter);
       const asks = Object.keys(policies).map((policy) => request(policy, "k"));
       const decisions = await limiter.checkAll([...asks, ...asks]);
@@ -244,11 +244,13 @@ export function storeContract(
       await assert.rejects(limiter.check(request(policy, "k")), { code: "LIMITER_CLOSED" });
     });
 
-    callsContract((policies) => {
-      const limiter = createLimiter({ store: under.createStore(), policies });
-      limiters.push(limiter);
-      return limiter;
-    }, suite);
+    for (const contract of [callsContract, permitsContract]) {
+      contract((policies) => {
+        const limiter = createLimiter({ store: under.createStore(), policies: patient(policies) });
+        limiters.push(limiter);
+        return limiter;
+      }, suite);
+    }
   });
 }
 

@@ -4,10 +4,14 @@
 import { flushCompileCache } from "node:module";
 import { createLimiter, TidegateError } from "tidegate";
 import { redisStore } from "tidegate/redis";
+import { patient } from "../support/patient.ts";
 import type { Answer, Ask, WorkerCalls } from "../support/worker-calls.ts";
 import { policies } from "./policies.ts";
 
-const limiter = createLimiter({ store: redisStore({ url: process.argv[2]! }), policies });
+const limiter = createLimiter({
+  store: redisStore({ url: process.argv[2]! }),
+  policies: patient(policies),
+});
 /** What ends the work that goes on, by its name. */
 const endings = new Map<string, () => void>();
 

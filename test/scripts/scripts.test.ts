@@ -92,6 +92,27 @@ test("programs are found on the PATH, as files that may run", () => {
   assert.equal(findOnPath("no-such-program", directory), undefined);
 });
 
+test("the benchmarks take the redis-server that is on the PATH", async () => {
+  const directory = join(temporary, "redis");
+  mkdirSync(directory);
+  const version = '#!/bin/sh\necho "Redis server v=98.7.6 sha=00000000:0 bits=64"\n';
+  writeFileSync(join(directory, "redis-server"), version, { mode: 0o755 });
+  const env: NodeJS.ProcessEnv = { ...process.env, PATH: `${directory}:${process.env.PATH}` };
+  delete env.TIDEGATE_REDIS_SERVER;
+  const script = fileURLToPath(new URL("bench.mjs", scripts));
+  const child = spawn(process.execPath, [script, "memory", "--quick"], {
+    cwd: temporary,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const closed = once(child, "close");
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (output += data));
+  await eventually(() => assert.match(output, /^Node v.*, Redis 98\.7\.6, /));
+  child.kill("SIGTERM");
+  assert.deepEqual(await closed, [143, null], "the signal has reached what it ran");
+});
+
 describe("npm start", () => {
   async function start(): Promise<{ child: ChildProcess; output: () => string }> {
     const ports = { TIDEGATE_HTTP_PORT: "0", TIDEGATE_GRPC_PORT: "0", TIDEGATE_ADMIN_PORT: "0" };

@@ -1,5 +1,5 @@
 // Random histories of everything that a store does, for tests that hold two stores equal: policies of all algorithms
-// mixed, changed limits, steps of the clock, batches, reservations, permits, ids.
+// mixed, changed limits, steps of the clock, batches, reservations, permits, ids, and limiters that begin anew.
 
 import fc from "fast-check";
 import {
@@ -24,7 +24,7 @@ export interface Step {
   readonly policy: number;
   /** Which of the ids, reservations or permits is meant. */
   readonly id: number;
-  /** For "every": how many parts besides. */
+  /** For "every" and "whole": the parts besides. */
   readonly others: readonly { readonly key: string; readonly cost: number }[];
 }
 
@@ -36,6 +36,9 @@ export type Act =
   | "named"
   | "every"
   | "undo"
+  | "whole"
+  | "again"
+  | "restart"
   | "reserve"
   | "settle"
   | "acquire"
@@ -141,6 +144,8 @@ const CHECKED_ACTS: readonly Act[] = [
 const HELD_ACTS: readonly Act[] = [
   ...(["acquire", "acquire", "acquire", "release", "extend", "peek", "reset"] as const),
 ];
+/** Those that seeds of before do not know. */
+const LIMITER_ACTS: readonly Act[] = ["restart", "whole", "whole", "again"];
 
 function stepsArbitrary(acts: readonly Act[]): fc.Arbitrary<Step[]> {
   return fc.array(
@@ -162,15 +167,20 @@ function stepsArbitrary(acts: readonly Act[]): fc.Arbitrary<Step[]> {
 
 /**
  * Histories of policies with an algorithm among their limits, mixed with others or alone.
- * @param changes whether the limits change meanwhile.
+ * @param restarts whether limiters begin anew meanwhile, and repeat what they decided as one.
  */
-export function historyArbitrary(algorithm: Limit["algorithm"]): fc.Arbitrary<History> {
+export function historyArbitrary(
+  algorithm: Limit["algorithm"],
+  restarts: boolean,
+): fc.Arbitrary<History> {
   const own: fc.Arbitrary<Limit> = LIMIT_ARBITRARIES[algorithm];
   const held = algorithm === "concurrency";
   const alone = own.map((limit) => [limit]);
   const mixed = fc
     .tuple(own, fc.array(checkedLimit, { maxLength: 2 }), fc.nat(2))
     .map(([limit, rest, at]) => [...rest.slice(0, at), limit, ...rest.slice(at)]);
+  const acts = held ? HELD_ACTS : CHECKED_ACTS;
+  const restart: readonly Act[] = held ? ["restart"] : LIMITER_ACTS;
   const changed = held ? mixed : fc.array(checkedLimit, { minLength: 1, maxLength: 3 });
   return fc.record({
     policies: fc.tuple(
@@ -179,6 +189,6 @@ export function historyArbitrary(algorithm: Limit["algorithm"]): fc.Arbitrary<Hi
       policyArbitrary("api", changed),
     ),
     other: policyArbitrary("web", fc.array(checkedLimit, { minLength: 1, maxLength: 2 })),
-    steps: stepsArbitrary(held ? HELD_ACTS : CHECKED_ACTS),
+    steps: stepsArbitrary(restarts ? [...acts, ...restart] : acts),
   });
 }

@@ -1,4 +1,4 @@
-// Rules about Markdown: links, anchors, and the commands and files that it quotes, are there.
+// Rules about Markdown: links, anchors, and the commands and files that it quotes, are there; its lines are short.
 
 import { posix } from "node:path";
 
@@ -11,6 +11,26 @@ export interface Referable {
 }
 
 const FENCE = /^(```|~~~)[^\n]*\n[\s\S]*?^\1[^\n]*$/gm;
+
+const MAX_COLUMNS = 120;
+
+/** Lines of prose that are too long. Tables, code and pictures are as wide as they are; links count without targets. */
+export function columnProblems(text: string): string[] {
+  let fence: string | undefined;
+  return text.split("\n").flatMap((line, index) => {
+    const [, mark] = /^\s*(```|~~~)/.exec(line) ?? [];
+    if (mark !== undefined && (fence === undefined || fence === mark)) {
+      fence = fence === undefined ? mark : undefined;
+      return [];
+    }
+    if (fence !== undefined || /^\s*(\||!\[[^\]]*\]\([^)]*\)$)/.test(line)) return [];
+    const seen = line.replace(/\]\([^)]*\)/g, "]").replace(/\bhttps?:\/\/[^\s)>]+/g, "");
+    const columns = [...seen].length;
+    return columns > MAX_COLUMNS
+      ? [`line ${index + 1} has ${columns} of ${MAX_COLUMNS} columns`]
+      : [];
+  });
+}
 
 /** Relative links whose file or heading is missing. */
 export function linkProblems(path: string, text: string, { exists, read }: Referable): string[] {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commandProblems, linkProblems } from "./document-rules.ts";
+import { columnProblems, commandProblems, linkProblems } from "./document-rules.ts";
 import {
   callProblems,
   exportProblems,
@@ -112,3 +112,4 @@ holds("links in documents lead somewhere", documents, (path, text) =>
 holds("commands and files that documents quote exist", documents, (_path, text) =>
   commandProblems(text, referable),
 );
+holds("lines of prose are short", documents, (_path, text) => columnProblems(text));

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { anchorsOf, commandProblems, linkProblems } from "./document-rules.ts";
+import { anchorsOf, columnProblems, commandProblems, linkProblems } from "./document-rules.ts";
 import {
   callProblems,
   exportProblems,
@@ -322,6 +322,8 @@ describe("documents", () => {
   };
   const links = (text: string) => () => linkProblems("docs/b.md", text, referable);
   const commands = (text: string) => () => commandProblems(text, referable);
+  const columns = (text: string) => () => columnProblems(text);
+  const long = "a".repeat(121);
   cases([
     ["a file", links("[a](a.md) and [a](../docs/a.md)"), 0],
     ["no file", links("[a](c.md)"), 1],
@@ -340,6 +342,15 @@ describe("documents", () => {
     ["no file to run", commands("```\nnode --conditions=a scripts/stop.mjs\n```\n"), 1],
     ["a path", commands("`scripts/start.mjs`"), 0],
     ["no path", commands("`scripts/stop.mjs`"), 1],
+    ["prose of 120 columns", columns("é".repeat(120)), 0],
+    ["prose of 121", columns(`short\n\n- ${long}\n\n${long}`), 2],
+    ["a row of a table", columns(`| ${long} |`), 0],
+    ["code", columns(`\`\`\`sh\n${long}\n\`\`\`\n   ~~~\n\`\`\`\n${long}\n   ~~~\n`), 0],
+    ["prose after code", columns(`\`\`\`\n\`\`\`\n${long}`), 1],
+    ["a picture", columns(`![${long}](a.svg)`), 0],
+    ["prose beside a picture", columns(`![${long}](a.svg) and`), 1],
+    ["where a link goes", columns(`[a](${long}) and https://example.com/${long}`), 0],
+    ["what a link says", columns(`[${long}](a.md)`), 1],
   ]);
   test("anchors are those of GitHub", () => {
     assert.deepEqual(anchorsOf(texts.get("docs/a.md")!), [

@@ -93,6 +93,45 @@ inEveryWorld("counting", (world) => {
     }
   });
 
+  test("trap 3: what a shadow admits beyond its limits is neither counted nor settled", async () => {
+    for (const { name, limitOf } of ALGORITHMS) {
+      const limiter = world.open({ api: { limits: [limitOf(10)], shadow: true } });
+      const request = { policy: "api", key: "k" };
+      const left = async () => (await limiter.peek({ ...request, cost: 0 })).remaining;
+      const within = await limiter.reserve({ ...request, cost: 6 });
+      const beyond = await limiter.reserve({ ...request, cost: 6 });
+      assert.deepEqual([within.allowed, within.shadow], [true, false]);
+      assert.deepEqual([beyond.allowed, beyond.shadow], [true, true], name);
+      for (const actual of [0, 9]) {
+        assert.equal((await limiter.settle(beyond, actual)).settled, false, name);
+        assert.equal(await left(), 4, name);
+      }
+      assert.equal((await limiter.settle(within, 8)).settled, true);
+      assert.equal(await left(), 2, name);
+    }
+  });
+
+  test("trap 4: a batch that one reused id fails is repeated, and each of it charged once", async () => {
+    for (const { name, limitOf } of ALGORITHMS) {
+      const limiter = world.open({ api: { limits: [limitOf(10)] } });
+      const request = { policy: "api", key: "k", cost: 2, id: "r" };
+      const a = { ...request, key: "a", id: "a" };
+      const b = { ...request, key: "b", id: "b" };
+      const batch = [a, request, request, { ...request, cost: 3 }, b];
+      for (let time = 0; time < 2; time += 1) {
+        const refused = { code: "INVALID_REQUEST", field: "id" };
+        await assert.rejects(limiter.checkAll(batch), refused);
+        for (const { policy, key } of [a, request, b]) {
+          const { remaining } = await limiter.peek({ policy, key, cost: 0 });
+          assert.equal(remaining, 8, `${name}: the others are decided, before it and behind it`);
+        }
+      }
+      const answers = await limiter.checkAll([request, { ...request, key: "c" }, request, b]);
+      assert.ok(answers.every(({ allowed, remaining }) => allowed && remaining === 8));
+      assert.deepEqual(answers[2], answers[0], "one request, and of another key another one");
+    }
+  });
+
   test("trap 4: a call whose answer is lost is repeated under its id, and charged once", async () => {
     let lost = false;
     const policies = {

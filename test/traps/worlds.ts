@@ -16,6 +16,7 @@ import {
   TidegateError,
   tokenBucket,
 } from "tidegate";
+import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import {
   createManualClock,
   type ManualClock,
@@ -26,7 +27,7 @@ import { type RedisServer, startRedis, withoutRedis } from "../support/redis-ser
 /** A store, and its time. */
 export interface World {
   open(policies: Readonly<Record<string, PolicyOptions>>): Limiter;
-  /** A limiter whose calls of the store are done, and whose answers are lost, while `isLost` says so. */
+  /** A limiter whose calls of the store are done, and fail since the answers are lost, while `isLost` says so. */
   openLossy(policies: Readonly<Record<string, PolicyOptions>>, isLost: () => boolean): Limiter;
   /** Moves the clock, also backwards. */
   pass(milliseconds: number): Promise<void>;
@@ -63,7 +64,9 @@ function worldOf(clock: ManualClock, createStore: () => Store, moved: () => Prom
   };
   return {
     open: (policies) => open(createStore(), policies),
-    openLossy: (policies, isLost) => open(loseAnswers(createStore(), isLost), policies),
+    openLossy: (policies, isLost) => {
+      return open(bareStore(loseAnswers(createStore(), isLost)), policies);
+    },
     async pass(milliseconds) {
       clock.advanceMs(milliseconds);
       await moved();

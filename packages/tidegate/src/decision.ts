@@ -154,33 +154,50 @@ function createWhole(
 /** How many units a key without a limit has: what the largest cost takes. */
 const UNLIMITED = 1_000_000_000;
 
+/** Creates the decision for a key that is `unlimited`, which nothing is counted for. */
+export function createUnlimited(policy: string, key: string): Decision {
+  return {
+    allowed: true,
+    policy,
+    key,
+    limitName: "unlimited",
+    limit: UNLIMITED,
+    remaining: UNLIMITED,
+    retryAfterMs: 0,
+    resetAfterMs: 0,
+    delayMs: 0,
+    soft: false,
+    nearLimit: false,
+    shadow: false,
+    source: "local",
+  };
+}
+
 /**
- * Creates the decision for a key that is `unlimited` or `blocked`, which nothing is counted for.
- * @param leftMs milliseconds until that ends; Infinity where it does not.
+ * Creates the decision for a key that is `blocked`, which nothing is counted for.
+ * @param retryMs milliseconds until the request could be admitted; Infinity where that is never.
+ * @param leftMs milliseconds until the block ends; Infinity where it does not.
  */
-export function createRuling(
+export function createBlocked(
   policy: string,
   key: string,
-  kind: "unlimited" | "blocked",
+  retryMs: number,
   leftMs: number,
   shadow: boolean,
 ): Decision {
-  const unlimited = kind === "unlimited";
-  const allowed = unlimited || shadow;
-  const ends = leftMs === Number.POSITIVE_INFINITY ? null : leftMs;
   return {
-    allowed,
+    allowed: shadow,
     policy,
     key,
-    limitName: kind,
-    limit: unlimited ? UNLIMITED : 0,
-    remaining: unlimited ? UNLIMITED : 0,
-    retryAfterMs: allowed ? 0 : ends,
-    resetAfterMs: unlimited ? 0 : (ends ?? 0),
+    limitName: "blocked",
+    limit: 0,
+    remaining: 0,
+    retryAfterMs: shadow ? 0 : retryMs === Number.POSITIVE_INFINITY ? null : retryMs,
+    resetAfterMs: leftMs === Number.POSITIVE_INFINITY ? 0 : leftMs,
     delayMs: 0,
     soft: false,
-    nearLimit: !unlimited,
-    shadow: shadow && !unlimited,
+    nearLimit: true,
+    shadow,
     source: "local",
   };
 }

@@ -73,15 +73,22 @@ export interface Reservation extends Decision {
 
 /** The answer to `settle`: how the key stands now, as a look that costs nothing would say. */
 export interface Settlement extends Decision {
-  /** False where there is no such reservation, or its ttl is over: then the estimate stays charged. */
+  /**
+   * False where there is no such reservation; its ttl is over, so that the estimate stays charged; or it took nothing,
+   * a shadow policy having admitted it beyond its limits.
+   */
   readonly settled: boolean;
 }
 
 /** The answer to `acquire`: the decision, and where it is allowed, what `release` and `extend` need. */
 export interface Permit extends Decision {
   readonly id: string;
+  /** The units of it; where it was held already under its id, those that it was acquired with. */
   readonly cost: number;
-  /** How long it is held if it is neither released nor extended. */
+  /**
+   * Milliseconds that it is held if it is neither released nor extended: a lease, or where it was held already, what is
+   * left of that, rounded down and at least 1.
+   */
   readonly leaseMs: number;
 }
 
@@ -101,13 +108,18 @@ export type PermitResult<Value> =
 export interface Limiter {
   /** Decides one request and takes its cost where admitted. Where `delayMs` is above 0, the caller is to wait it. */
   check(request: CheckRequest, options?: CallOptions): Promise<Decision>;
-  /** Decides several requests, each on its own, in order, in one round trip. */
+  /**
+   * Decides several requests, each on its own, in order, in one round trip. Where one is wrong it rejects and nothing
+   * is taken; where an id was another request's before it rejects too, but all others are decided.
+   */
   checkAll(requests: readonly CheckRequest[], options?: CallOptions): Promise<Decision[]>;
   /**
    * Decides several policies and keys as one, 1 to 64 of them: where one denies, nothing is taken from any. The
    * decision is that of the request that bound. Atomic in memory, on one Redis, and in a Cluster where all keys share
    * a slot; else what was taken is given back where another slot denies, and may have denied others meanwhile.
-   * @param options.id as CheckRequest.id, for all of them together; the requests have none of their own.
+   * @param options.id as CheckRequest.id, for all of them together; the requests have none of their own. It is
+   * remembered with the first key of each slot; where it was another request's there, the call rejects and nothing is
+   * taken.
    */
   checkEvery(
     requests: readonly CheckRequest[],
@@ -130,7 +142,10 @@ export interface Limiter {
   settle(reservation: Held, actual: number, options?: CallOptions): Promise<Settlement>;
   /** Gives `cost` units back, those taken last, and never more than were taken. Answers how the key stands then. */
   refund(request: CheckRequest, options?: CallOptions): Promise<Decision>;
-  /** Takes a permit of a policy with a concurrency limit; its other limits are charged as by `check`. */
+  /**
+   * Takes a permit of a policy with a concurrency limit; its other limits are charged as by `check`. Where it is held
+   * already under its id, nothing is taken, and it is answered as it is held.
+   */
   acquire(request: CheckRequest, options?: CallOptions): Promise<Permit>;
   /** Gives a permit back; false where it was not held any more. */
   release(permit: Held, options?: CallOptions): Promise<boolean>;

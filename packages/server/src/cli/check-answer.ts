@@ -100,11 +100,13 @@ function sayAllowed(verb: string, answer: Answer, kind: Question["kind"], paint:
 }
 
 function sayDenied(denied: string, answer: Answer, cost: number, kind: Question["kind"]): string {
-  const { retryAfterMs, limit } = answer;
+  const { retryAfterMs, resetAfterMs, limit } = answer;
   const of = sayWhose(answer, kind);
   if (isBlocked(answer)) {
-    const end = retryAfterMs === null ? "" : ` for ${sayDuration(retryAfterMs)}`;
-    return `${denied}, the key is blocked${end} (${of})`;
+    const endMs = retryAfterMs ?? resetAfterMs;
+    const end = endMs === 0 ? "" : ` for ${sayDuration(endMs)}`;
+    const above = `, and ${sayNumber(cost)} is above its limits then`;
+    return `${denied}, the key is blocked${end}${retryAfterMs === null && endMs > 0 ? above : ""} (${of})`;
   }
   if (retryAfterMs === null) {
     const above = `${sayNumber(cost)} is above the limit of ${sayNumber(limit)}`;

@@ -81,7 +81,9 @@ const decisions = {
     operationId: "checkAll",
     tag: "decisions",
     summary: "Decide several requests, each on its own, in order",
-    description: "Where one request is wrong, the whole call is refused and nothing is taken.",
+    description:
+      "Where one request is wrong, the whole call is refused and nothing is taken. An id that was another request's " +
+      "before fails the call too, but all others are decided then.",
     body: json("CheckAllRequest", { requests: [asked] }),
     answer: {
       description: "One decision for each request, in order",

@@ -133,7 +133,9 @@ export const schemas = {
   Settlement: object(
     {
       ...decision,
-      settled: flag("False where there is no such reservation: then the estimate stays charged"),
+      settled: flag(
+        "False where there is no such reservation, its time is over, or it took nothing: an estimate stays charged",
+      ),
     },
     [],
     AS_A_LOOK,
@@ -143,7 +145,10 @@ export const schemas = {
       ...decision,
       id: reference("schemas", "Id"),
       cost: whole("The permits that were taken"),
-      leaseMs: whole("How long it is held if it is neither released nor extended, in milliseconds"),
+      leaseMs: whole(
+        "How long it is held if it is neither released nor extended, in milliseconds: what is left where " +
+          "it was held already under its id",
+      ),
     },
     ["id", "cost", "leaseMs"],
     "A decision; and where it is allowed, what /v1/release and /v1/extend want",

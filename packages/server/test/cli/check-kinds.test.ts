@@ -144,6 +144,13 @@ const ANSWERS: readonly (readonly [
     "would be denied, the key is blocked (api)",
   ],
   [
+    [...NAMED, "--cost", "200"],
+    "check",
+    decisionWith({ ...blocked, retryAfterMs: null, resetAfterMs: 90_000 }),
+    1,
+    "denied, the key is blocked for 1 m 30 s, and 200 is above its limits then (api)",
+  ],
+  [
     [...NAMED, "--reserve", "--cost", "200"],
     "reserve",
     { ...decisionWith({ ...denied, retryAfterMs: null }), id: "x", cost: 200, ttlMs: 1 },

@@ -17,7 +17,7 @@ import {
   waitFor,
 } from "./dispatch.ts";
 import { addGift, type Gifts, instantOf, placeOf, placeTaken } from "./gifts.ts";
-import type { Permits } from "./permits.ts";
+import type { PermitHeld, Permits } from "./permits.ts";
 
 /** The states of one key: `numbers` from `at` on, and by limit what is no plain numbers. */
 export interface KeyState {
@@ -146,14 +146,22 @@ export function chargeTo(
   });
 }
 
-/** Whether a permit is held of any limit. */
-export function holdsPermit(
+/** Finds a permit that is held of any limit, with the end that comes first; undefined where it is held of none. */
+export function findPermit(
   limits: readonly Limit[],
   state: KeyState,
   now: number,
   id: string,
-): boolean {
-  return eachPermit(limits, state, now, (_limit, _at, permits) => permits.has(id));
+): PermitHeld | undefined {
+  let first: PermitHeld | undefined;
+  eachPermit(limits, state, now, (_limit, _at, permits) => {
+    const held = permits.find(id);
+    if (held !== undefined && !(first !== undefined && first.expiresAt <= held.expiresAt)) {
+      first = held;
+    }
+    return held !== undefined;
+  });
+  return first;
 }
 
 /** Takes a permit back; false where it is not held. */

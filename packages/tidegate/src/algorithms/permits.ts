@@ -1,90 +1,132 @@
-// The permits that one key has given out: who holds how many units until when.
+// The permits that one key has given out: who holds how many units until when. Found by id, and in a row by when they
+// end, so that what ends first and last is at hand however many are held.
+
+/** What a permit holds, and until when. */
+export interface PermitHeld {
+  readonly units: number;
+  readonly expiresAt: number;
+}
 
 interface Held {
-  expiresAt: number;
+  readonly id: string;
   readonly units: number;
+  expiresAt: number;
+  before: Held | undefined;
+  after: Held | undefined;
 }
 
 /** Permits by id. */
 export class Permits {
   readonly #held = new Map<string, Held>();
-  /** Whether the map's order is that in which they end, as it is while the lease and the clock's direction stay. */
-  #ordered = true;
-  #lastEnd = 0;
-  #lastId = "";
+  #first: Held | undefined;
+  #last: Held | undefined;
+  /**
+   * The one that was put into the row last, or its neighbour where that is gone. The next one belongs beside it: at the
+   * row's end, or where the lease has become shorter, before all that were given out for longer.
+   */
+  #recent: Held | undefined;
 
-  has(id: string): boolean {
-    return this.#held.has(id);
+  /** Finds a permit; undefined where there is none. */
+  find(id: string): PermitHeld | undefined {
+    return this.#held.get(id);
   }
 
+  /** Adds a permit that is not held. */
   add(id: string, units: number, expiresAt: number): void {
-    if (this.#held.size === 0) this.#ordered = true;
-    else if (expiresAt < this.#lastEnd) this.#ordered = false;
-    this.#lastEnd = expiresAt;
-    this.#lastId = id;
-    this.#held.set(id, { units, expiresAt });
+    const held: Held = { id, units, expiresAt, before: undefined, after: undefined };
+    this.#held.set(id, held);
+    this.#link(held);
   }
 
   /** Takes a permit back and returns its units; 0 where there is none. */
   remove(id: string): number {
-    const units = this.#held.get(id)?.units ?? 0;
+    const held = this.#held.get(id);
+    if (held === undefined) return 0;
     this.#held.delete(id);
-    return units;
+    this.#unlink(held);
+    return held.units;
   }
 
   /** Sets when a permit ends; false where there is none. */
   extend(id: string, expiresAt: number): boolean {
-    const units = this.remove(id);
-    if (units > 0) this.add(id, units, expiresAt);
-    return units > 0;
+    const held = this.#held.get(id);
+    if (held === undefined) return false;
+    this.#unlink(held);
+    held.expiresAt = expiresAt;
+    this.#link(held);
+    return true;
   }
 
   /** Takes all back that have ended, and returns their units. */
   expire(now: number): number {
     let units = 0;
-    for (const [id, held] of this.#held) {
-      if (held.expiresAt > now) {
-        if (this.#ordered) break;
-        continue;
-      }
+    let held = this.#first;
+    while (held !== undefined && held.expiresAt <= now) {
       units += held.units;
-      this.#held.delete(id);
+      this.#held.delete(held.id);
+      this.#unlink(held);
+      held = this.#first;
     }
     return units;
   }
 
   /** Ends what would end later than `latest` then. */
   endBy(latest: number): void {
-    for (const held of this.#held.values()) held.expiresAt = Math.min(held.expiresAt, latest);
-    this.#lastEnd = Math.min(this.#lastEnd, latest);
+    for (let held = this.#last; held !== undefined && held.expiresAt > latest; held = held.before) {
+      held.expiresAt = latest;
+    }
   }
 
   /** When the first one ends; 0 where there is none. */
   earliest(): number {
-    let earliest = 0;
-    for (const { expiresAt } of this.#held.values()) {
-      if (earliest === 0 || expiresAt < earliest) earliest = expiresAt;
-      if (this.#ordered) break;
-    }
-    return earliest;
+    return this.#first?.expiresAt ?? 0;
   }
 
   /** When the last one ends; 0 where there is none. */
   latest(): number {
-    if (this.#ordered && this.#held.has(this.#lastId)) return this.#lastEnd;
-    let latest = 0;
-    for (const { expiresAt } of this.#held.values()) latest = Math.max(latest, expiresAt);
-    return latest;
+    return this.#last?.expiresAt ?? 0;
   }
 
   /** When so many units will have ended that `missing` of them are free; there must be as many. */
   endOf(missing: number): number {
-    const ends = [...this.#held.values()].sort((a, b) => a.expiresAt - b.expiresAt);
     let left = missing;
-    for (const { units, expiresAt } of ends) {
-      left -= units;
-      if (left <= 0) return expiresAt;
+    for (let held = this.#first; held !== undefined; held = held.after) {
+      left -= held.units;
+      if (left <= 0) return held.expiresAt;
     }
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** Puts one that stands alone into the row, behind those that end no later. */
+  #link(held: Held): void {
+    let before = this.#recent;
+    while (before !== undefined && before.expiresAt > held.expiresAt) before = before.before;
+    let after = before === undefined ? this.#first : before.after;
+    while (after !== undefined && after.expiresAt <= held.expiresAt) {
+      before = after;
+      after = after.after;
+    }
+    held.before = before;
+    held.after = after;
+    if (before === undefined) this.#first = held;
+    else before.after = held;
+    if (after === undefined) this.#last = held;
+    else after.before = held;
+    this.#recent = held;
+  }
+
+  /**
+   * Takes one out of the row. Its own links must lead nowhere: an old one that is garbage would keep the next alive
+   * until that is old as well, and so each the next.
+   */
+  #unlink(held: Held): void {
+    const { before, after } = held;
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+    if (this.#recent === held) this.#recent = before ?? after;
+    held.before = undefined;
+    held.after = undefined;
   }
 }

@@ -3,6 +3,7 @@
 
 import type { Coordination } from "../coordination/coordination.ts";
 import { combineDecisions, type Decision } from "../decision.ts";
+import { TidegateError } from "../errors.ts";
 import type { CheckRequest, Limiter } from "../limiter.ts";
 import {
   checkCost,
@@ -13,6 +14,7 @@ import {
 } from "../policy/request.ts";
 import type { Outcome, Part, RecordOptions } from "../ports/store.ts";
 import { abortable, type CallContext, checkCheck, refuseHeld, told } from "./call-context.ts";
+import type { Entry } from "./policy-entries.ts";
 
 /** The most requests that are decided as one. */
 const MAX_EVERY = 64;
@@ -39,8 +41,7 @@ export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEver
       throw requestError("id", "left out: one id, an option, is for all of them", request.id);
     });
     const { parts, rulings } = targetsOf(context, requests);
-    const blocked = rulings.find(({ allowed }) => !allowed);
-    if (blocked !== undefined) return told(context, blocked);
+    if (rulings.some(({ allowed }) => !allowed)) return told(context, combineDecisions(rulings));
     const record = id === undefined ? undefined : { id, ttlUs: parts[0]?.policy.idTtlUs ?? 0 };
     const taken = parts.length === 0 ? [] : [await takeEvery(parts, record)];
     return told(context, combineDecisions([...taken, ...rulings]));
@@ -58,22 +59,25 @@ function targetsOf(
   { entries, entryOf }: CallContext,
   requests: readonly CheckRequest[],
 ): { parts: CoordinatedPart[]; rulings: Decision[] } {
-  const parts = new Map<string, CoordinatedPart>();
-  const rulings: Decision[] = [];
+  const sums = new Map<string, { entry: Entry; key: string; cost: number }>();
   for (const { policy: name, key, cost = 1 } of requests) {
-    const target = entries.target(entryOf(name), key);
+    const entry = entryOf(name);
+    // A policy's name has no colon, so no two that differ are the same here.
+    const own = `${entry.policy.name}:${key}`;
+    sums.set(own, { entry, key, cost: (sums.get(own)?.cost ?? 0) + cost });
+  }
+  const parts: CoordinatedPart[] = [];
+  const rulings: Decision[] = [];
+  for (const { entry, key, cost } of sums.values()) {
+    const target = entries.target(entry, key, cost);
     if (target.ruling !== undefined) {
       rulings.push(target.ruling);
       continue;
     }
-    const { policy, coordination } = target;
-    // A policy's name has no colon, so no two that differ are the same here.
-    const own = `${policy.name}:${key}`;
-    const sum = (parts.get(own)?.cost ?? 0) + cost;
-    checkCost(sum);
-    parts.set(own, { policy, coordination, key, cost: sum });
+    checkCost(cost);
+    parts.push({ policy: target.policy, coordination: target.coordination, key, cost });
   }
-  return { parts: [...parts.values()], rulings };
+  return { parts, rulings };
 }
 
 interface Group {
@@ -94,23 +98,35 @@ async function takeEvery(
     const receiptUs = all.length === 1 ? (record?.ttlUs ?? 0) : 0;
     return (await coordination.run({ ...takeOf(all, record), receiptUs })).decision;
   }
+  const own = record === undefined ? undefined : { ...record, whole: parts };
+  const receiptUs = record?.ttlUs ?? RECEIPT_US;
   const settled = await Promise.allSettled(
-    groups.map(async ({ coordination, parts: own }) => {
-      const receiptUs = record?.ttlUs ?? RECEIPT_US;
-      return coordination.run({ ...takeOf(own, record), receiptUs });
+    groups.map(async (group) => {
+      return group.coordination.run({ ...takeOf(group.parts, own), receiptUs });
     }),
   );
-  const failed = settled.find((result) => result.status === "rejected");
+  const refused = settled.find(isRefused);
+  const failed = refused ?? settled.find((result) => result.status === "rejected");
   const outcomes = settled.map((result) =>
     result.status === "fulfilled" ? result.value : undefined,
   );
   const denied = outcomes.some((outcome) => outcome?.decision.allowed === false);
   // Where a call failed and the caller may repeat it under its id, what was taken is what the repetition will find.
-  if (denied || (failed !== undefined && record === undefined)) {
+  const willRepeat = record !== undefined && refused === undefined;
+  if (denied || (failed !== undefined && !willRepeat)) {
     await giveBack(groups, outcomes, record);
   }
   if (failed !== undefined) throw failed.reason;
   return combineDecisions(outcomes.map((outcome) => outcome!.decision));
+}
+
+/** Whether a group will never be taken under this id, which is another request's: repeating it is of no use. */
+function isRefused(result: PromiseSettledResult<Outcome>): result is PromiseRejectedResult {
+  return (
+    result.status === "rejected" &&
+    result.reason instanceof TidegateError &&
+    result.reason.code === "INVALID_REQUEST"
+  );
 }
 
 function takeOf(parts: readonly Part[], record: RecordOptions | undefined) {

@@ -60,7 +60,7 @@ export function createChecks(context: CallContext): Checks {
     async checkAll(requests, options) {
       options?.signal?.throwIfAborted();
       checkRequests(requests, (request) => refuseHeld(checkCheck(context, request)));
-      const answers = requests.map((request) => decide(request, true));
+      const answers = requests.map((request) => orRejected(() => decide(request, true)));
       if (areDecisions(answers)) {
         if (decided !== undefined) for (const decision of answers) decided(decision);
         return answers;
@@ -84,16 +84,25 @@ export function decideWhole(
   consume: boolean,
 ): Decision | Promise<Decision> {
   if (consume) refuseHeld(entry);
-  const target = context.entries.target(entry, request.key);
+  const { id, key, cost = 1 } = request;
+  const target = context.entries.target(entry, key, cost);
   if (target.ruling !== undefined) return target.ruling;
   const { policy, coordination } = target;
-  const { id, key, cost = 1 } = request;
   if (id === undefined || !consume) return coordination.decide(policy, key, cost, consume);
   const parts = [{ policy, key, cost }];
   const record = { id, ttlUs: policy.idTtlUs };
   // A check that has an id may be settled by it.
   const outcome = coordination.run({ kind: "take", parts, record, receiptUs: record.ttlUs });
   return "then" in outcome ? outcome.then(({ decision }) => decision) : outcome.decision;
+}
+
+/** Rejects what memory refuses at once, as a shared store would: it keeps those behind it in a batch from nothing. */
+function orRejected(decide: () => Decision | Promise<Decision>): Decision | Promise<Decision> {
+  try {
+    return decide();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function areDecisions(answers: (Decision | Promise<Decision>)[]): answers is Decision[] {

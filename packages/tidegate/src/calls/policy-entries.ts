@@ -1,7 +1,7 @@
 // The policies of a limiter, and what holds for each key of them: its limits, those of an override, or none.
 
 import type { Coordination, CoordinationOpener } from "../coordination/coordination.ts";
-import { createRuling, type Decision } from "../decision.ts";
+import { createBlocked, createUnlimited, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { LimitDescription, PolicyDescription } from "../limiter.ts";
 import { optionError, unknownName } from "../policy/options.ts";
@@ -92,8 +92,8 @@ export class PolicyEntries {
     return entry;
   }
 
-  /** Finds what a key of an entry is decided by. */
-  target(entry: Entry, key: string): Target {
+  /** Finds what a key of an entry is decided by; of a key that is blocked, the answer is that to the cost. */
+  target(entry: Entry, key: string, cost = 0): Target {
     if (entry.overrides === undefined) return entry;
     const nowUs = this.#clock.now();
     const ruling = entry.overrides.find(key, nowUs);
@@ -101,10 +101,11 @@ export class PolicyEntries {
     if (ruling.kind === "limits") {
       return { ruling: undefined, policy: ruling.policy, coordination: entry.coordination };
     }
-    const leftMs = Math.ceil((ruling.untilUs - nowUs) / 1_000);
-    return {
-      ruling: createRuling(entry.policy.name, key, ruling.kind, leftMs, entry.policy.shadow),
-    };
+    const { name, shadow } = entry.policy;
+    if (ruling.kind === "unlimited") return { ruling: createUnlimited(name, key) };
+    const msUntil = (instantUs: number) => Math.ceil((instantUs - nowUs) / 1_000);
+    const retryMs = msUntil(entry.overrides.admitsFrom(key, ruling, cost));
+    return { ruling: createBlocked(name, key, retryMs, msUntil(ruling.untilUs), shadow) };
   }
 
   /** Describes what holds for a key, or for those that no override names. */

@@ -24,7 +24,7 @@ export function createReservations(
     refuseHeld(entry);
     const ttlUs = readTtl(request.ttl);
     const { key, id = createSystemId(), cost = 1 } = request;
-    const target = context.entries.target(entry, key);
+    const target = context.entries.target(entry, key, cost);
     const answer = { id, cost, ttlMs: ttlUs / 1_000 };
     if (target.ruling !== undefined) return { ...told(context, target.ruling), ...answer };
     const { policy, coordination } = target;

@@ -1,7 +1,7 @@
 // Runs work while a permit is held: extends it in time, tells the work where it was lost, and gives it back however
 // the work ends.
 
-import type { CallOptions, CheckRequest, Limiter, Permit, PermitResult } from "../limiter.ts";
+import type { Limiter, Permit, PermitResult } from "../limiter.ts";
 import { requestError } from "../policy/request.ts";
 import type { Timer } from "../ports/timer.ts";
 
@@ -9,24 +9,33 @@ import type { Timer } from "../ports/timer.ts";
 const EXTENSIONS_PER_LEASE = 3;
 
 /** What is needed of a limiter. */
-type PermitCalls = Pick<Limiter, "acquire" | "release" | "extend">;
+type PermitCalls = Pick<Limiter, "release" | "extend">;
 
-/** See Limiter.withPermit. */
+/** A permit, and the lease that extending it begins: of one that was held already, longer than what is left of it. */
+export interface PermitLease {
+  readonly permit: Permit;
+  readonly leaseMs: number;
+}
+
+/**
+ * See Limiter.withPermit.
+ * @param acquire acquires the permit, unless `aborted` was before.
+ */
 export async function withPermit<Value>(
   limiter: PermitCalls,
+  acquire: () => Promise<PermitLease>,
   timer: Timer,
-  request: CheckRequest,
   work: (permit: Permit, signal: AbortSignal) => Promise<Value>,
-  options: CallOptions = {},
+  aborted: AbortSignal | undefined,
 ): Promise<PermitResult<Value>> {
   if (typeof work !== "function")
     throw requestError("work", "a function that is given a permit", work);
-  const permit = await limiter.acquire(request, options);
+  const lease = await acquire();
+  const { permit } = lease;
   if (!permit.allowed) return { allowed: false, permit };
   const lost = new AbortController();
-  const signal =
-    options.signal === undefined ? lost.signal : AbortSignal.any([options.signal, lost.signal]);
-  const stop = keep(limiter, timer, permit, lost);
+  const signal = aborted === undefined ? lost.signal : AbortSignal.any([aborted, lost.signal]);
+  const stop = keep(limiter, timer, lease, lost);
   try {
     return { allowed: true, permit, value: await work(permit, signal) };
   } finally {
@@ -40,12 +49,13 @@ export async function withPermit<Value>(
 function keep(
   limiter: PermitCalls,
   timer: Timer,
-  permit: Permit,
+  { permit, leaseMs }: PermitLease,
   lost: AbortController,
 ): () => void {
   // A shadow's denial and a key without a limit hold nothing that could be lost.
   if (permit.shadow || permit.leaseMs === 0) return () => {};
-  const pauseMs = Math.max(Math.floor(permit.leaseMs / EXTENSIONS_PER_LEASE), 1);
+  const pauseOf = (ms: number) => Math.max(Math.floor(ms / EXTENSIONS_PER_LEASE), 1);
+  let pauseMs = pauseOf(permit.leaseMs);
   let stopped = false;
   let cancelPause = () => {};
   const lose = () => lost.abort(new Error(`the permit "${permit.id}" is not held any more`));
@@ -57,7 +67,7 @@ function keep(
   };
   const extend = async () => {
     // From before the call: the store begins the lease anew while it is under way, and its answer may take its time.
-    const cancelNext = timer.after(permit.leaseMs, lose);
+    const cancelNext = timer.after(leaseMs, lose);
     const held = await limiter.extend(permit).catch(() => undefined);
     if (stopped || held !== true) cancelNext();
     if (stopped) return;
@@ -69,6 +79,7 @@ function keep(
     if (held === true) {
       cancelEnd();
       cancelEnd = cancelNext;
+      pauseMs = pauseOf(leaseMs);
     }
     cancelPause = timer.after(pauseMs, extend);
   };

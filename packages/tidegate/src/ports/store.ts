@@ -62,6 +62,8 @@ export interface RecordOptions {
   readonly ttlUs: number;
   /** Whether the id was made for this work, so that nothing can have been answered under it. */
   readonly fresh?: boolean;
+  /** All that is asked under the id, where the parts are but a group of it, in any order. */
+  readonly whole?: readonly Part[];
 }
 
 /** What `run` does. */
@@ -103,4 +105,6 @@ export interface Outcome {
   readonly receipts: readonly (Receipt | undefined)[];
   /** When, by the store's clock, in microseconds. */
   readonly at: number;
+  /** Of a take whose permit was held already, so that nothing was taken: what it holds, and for how long still. */
+  readonly held?: { readonly units: number; readonly leftUs: number };
 }

@@ -126,7 +126,8 @@ export class DenialCache {
   }
 }
 
-function isNever({ limits }: Policy, cost: number): boolean {
+/** Whether no wait would admit a cost. */
+export function isNever({ limits }: Policy, cost: number): boolean {
   return limits.some(({ soft, limit }) => !soft && cost > limit);
 }
 

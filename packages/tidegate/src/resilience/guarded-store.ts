@@ -1,7 +1,7 @@
 // A store that always answers in time: what the store that nodes share does not answer within the policy's deadline,
 // the policy does. Nothing waits for a store that is known to be away, and denials that still hold are not asked again.
 
-import type { Decision } from "../decision.ts";
+import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -11,7 +11,7 @@ import type { Outcome, Part, Store, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer } from "../ports/timer.ts";
 import { Circuits } from "./circuits.ts";
-import { DenialCache } from "./denial-cache.ts";
+import { DenialCache, isNever } from "./denial-cache.ts";
 import { FailureAnswers, type Take } from "./failure-answers.ts";
 import { isUnavailable } from "./flight.ts";
 import { LiveNodes } from "./live-nodes.ts";
@@ -175,13 +175,17 @@ export class GuardedStore implements Store {
       return undefined;
     }
     const now = this.#clock.now();
+    const denials: Decision[] = [];
     for (const { policy, key, cost } of work.parts) {
       if (cost === 0) continue;
-      const decision = this.#denials.find(policy, key, cost, now, away);
-      if (decision === undefined) continue;
-      return { decision, done: false, receipts: work.parts.map(() => undefined), at: now };
+      const denial = this.#denials.find(policy, key, cost, now, away);
+      if (denial !== undefined) denials.push(denial);
+      // It is what binds, and not known: the store says so.
+      else if (isNever(policy, cost)) return undefined;
     }
-    return undefined;
+    if (denials.length === 0) return undefined;
+    const receipts = work.parts.map(() => undefined);
+    return { decision: combineDecisions(denials), done: false, receipts, at: now };
   }
 
   #follow(work: Exclude<Work, Take>): Outcome | Promise<Outcome> {

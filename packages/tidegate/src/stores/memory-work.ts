@@ -6,8 +6,8 @@ import {
   chargeTo,
   createKeyEntries,
   extendPermit,
+  findPermit,
   giveBack,
-  holdsPermit,
   type KeyState,
   look,
   type Receipt,
@@ -20,7 +20,7 @@ import type { Outcome, Part, RecordOptions, Work } from "../ports/store.ts";
 import type { KeptSlots, KeySpace, Place } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
 import { Records, type Remembered, recordName } from "./records.ts";
-import { askedOf, limitsOf, reusedId } from "./work-print.ts";
+import { askedOf, isEstimate, limitsOf, reusedId } from "./work-print.ts";
 
 /** An answer that was given under an id. */
 interface Recorded {
@@ -135,13 +135,13 @@ export class MemoryWork {
     const first = parts[0]!;
     const name = recordName(first.policy.name, first.key, record.id);
     const known = this.#records.find(name, now);
-    const asked = askedOf(kind, parts);
+    const asked = askedOf(kind, parts, record.whole);
     const limits = limitsOf(parts);
     if (known === undefined) {
       const outcome = work();
       const { rules } = first.policy;
       const expiresAt = now + record.ttlUs;
-      const weight = parts.length;
+      const weight = (record.whole ?? parts).length;
       const value = { expiresAt, asked, limits, outcome, weight, rules, settled: false };
       this.#records.set(name, value, now);
       return outcome;
@@ -171,9 +171,8 @@ export class MemoryWork {
 
   #take(parts: readonly Part[], permit: string, now: number, receiptUs: number): Outcome {
     const located = this.#locate(parts, now);
-    if (permit !== "" && located.some((one) => this.#holds(one, permit, now))) {
-      return this.#standing(parts[0]!, true, now);
-    }
+    const held = permit === "" ? undefined : this.#findHeld(located, permit, now);
+    if (held !== undefined) return { ...this.#standing(parts[0]!, true, now), held };
     const waits = located.map(({ part, state, waits: own }) => {
       return look(part.policy.limits, state, now, part.cost, own);
     });
@@ -204,14 +203,18 @@ export class MemoryWork {
     return past.gifts;
   }
 
-  #holds({ part, state }: Located, permit: string, now: number): boolean {
-    return part.policy.holds && holdsPermit(part.policy.limits, state, now, permit);
+  #findHeld(located: readonly Located[], permit: string, now: number): Outcome["held"] {
+    for (const { part, state } of located) {
+      const held = part.policy.holds && findPermit(part.policy.limits, state, now, permit);
+      if (held) return { units: held.units, leftUs: held.expiresAt - now };
+    }
+    return undefined;
   }
 
   #settle(part: Part, id: string, now: number): Outcome {
     const record = this.#records.find(recordName(part.policy.name, part.key, id), now);
     const outcome = record?.outcome;
-    const receipt = outcome?.receipts.length === 1 ? outcome.receipts[0] : undefined;
+    const receipt = isEstimate(record?.asked ?? "") ? outcome?.receipts[0] : undefined;
     if (receipt === undefined) return this.#standing(part, false, now);
     if (!record!.settled) {
       const excess = part.cost - receipt.cost;

@@ -7,12 +7,15 @@ import { createManualClock } from "../support/manual-clock.ts";
 import { createSharedStore } from "../support/shared-store.ts";
 import { createTestLimiter } from "../support/test-limiter.ts";
 
+/** What no policy answers in place of: a fault of the store itself. */
+const BROKEN = "broken";
+
 const hour = (limit: number) => [fixedWindow({ limit, window: "1h" })];
 
 /** Policies of this node, and of a store of three slots: keys of "a...", "b..." and "c...". */
 function create(limits: Record<string, Limit[]> = {}) {
   const clock = createManualClock();
-  const store = createSharedStore(clock, { slots: true });
+  const store = createSharedStore(clock, { slots: true, fail: () => new Error(BROKEN) });
   const policies = {
     node: { limits: hour(5), coordination: "local" as const },
     api: { limits: hour(5) },
@@ -91,7 +94,7 @@ test("where a group fails, what others took is given back, and the failure is to
   for (const ending of ["lost", "late"] as const) {
     const { limiter, lefts, store, told } = create();
     store.endings.push("ok", ending);
-    await assert.rejects(limiter.checkEvery([node, a, b]), { code: "STORE_UNAVAILABLE" });
+    await assert.rejects(limiter.checkEvery([node, a, b]), { message: BROKEN });
     const expected = ending === "lost" ? 5 : 3;
     assert.deepEqual(await lefts(node, a, b), [5, 5, expected], `never more than was taken`);
     assert.equal(told.length, 0);
@@ -101,7 +104,7 @@ test("where a group fails, what others took is given back, and the failure is to
 test("where giving back fails too, it stays taken", async () => {
   const { limiter, lefts, store } = create();
   store.endings.push("ok", "lost", "lost");
-  await assert.rejects(limiter.checkEvery([a, b]), { code: "STORE_UNAVAILABLE" });
+  await assert.rejects(limiter.checkEvery([a, b]), { message: BROKEN });
   assert.deepEqual(await lefts(a, b), [3, 5]);
 });
 
@@ -110,7 +113,7 @@ test("under an id a call that failed is repeated, and charged once", async () =>
     const { limiter, lefts, store } = create();
     const options = { id: "order-7" };
     store.endings.push("ok", ending);
-    await assert.rejects(limiter.checkEvery([node, a, b], options), { code: "STORE_UNAVAILABLE" });
+    await assert.rejects(limiter.checkEvery([node, a, b], options), { message: BROKEN });
     for (let time = 0; time < 3; time += 1) {
       const again = await limiter.checkEvery([node, a, b], options);
       assert.deepEqual([again.allowed, again.remaining], [true, 3]);
@@ -141,6 +144,73 @@ test("a denial that comes when the call is repeated gives back what the first ca
   assert.deepEqual(await lefts(a, b), [3, 5], "kept for the repetition");
   await drain("api", "b");
   assert.equal((await limiter.checkEvery([a, b], options)).allowed, false);
+  assert.deepEqual(await lefts(a), [5]);
+});
+
+test("where one group refuses the id as another request's, what the others took is given back", async () => {
+  const { limiter, lefts, drain, told } = create();
+  const options = { id: "order-10" };
+  const refused = { code: "INVALID_REQUEST", field: "id" };
+  for (const earlier of [{ ...b, cost: 1 }, b]) {
+    await limiter.check({ ...earlier, ...options });
+    const [left] = await lefts(earlier);
+    const before = told.length;
+    for (let time = 0; time < 3; time += 1) {
+      await assert.rejects(limiter.checkEvery([node, a, b, c], options), refused);
+      assert.deepEqual(
+        await lefts(node, a, b, c),
+        [5, 5, left, 5],
+        "also where the cost is the same",
+      );
+    }
+    assert.equal(told.length, before);
+    await drain("log", "c2");
+    await assert.rejects(limiter.checkEvery([a, b, { ...c, key: "c2" }], options), refused);
+    assert.deepEqual(await lefts(a), [5], "also beside a denial");
+    await limiter.reset(b);
+    options.id += "+";
+  }
+});
+
+test("a group that refuses the id is told before one that cannot be reached", async () => {
+  for (const ending of ["lost", "late"] as const) {
+    const { limiter, lefts, store } = create();
+    const options = { id: "order-11" };
+    await limiter.check({ ...c, cost: 1, ...options });
+    store.endings.push(ending);
+    await assert.rejects(limiter.checkEvery([a, b, c], options), { code: "INVALID_REQUEST" });
+    assert.deepEqual(await lefts(a, b, c), [ending === "lost" ? 5 : 3, 5, 4]);
+  }
+});
+
+test("an id of several groups stands for all of them together", async () => {
+  const refused = { code: "INVALID_REQUEST", field: "id" };
+  const options = { id: "order-12" };
+  const { limiter, lefts } = create();
+  await limiter.checkEvery([node, a, b], options);
+  assert.equal((await limiter.checkEvery([b, a, node], options)).allowed, true);
+  for (const others of [
+    [node, a],
+    [node, a, c],
+    [node, a, b, c],
+    [node, a, { ...b, cost: 1 }],
+  ]) {
+    await assert.rejects(limiter.checkEvery(others, options), refused, JSON.stringify(others));
+  }
+  for (const part of [node, a, b]) {
+    await assert.rejects(limiter.check({ ...part, ...options }), refused);
+    await assert.rejects(limiter.reserve({ ...part, ...options }), refused);
+    assert.equal((await limiter.settle({ ...part, ...options }, 0)).settled, false);
+  }
+  assert.deepEqual(await lefts(node, a, b, c), [3, 3, 3, 5]);
+});
+
+test("what was given back under an id is not had under it without being charged", async () => {
+  const { limiter, lefts, drain } = create();
+  const options = { id: "order-13" };
+  await drain("api", "b");
+  assert.equal((await limiter.checkEvery([a, b], options)).allowed, false);
+  await assert.rejects(limiter.check({ ...a, ...options }), { code: "INVALID_REQUEST" });
   assert.deepEqual(await lefts(a), [5]);
 });
 

@@ -118,6 +118,73 @@ test("a blocked key is denied, with the time where its block ends", async () => 
   assert.equal((await check("late")).remaining, 9, "nothing was counted meanwhile");
 });
 
+test("a blocked key is told of no wait where what holds after its block cannot admit the cost", async () => {
+  const until = (second: number) => Date.UTC(2026, 0, 1, 0, 0, second);
+  const { limiter, check, clock } = createApi([
+    { key: "late", blocked: true, until: until(1) },
+    { key: "twice", blocked: true, until: until(1) },
+    { key: "tw*", blocked: true, until: until(3) },
+    { key: "small", blocked: true, until: until(1) },
+    { key: "sm*", limits: window(2), until: until(4) },
+    { key: "free", blocked: true, until: until(1) },
+    { key: "fr*", unlimited: true },
+    { key: "soft", blocked: true, until: until(1) },
+    { key: "so*", limits: [fixedWindow({ limit: 1, window: "1h", soft: true }), ...window(20)] },
+    { key: "never", blocked: true, until: until(1) },
+    { key: "ne*", blocked: true },
+  ]);
+  const table: [key: string, cost: number, retryAfterMs: number | null][] = [
+    ["late", 0, 1_000],
+    ["late", 10, 1_000],
+    ["late", 11, null],
+    ["twice", 10, 3_000],
+    ["twice", 11, null],
+    ["small", 2, 1_000],
+    ["small", 3, 4_000],
+    ["small", 11, null],
+    ["free", 1_000_000, 1_000],
+    ["soft", 20, 1_000],
+    ["soft", 21, null],
+    ["never", 0, null],
+  ];
+  for (const [key, cost, retryAfterMs] of table) {
+    const name = `${key} ${cost}`;
+    const resetAfterMs = key === "never" ? 1_000 : (await check(key, cost)).resetAfterMs;
+    const request = { policy: "api", key, cost };
+    const answers = [
+      await check(key, cost),
+      await limiter.peek(request),
+      await limiter.checkEvery([request, { policy: "api", key: "other" }]),
+      ...(cost === 0 ? [] : [await limiter.reserve(request)]),
+    ];
+    for (const answer of answers) {
+      assert.deepEqual([answer.allowed, answer.retryAfterMs], [false, retryAfterMs], name);
+      assert.equal(answer.resetAfterMs, resetAfterMs, "the block ends whatever is asked");
+    }
+  }
+  const every = (...parts: [key: string, cost: number][]) => {
+    return limiter.checkEvery(parts.map(([key, cost]) => ({ policy: "api", key, cost })));
+  };
+  assert.equal((await every(["late", 6], ["late", 5])).retryAfterMs, null, "they are one");
+  const bound = await every(["late", 1], ["twice", 1]);
+  assert.deepEqual([bound.key, bound.retryAfterMs], ["twice", 3_000], "the longest wait");
+  const [late, small] = [await check("late", 10), await check("small", 3)];
+  clock.advanceMs(late.retryAfterMs!);
+  assert.equal((await check("late", 10)).allowed, true);
+  clock.advanceMs(small.retryAfterMs! - late.retryAfterMs!);
+  assert.equal((await check("small", 3)).allowed, true);
+});
+
+test("a permit of a blocked key is told of no wait where there will never be so many", async () => {
+  const overrides = [{ key: "late", blocked: true, until: Date.UTC(2026, 0, 1, 0, 0, 1) }];
+  const limits = [concurrency({ limit: 2, lease: "10s" })];
+  const { limiter } = createTestLimiter({ job: { limits, overrides } });
+  const waitFor = async (cost: number) => {
+    return (await limiter.acquire({ policy: "job", key: "late", cost })).retryAfterMs;
+  };
+  assert.deepEqual([await waitFor(2), await waitFor(3)], [1_000, null]);
+});
+
 test("a blocked key of a shadow is admitted and said to be blocked", async () => {
   const { check } = createApi([{ key: "abuser", blocked: true }], { shadow: true });
   const decision = await check("abuser");

@@ -88,6 +88,54 @@ test("acquired again under its id, a permit is held once", async () => {
   assert.equal((await limiter.acquire(request)).allowed, true, "free to be taken again");
 });
 
+test("acquired again under its id, a permit is told with its units and what is left of its lease", async () => {
+  const { limiter, clock, held } = create(5);
+  const request = { ...job, id: "worker-1" };
+  const first = await limiter.acquire({ ...request, cost: 3 });
+  assert.deepEqual([first.cost, first.leaseMs], [3, 10_000]);
+  const again = async (cost: number) => {
+    const permit = await limiter.acquire({ ...request, cost });
+    return [permit.allowed, permit.cost, permit.leaseMs];
+  };
+  assert.deepEqual(await again(3), [true, 3, 10_000]);
+  clock.advanceMs(4_000);
+  assert.deepEqual(await again(3), [true, 3, 6_000]);
+  assert.deepEqual(await again(1), [true, 3, 6_000], "whatever is asked for");
+  assert.deepEqual(await again(9), [true, 3, 6_000], "also what would never fit");
+  clock.setUs(clock.now() + 1);
+  assert.deepEqual(await again(3), [true, 3, 5_999], "rounded down");
+  assert.equal(await held(), 3);
+  assert.equal(await limiter.extend(request), true);
+  assert.deepEqual(
+    await again(3),
+    [true, 3, 10_000],
+    "extending begins it anew, and asking does not",
+  );
+  clock.setUs(clock.now() + 9_999_999);
+  assert.deepEqual(await again(3), [true, 3, 1], "0 would be none");
+  clock.setUs(clock.now() + 1);
+  assert.deepEqual(await again(2), [true, 2, 10_000], "another one, since that one has ended");
+  assert.equal(await held(), 2);
+});
+
+test("of several concurrency limits, what is left is that of the lease that ends first", async () => {
+  const limits = [
+    concurrency({ limit: 4, lease: "10s", name: "long" }),
+    concurrency({ limit: 4, lease: "3s", name: "short" }),
+  ];
+  const { limiter, clock } = createTestLimiter({ job: { limits } });
+  const request = { ...job, id: "a", cost: 2 };
+  const answer = async () => {
+    const permit = await limiter.acquire(request);
+    return [permit.cost, permit.leaseMs];
+  };
+  assert.deepEqual(await answer(), [2, 3_000]);
+  clock.advanceMs(1_000);
+  assert.deepEqual(await answer(), [2, 2_000]);
+  clock.advanceMs(3_000);
+  assert.deepEqual(await answer(), [2, 6_000], "held of the long one still");
+});
+
 test("the other limits of the policy are charged as by a check, and stay so", async () => {
   const { limiter } = create(2, [fixedWindow({ limit: 3, window: "1h", name: "hourly" })]);
   const permits: Held[] = [];

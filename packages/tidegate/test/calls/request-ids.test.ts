@@ -177,6 +177,21 @@ test("batches with ids, and looks, which take nothing and heed none", async () =
   assert.equal(await left(), 4);
 });
 
+test("a batch that an id fails tells of all that were decided, those behind it included", async () => {
+  const { limiter, told } = create();
+  const web = { policy: "web", key: "b" };
+  const asked = limiter.checkAll([a, { ...a, id: "r1" }, { ...a, cost: 2, id: "r1" }, web]);
+  await assert.rejects(asked, { code: "INVALID_REQUEST", field: "id" });
+  assert.deepEqual(
+    told.map(({ policy, remaining }) => [policy, remaining]),
+    [
+      ["api", 9],
+      ["api", 8],
+      ["web", 9],
+    ],
+  );
+});
+
 test("where limits have changed since, the answer stays, in the numbers of now", async () => {
   const { limiter } = create();
   const admitted = { ...a, cost: 6, id: "r1" };

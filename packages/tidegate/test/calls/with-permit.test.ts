@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { concurrency, type PermitResult } from "tidegate";
+import { bareStore } from "../support/bare-store.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { settled } from "../support/manual-timer.ts";
 import { createSharedStore } from "../support/shared-store.ts";
@@ -14,11 +15,12 @@ function create({
   lease = "9s",
   shadow = false,
   overrides = [{ key: "free", unlimited: true }],
+  bare = false,
 } = {}) {
   const clock = createManualClock();
   const store = createSharedStore(clock);
   const policies = { job: { limits: [concurrency({ limit: 1, lease })], shadow, overrides } };
-  const own = createTestLimiter(policies, { clock, store });
+  const own = createTestLimiter(policies, { clock, store: bare ? bareStore(store) : store });
   const isHeld = async () => (await own.limiter.peek(job)).allowed === false;
   const kinds = () => store.works.map(({ kind }) => kind).join(" ");
   return { ...own, store, isHeld, kinds };
@@ -95,6 +97,25 @@ test("the permit is extended three times a lease while the work runs, and not af
   assert.deepEqual([timer.size, await isHeld()], [0, false]);
 });
 
+test("a permit that was held already is extended within what is left, and then three times a lease", async () => {
+  const { limiter, timer, isHeld, kinds } = create();
+  const request = { ...job, id: "worker-1" };
+  await limiter.acquire(request);
+  await timer.advanceMs(8_400);
+  const work = createWork<string>();
+  const call = limiter.withPermit(request, work.run);
+  await timer.advanceMs(199);
+  assert.equal(kinds(), "take take");
+  await timer.advanceMs(1);
+  assert.equal(kinds(), "take take extend", "600 ms were left");
+  await timer.advanceMs(9_000);
+  assert.deepEqual([kinds(), work.aborted], [`take take${" extend".repeat(4)}`, false]);
+  assert.equal(await isHeld(), true);
+  work.resolve("done");
+  assert.equal((await call).allowed, true);
+  assert.equal(await isHeld(), false);
+});
+
 test("where the permit is lost the signal aborts, and nothing is extended any more", async () => {
   const { limiter, timer, kinds } = create();
   const work = createWork<string>();
@@ -130,7 +151,7 @@ test("one extension that fails loses nothing; where all do, the signal aborts wh
 });
 
 test("a lease counts from before the call that begins it anew", async () => {
-  const { limiter, timer, store } = create();
+  const { limiter, timer, store } = create({ bare: true });
   const work = createWork<string>();
   const gate = Promise.withResolvers<void>();
   const run = store.run.bind(store);

@@ -141,14 +141,45 @@ const table: [name: string, make: () => unknown, message: string][] = [
   ],
   [
     "policy option unknown",
-    () => createLimiter({ policies: { api: { ...api, onStoreFailure: "deny" } as never } }),
-    'unknown option "onStoreFailure" of policies.api; known are limits, coordination, ' +
-      "overrides, nearLimit, shadow, idTtl",
+    () => createLimiter({ policies: { api: { ...api, onFailure: "deny" } as never } }),
+    'unknown option "onFailure" of policies.api; known are limits, coordination, ' +
+      "overrides, nearLimit, shadow, idTtl, deadline, onStoreFailure",
   ],
   [
     "limiter option unknown",
     () => createLimiter(untyped({ policies: { api }, stores: 1 })),
     'unknown option "stores" of createLimiter; did you mean "store"?',
+  ],
+  [
+    "deadline of 0",
+    () => createLimiter({ policies: { api: { ...api, deadline: 0 } } }),
+    'policies.api.deadline must be a duration such as "500ms", "10s", "1m", "2h" or "1d", ' +
+      "from 1ms to 36500d in whole milliseconds, got 0",
+  ],
+  [
+    "deadline too long",
+    () => createLimiter({ policies: { api: { ...api, deadline: "2s" } } }),
+    'policies.api.deadline must be a duration of at most 1s, got "2s"',
+  ],
+  [
+    "failure policy unknown",
+    () => createLimiter({ policies: { api: { ...api, onStoreFailure: untyped("open") } } }),
+    'policies.api.onStoreFailure must be "allow", "deny" or "local", got "open"',
+  ],
+  [
+    "no nodes",
+    () => createLimiter({ policies: { api }, expectedNodes: 0 }),
+    "expectedNodes must be a positive integer, got 0",
+  ],
+  [
+    "too many nodes",
+    () => createLimiter({ policies: { api }, expectedNodes: 10_001 }),
+    "expectedNodes must be at most 10000, got 10001",
+  ],
+  [
+    "part of a node",
+    () => createLimiter({ policies: { api }, expectedNodes: 1.5 }),
+    "expectedNodes must be a positive integer, got 1.5",
   ],
   [
     "coordination unknown",
@@ -174,7 +205,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "random beside a store",
     () => createLimiter({ policies: { api }, store: memoryStore(), random: { next: () => 0 } }),
-    "random must be given to the store where a store is passed, e.g. memoryStore({ random })",
+    "random must be given to the store where a store in memory is passed: memoryStore({ random })",
   ],
   ["maxKeys 0", () => memoryStore({ maxKeys: 0 }), "maxKeys must be a positive integer, got 0"],
   [

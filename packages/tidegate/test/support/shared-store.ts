@@ -15,12 +15,18 @@ export interface SharedStore extends Store {
   readonly endings: ("ok" | "lost" | "late")[];
 }
 
+const storeFailure = (): Error => {
+  return new TidegateError("STORE_UNAVAILABLE", "Redis gave no answer: test");
+};
+
 /** Creates the store. Keys that begin with different letters lie in different slots where `slots` is set. */
-export function createSharedStore(clock: ManualClock, { slots = false } = {}): SharedStore {
+export function createSharedStore(
+  clock: ManualClock,
+  { slots = false, fail = storeFailure } = {},
+): SharedStore {
   const memory = memoryStore({ clock });
   const works: Work[] = [];
   const endings: ("ok" | "lost" | "late")[] = [];
-  const fail = () => new TidegateError("STORE_UNAVAILABLE", "Redis gave no answer: test");
   const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
   return {
     works,

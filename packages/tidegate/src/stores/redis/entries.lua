@@ -247,7 +247,11 @@ function MAKE.cc()
       drop(limit.entries)
       s[at], s[at + 1], s[at + 2], s[at + 3] = 0, 0, 0, 0
     end,
-    holds = function(limit, s, at, id) return memberOf(limit, s, at, id) ~= nil end,
+    find = function(limit, s, at, id)
+      local member = memberOf(limit, s, at, id)
+      if not member then return nil end
+      return unitsOf(member), tonumber(call('ZSCORE', limit.entries, member))
+    end,
     release = function(limit, s, at, id)
       local member = memberOf(limit, s, at, id)
       if not member then return false end

@@ -17,7 +17,8 @@
 --         limit its numbers, its wait before anything was taken in us, -1 where no wait helps, the units taken and
 --         their mark.
 --         status: 0 denied or not done, 1 admitted or done, 2 the record's id stands for something else (and no parts
---         follow), 3 and 4 as 0 and 1, told again with the limits of now, 5 the permit is held already.
+--         follow), 3 and 4 as 0 and 1, told again with the limits of now, 5 the permit is held already: then its
+--         first part alone follows, and the permit's units and how long it is held still in us.
 --         Where now lies outside of a calendar window's boundaries it returns now alone, and has done nothing.
 
 -- How long a record is kept at most.
@@ -203,6 +204,18 @@ local function change(state, name, permit)
   return found
 end
 
+-- Finds a permit that is held of any limit: its units, and the end that comes first. Nil where it is held of none.
+local function findPermit(state, permit)
+  local units, ends = nil, NEVER
+  eachLimit(state, function(limit, kind, at)
+    if not kind.find then return end
+    kind.advance(limit, state.s, at)
+    local own, its = kind.find(limit, state.s, at, permit)
+    if own and its < ends then units, ends = own, its end
+  end)
+  return units, ends
+end
+
 -- Appends how a key stands; where units were taken of it, with their marks.
 local function append(answer, state, taken, waits, units, gifts)
   answer[#answer + 1] = taken
@@ -239,9 +252,12 @@ local function takeAll(parts, permit, receiptUs)
   local waits, each, admitted = {}, {}, true
   for i = 1, #parts do
     local state = readState(parts[i])
-    if permit ~= '' and change(state, 'holds', permit) then
+    local units, ends = nil, nil
+    if permit ~= '' then units, ends = findPermit(state, permit) end
+    if units then
       local answer = standing(parts[1], true)
       answer[1] = 5
+      answer[#answer + 1], answer[#answer + 2] = units, ends - now
       return answer
     end
     waits[i], each[i] = look(state, parts[i][3])

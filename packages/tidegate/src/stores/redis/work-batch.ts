@@ -161,12 +161,12 @@ function recordOf(work: StoreWork, name: string, keys: string[]): unknown {
   if (options?.id === undefined) return 0;
   const parts = partsOf(work);
   keys.push(recordKey(name, options.id));
-  const asked = askedOf(work.kind === "give" ? "give" : "take", parts);
+  const asked = askedOf(work.kind === "give" ? "give" : "take", parts, options.whole);
   return [
     keys.length,
     options.ttlUs ?? 0,
     // What is asked of several keys holds them; one place of letters and digits is as good.
-    parts.length === 1 ? asked : `m${hashOf(asked)}`,
+    parts.length === 1 && options.whole === undefined ? asked : `m${hashOf(asked)}`,
     hashOf(limitsOf(parts)),
   ];
 }
@@ -264,6 +264,10 @@ function readParts(
     const done = receipts.every((receipt) => receipt !== undefined);
     return { outcome: { decision, done, receipts, at }, position };
   }
-  const done = status === 1 || status === ADMITTED_BEFORE || status === HELD_ALREADY;
+  if (status === HELD_ALREADY) {
+    const held = { units: reply[position]!, leftUs: reply[position + 1]! };
+    return { outcome: { decision, done: true, receipts: [], at, held }, position: position + 2 };
+  }
+  const done = status === 1 || status === ADMITTED_BEFORE;
   return { outcome: { decision, done, receipts: [], at }, position };
 }
