@@ -39,7 +39,10 @@ export class Circuit {
   readonly #options: CircuitsOptions;
   readonly #endTurn: (circuit: Circuit) => void;
   #flight: Flight | undefined;
+  /** Probes whose answers are still to come, in time or not. */
   #unanswered = 0;
+  /** Ends the probe that is under way. */
+  #endProbe = () => {};
 
   constructor(
     node: string,
@@ -89,6 +92,12 @@ export class Circuit {
     return new TidegateError("STORE_UNAVAILABLE", message);
   }
 
+  /** Ends the probes, also one that is under way. */
+  stop(): void {
+    this.breaker.stop();
+    this.#endProbe();
+  }
+
   #probe(): Promise<void> {
     const { store, timer } = this.#options;
     const deadlineMs = this.#deadlineMs;
@@ -98,21 +107,19 @@ export class Circuit {
         return;
       }
       const cancel = timer.after(deadlineMs, () => reject(new DeadlineError(deadlineMs)));
-      const answered = () => {
-        this.#unanswered -= 1;
+      this.#endProbe = () => {
         cancel();
+        resolve();
       };
       this.#unanswered += 1;
-      Promise.resolve(store.ping(this.#node)).then(
-        () => {
-          answered();
-          resolve();
-        },
-        (error: unknown) => {
-          answered();
+      Promise.resolve(store.ping(this.#node))
+        .finally(() => {
+          this.#unanswered -= 1;
+        })
+        .then(this.#endProbe, (error: unknown) => {
+          cancel();
           reject(error);
-        },
-      );
+        });
     });
   }
 }
@@ -127,6 +134,7 @@ export class Circuits {
   #last: Circuit | undefined;
   #lastDeadlineMs = 0;
   #size = 0;
+  #stopped = false;
 
   constructor(options: CircuitsOptions) {
     this.#options = options;
@@ -155,10 +163,11 @@ export class Circuits {
     return this.#last;
   }
 
-  /** Ends all probes. */
+  /** Ends all probes, and begins no more. */
   stop(): void {
+    this.#stopped = true;
     for (const circuits of this.#byDeadline.values()) {
-      for (const { breaker } of circuits.values()) breaker.stop();
+      for (const circuit of circuits.values()) circuit.stop();
     }
   }
 
@@ -172,6 +181,7 @@ export class Circuits {
     if (circuit === undefined) {
       if (this.#size >= MAX_CIRCUITS) this.#forget();
       circuit = new Circuit(node, deadlineMs, this.#options, (one) => this.#endTurnOf(one));
+      if (this.#stopped) circuit.stop();
       circuits.set(node, circuit);
       this.#size += 1;
     }
@@ -180,14 +190,18 @@ export class Circuits {
 
   /** Nodes come and go under new addresses; those that are closed need not be remembered. */
   #forget(): void {
-    for (const circuits of this.#byDeadline.values()) {
-      for (const [node, { breaker }] of circuits) {
-        if (breaker.state !== "closed") continue;
-        circuits.delete(node);
-        this.#size -= 1;
-      }
-    }
     this.#last = undefined;
+    const all = [...this.#byDeadline.values()].flatMap((circuits) => {
+      return [...circuits].map(([node, circuit]) => ({ circuits, node, circuit }));
+    });
+    const closed = all.filter(({ circuit }) => circuit.breaker.state === "closed");
+    // Where none is, one that has long been away is most likely gone for good.
+    for (const { circuits, node, circuit } of closed.length > 0 ? closed : all.slice(0, 1)) {
+      circuits.delete(node);
+      // Its last calls may yet fail, and must not begin to probe what nobody would stop.
+      circuit.stop();
+      this.#size -= 1;
+    }
   }
 
   #endTurnOf(circuit: Circuit): void {

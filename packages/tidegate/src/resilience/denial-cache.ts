@@ -85,7 +85,9 @@ export class DenialCache {
     // Before it was asked: the clock was stepped back.
     if (now < askedAt || now >= until) return undefined;
     if (!away && now >= askedAt + FRESH_US) return undefined;
-    const never = decision.retryAfterMs === null || isNever(policy, cost);
+    const never = decision.retryAfterMs === null || cost > decision.limit;
+    // It is another limit that never admits it, whose numbers are not known.
+    if (!never && isNever(policy, cost)) return undefined;
     return {
       ...decision,
       retryAfterMs: never ? null : Math.ceil((until - now) / 1_000),
@@ -96,6 +98,8 @@ export class DenialCache {
 
   /** Forgets a key of a policy, whose units have come back by another way than time, and what was asked by `now`. */
   drop(policy: Policy, key: string, now: number): void {
+    // Of these nothing is remembered; and permits come back so often that they would push all denials out.
+    if (policy.holds) return;
     this.#set(key, { policy, cost: 0, decision: undefined, askedAt: now, until: now });
   }
 

@@ -4,6 +4,7 @@ import { combineDecisions, createFailClosed, createFailOpen, type Decision } fro
 import { type Policy, shareOfPolicy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Outcome, Part, Store, Work } from "../ports/store.ts";
+import { isNever } from "./denial-cache.ts";
 
 /** When to try again where nothing says when the store is asked next. */
 const RETRY_MS = 1_000;
@@ -36,7 +37,7 @@ export class FailureAnswers {
   decide(policy: Policy, key: string, cost: number, consume: boolean, retryMs: number): Decision {
     if (policy.onStoreFailure !== "local") return this.#answer(policy, key, cost, retryMs);
     const decision = this.#memory.decide(this.#shareOf(policy), key, cost, consume) as Decision;
-    return asFallback(decision, retryMs);
+    return asFallback(decision, isNever(policy, cost) ? null : retryMs);
   }
 
   /** Takes all parts or none: those of `local` policies in memory, the others where nobody counts. */
@@ -47,12 +48,17 @@ export class FailureAnswers {
     const answers = uncounted.map(({ policy, key, cost }) => {
       return this.#answer(policy, key, cost, retryMs);
     });
-    const denied = answers.find(({ allowed }) => !allowed);
-    if (denied !== undefined) return { decision: denied, done: false, receipts, at: now };
+    const own = work.parts.filter(({ policy }) => policy.onStoreFailure === "local");
+    const nevers = own
+      .filter(({ policy, cost }) => isNever(policy, cost))
+      .map(({ policy, key, cost }) => this.decide(policy, key, cost, false, retryMs));
+    const denied = [...answers, ...nevers].filter(({ allowed }) => !allowed);
+    if (denied.length > 0) {
+      return { decision: combineDecisions(denied), done: false, receipts, at: now };
+    }
     if (uncounted.length === work.parts.length) {
       return { decision: combineDecisions(answers), done: true, receipts, at: now };
     }
-    const own = work.parts.filter(({ policy }) => policy.onStoreFailure === "local");
     const outcome = this.#inMemory({ ...work, parts: own }, retryMs);
     if (!outcome.decision.allowed) return { ...outcome, receipts };
     for (const [index, part] of own.entries()) {
@@ -107,13 +113,16 @@ export class FailureAnswers {
   }
 }
 
-/** What is more than the share may yet be less than the limit, and so be admitted when the store is back. */
-function asFallback(decision: Decision, retryMs: number): Decision {
-  const { allowed, retryAfterMs } = decision;
-  const never = !allowed && retryAfterMs === null;
+/**
+ * Says who decided. What is more than the share may yet be less than the limit, and so be admitted when the store is
+ * back.
+ * @param retryMs when it is asked again, 0 where that is not known; null where it would not admit either.
+ */
+function asFallback(decision: Decision, retryMs: number | null): Decision {
+  const beyond = decision.retryAfterMs === null && retryMs !== null;
   return {
     ...decision,
-    retryAfterMs: never ? retryMs || RETRY_MS : retryAfterMs,
+    retryAfterMs: beyond ? retryMs || RETRY_MS : decision.retryAfterMs,
     source: "fallback",
   };
 }

@@ -65,6 +65,7 @@ export class GuardedStore implements Store {
 
   /** Prepares for the failures of a policy's store before there are any. */
   use(policy: Policy): void {
+    this.#store.use?.(policy);
     if (policy.onStoreFailure === "local") this.#nodes.start();
   }
 
@@ -77,7 +78,8 @@ export class GuardedStore implements Store {
     const circuit = this.#circuits.of(policy, key);
     const { breaker } = circuit;
     const away = breaker.state !== "closed";
-    if (consume && cost > 0 && !this.#denials.isEmpty) {
+    // A look says what a check would: where both are answered from here, from the same.
+    if ((consume || away) && cost > 0 && !this.#denials.isEmpty) {
       const denial = this.#denials.find(policy, key, cost, this.#clock.now(), away);
       if (denial !== undefined) return denial;
     }
@@ -95,7 +97,9 @@ export class GuardedStore implements Store {
         if (!decision.allowed) this.#denials.add(policy, key, cost, decision, flight.askedAt);
       },
       late: (decision) => {
-        if (decision.allowed) this.#telemetry?.answeredLate?.(decision);
+        // A shadow that goes beyond its limits takes nothing.
+        const taken = decision.allowed && !decision.shadow && cost > 0;
+        if (taken) this.#telemetry?.answeredLate?.(decision);
       },
     });
   }
@@ -110,12 +114,7 @@ export class GuardedStore implements Store {
 
   async reset(policy: Policy, key: string): Promise<void> {
     this.#answers.reset(policy, key);
-    try {
-      await this.#ask(policy, key, async () => this.#store.reset(policy, key));
-    } finally {
-      // Also where it failed: it may be done yet.
-      this.#denials.drop(policy, key, this.#clock.now());
-    }
+    await this.#change(policy, key, async () => this.#store.reset(policy, key));
   }
 
   ping(): void | Promise<void> {
@@ -151,10 +150,11 @@ export class GuardedStore implements Store {
     return flight.wait(answer, {
       instead,
       arrived: ({ decision }) => {
-        if (!decision.allowed) this.#note(work, decision, flight.askedAt);
+        if (!decision.allowed && !mayBeOld(work)) this.#note(work, decision, flight.askedAt);
       },
       late: ({ decision, done }) => {
-        if (done) this.#telemetry?.answeredLate?.(decision);
+        const taken = done && work.parts.some(({ cost }) => cost > 0);
+        if (taken) this.#telemetry?.answeredLate?.(decision);
       },
     });
   }
@@ -171,9 +171,7 @@ export class GuardedStore implements Store {
 
   /** Finds a part that is known to be denied, unless the work may have been answered otherwise under its id. */
   #denialOf(work: Take, away: boolean): Outcome | undefined {
-    if (this.#denials.isEmpty || (work.record !== undefined && work.record.fresh !== true)) {
-      return undefined;
-    }
+    if (this.#denials.isEmpty || mayBeOld(work)) return undefined;
     const now = this.#clock.now();
     const denials: Decision[] = [];
     for (const { policy, key, cost } of work.parts) {
@@ -192,27 +190,29 @@ export class GuardedStore implements Store {
     const { policy, key } = work.part;
     const own = this.#answers.follow(work);
     if (own !== undefined) return own;
-    return this.#ask(policy, key, async () => this.#store.run(work)).finally(() => {
-      this.#denials.drop(policy, key, this.#clock.now());
-    });
+    return this.#change(policy, key, async () => this.#store.run(work));
   }
 
-  /** Asks what no policy can answer in place of the store. */
-  async #ask<T>(policy: Policy, key: string, call: () => Promise<T>): Promise<T> {
+  /** Asks for a change of a key, which no policy can answer in place of the store. */
+  async #change<T>(policy: Policy, key: string, call: () => Promise<T>): Promise<T> {
     const circuit = this.#circuits.of(policy, key);
-    const { breaker } = circuit;
-    if (breaker.state !== "closed") throw circuit.awayError();
-    const rethrow = (error: Error): never => {
-      throw isUnavailable(error)
-        ? error
-        : new TidegateError(
-            "STORE_UNAVAILABLE",
-            `the store gave ${error.message}; it may yet do it`,
-            {
-              cause: error,
-            },
-          );
-    };
-    return circuit.flight().wait<T>(call(), { instead: rethrow });
+    if (circuit.breaker.state !== "closed") throw circuit.awayError();
+    try {
+      return await circuit.flight().wait<T>(call(), { instead: throwUnavailable });
+    } finally {
+      // Also where it failed: it may be done yet.
+      this.#denials.drop(policy, key, this.#clock.now());
+    }
   }
+}
+
+/** Whether work may be told an answer again that was given to its id before. */
+function mayBeOld({ record }: Take): boolean {
+  return record !== undefined && record.fresh !== true;
+}
+
+function throwUnavailable(error: Error): never {
+  if (isUnavailable(error)) throw error;
+  const message = `the store gave ${error.message}; it may yet do it`;
+  throw new TidegateError("STORE_UNAVAILABLE", message, { cause: error });
 }
