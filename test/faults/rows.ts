@@ -85,7 +85,7 @@ function sharesOf(run: Run, mode: OnStoreFailure): Record<string, number> {
 }
 
 const HEAD =
-  "| fault | policy | longest ms | p99.9 beyond | degraded | cache | wrong | probes/s | connects/s | back ms | late |";
+  "| fault | policy | longest | p99.9 | degraded | cache | wrong | probes | connects | back | late |";
 
 /** Writes rows as a table of Markdown. */
 export function tableOf(rows: readonly Row[]): string {
