@@ -30,6 +30,8 @@ interface Question {
 export class Load {
   readonly modes: Record<string, ModeReport> = {};
   phase: Phase = "before";
+  /** By how much a turn of it was late at most, once the fault began. */
+  stallMs = 0;
   #blockedMs = 0;
   readonly #limiter: Limiter;
   readonly #node: string;
@@ -49,7 +51,9 @@ export class Load {
   }
 
   start(): void {
+    const dueMs = monotonicMs() + EVERY_MS;
     this.#cancel = systemTimer.after(EVERY_MS, () => {
+      if (this.phase !== "before") this.stallMs = Math.max(this.stallMs, monotonicMs() - dueMs);
       this.start();
       this.#askAll();
     });

@@ -105,7 +105,8 @@ function writeTable(rows: readonly Row[]): void {
   const asked = rows.reduce((sum, row) => sum + row.asked, 0);
   const where =
     `${NODES} nodes, deadline ${OPTIONS.deadlineMs} ms, ${asked.toLocaleString("en")} checks, Node ` +
-    `${process.versions.node}, ${cpus().length} × ${cpu?.model.trim() ?? "CPU"}. Coordination: ${OPTIONS.coordination}.`;
+    `${process.versions.node}, ${cpus().length} × ${cpu?.model.trim() ?? "CPU"}. ` +
+    `Coordination: ${OPTIONS.coordination}.`;
   writeFileSync(PAGE, `${before}${BEGIN}\n\n${where}\n\n${tableOf(rows)}\n\n${END}${after}`);
 }
 

@@ -32,7 +32,9 @@ export async function openNetwork(
     connection: { kind: "url", url: `redis://${host}:${proxy.port}` },
     begin: (nodes) => begin(proxy, nodes),
     end: (nodes) => end(proxy, nodes),
-    heard: () => ({ connections: proxy.accepted, probes, checks }),
+    heard: () => {
+      return { connections: proxy.isListening ? proxy.accepted : Number.NaN, probes, checks };
+    },
     async stop() {
       await proxy.stop();
       await server.stop();
