@@ -1,5 +1,5 @@
 // The most telling faults, in short, under the load of three processes: what is decided is what is documented of each
-// failure policy, every call is answered, no rejection is left unhandled. `npm run faults` runs all of them, and longer.
+// failure policy, every call is answered, no rejection is left unhandled. `npm run faults` runs all of them, longer.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";

@@ -110,8 +110,14 @@ function writeTable(rows: readonly Row[]): void {
   writeFileSync(PAGE, `${before}${BEGIN}\n\n${where}\n\n${tableOf(rows)}\n\n${END}${after}`);
 }
 
-const seconds = () => ((monotonicMs() - startedMs) / 1_000).toFixed(0);
-const megabytes = (bytes: number) => (bytes / 1e6).toFixed(2);
-const mean = (numbers: readonly number[]) => {
+function seconds(): string {
+  return ((monotonicMs() - startedMs) / 1_000).toFixed(0);
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(2);
+}
+
+function mean(numbers: readonly number[]): number {
   return numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
-};
+}

@@ -75,7 +75,7 @@ export interface ModeReport {
   answered: number;
   /** What checks rejected with; none may. */
   rejected: string[];
-  /** Of what was asked once the fault began, in milliseconds. */
+  /** Of what was asked once the fault began, in milliseconds; at the end. */
   durationsMs: number[];
   /** The same without the time for which the node was told to do nothing. */
   waitsMs: number[];
