@@ -5,6 +5,7 @@ import type { Connection } from "./orders.ts";
 
 /** What nodes sent, as somebody between them and the server saw it. */
 export interface Heard {
+  /** NaN where nobody could accept them. */
   readonly connections: number;
   readonly probes: number;
   /** Script calls that decide. */

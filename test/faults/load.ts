@@ -18,6 +18,11 @@ import {
 /** Between two turns of the load, in each of which every failure policy is asked four times. */
 const EVERY_MS = 10;
 
+/** Keys that are asked for so seldom that they are as good as new. */
+const COLD_KEYS = 2_000;
+/** Times noted of each failure policy, the last ones; outside the heap, which is measured. */
+const MAX_TIMES = 2 ** 19;
+
 /** What is asked once. */
 interface Question {
   readonly mode: OnStoreFailure;
@@ -30,9 +35,12 @@ interface Question {
 export class Load {
   readonly modes: Record<string, ModeReport> = {};
   phase: Phase = "before";
+  /** By how much a turn of it was late at most, once the fault began. */
+  stallMs = 0;
   #blockedMs = 0;
   readonly #limiter: Limiter;
   readonly #node: string;
+  readonly #times: Record<string, Times> = {};
   readonly #pending = new Set<Promise<void>>();
   #turn = 0;
   #cancel: (() => void) | undefined;
@@ -41,7 +49,10 @@ export class Load {
   constructor(limiter: Limiter, modes: readonly OnStoreFailure[], node: string) {
     this.#limiter = limiter;
     this.#node = node;
-    for (const mode of modes) this.modes[mode] = emptyReport();
+    for (const mode of modes) {
+      this.modes[mode] = emptyReport();
+      this.#times[mode] = new Times();
+    }
   }
 
   get isRunning(): boolean {
@@ -49,7 +60,9 @@ export class Load {
   }
 
   start(): void {
+    const dueMs = monotonicMs() + EVERY_MS;
     this.#cancel = systemTimer.after(EVERY_MS, () => {
+      if (this.phase !== "before") this.stallMs = Math.max(this.stallMs, monotonicMs() - dueMs);
       this.start();
       this.#askAll();
     });
@@ -60,6 +73,10 @@ export class Load {
     this.#cancel?.();
     this.#cancel = undefined;
     await Promise.all(this.#pending);
+    for (const [mode, times] of Object.entries(this.#times)) {
+      this.modes[mode]!.durationsMs = times.durationsMs();
+      this.modes[mode]!.waitsMs = times.waitsMs();
+    }
   }
 
   /** Does nothing else for a while, with what was just asked under way. */
@@ -76,7 +93,7 @@ export class Load {
   #askAll(): void {
     this.#turn += 1;
     const pool = `${poolOf(this.phase)}-${this.#turn % POOL_KEYS}`;
-    const cold = `cold-${this.#node}-${this.#turn}`;
+    const cold = `cold-${this.#node}-${this.#turn % COLD_KEYS}`;
     for (const mode of Object.keys(this.modes) as OnStoreFailure[]) {
       const policy = policyName(mode);
       for (const key of [HOT_KEY, pool, cold]) this.#track({ mode, policy, key });
@@ -108,10 +125,30 @@ export class Load {
     report.answered += 1;
     const atMs = monotonicMs();
     if (phase !== "before") {
-      report.durationsMs.push(atMs - askedAtMs);
-      report.waitsMs.push(atMs - askedAtMs - (this.#blockedMs - blockedMs));
+      this.#times[mode]!.note(atMs - askedAtMs, this.#blockedMs - blockedMs);
     }
     note(report, phase, request.key, decision, atMs);
+  }
+}
+
+/** How long decisions took, and for how much of that the node was told to do nothing. */
+class Times {
+  readonly #durations = new Float64Array(MAX_TIMES);
+  readonly #blocked = new Float64Array(MAX_TIMES);
+  #count = 0;
+
+  note(durationMs: number, blockedMs: number): void {
+    this.#durations[this.#count % MAX_TIMES] = durationMs;
+    this.#blocked[this.#count % MAX_TIMES] = blockedMs;
+    this.#count += 1;
+  }
+
+  durationsMs(): number[] {
+    return Array.from(this.#durations.subarray(0, this.#count));
+  }
+
+  waitsMs(): number[] {
+    return this.durationsMs().map((durationMs, index) => durationMs - this.#blocked[index]!);
   }
 }
 

@@ -29,29 +29,42 @@ const OPTIONS: RunOptions = {
 const unhandled: string[] = [];
 process.on("unhandledRejection", (error) => unhandled.push(String(error)));
 
-const { values } = parseArgs({
-  options: { only: { type: "string", multiple: true }, outage: { type: "string" } },
-});
+const { values } = parse();
+const faults = values.only === undefined ? FAULTS : values.only.map(faultOf);
+const outageMs = values.outage === undefined ? undefined : parseDuration("--outage", values.outage);
 const startedMs = monotonicMs();
 const nodes = new Nodes(NODES);
 try {
-  const failed = values.outage === undefined ? await all(values.only) : await long(values.outage);
+  const failed = outageMs === undefined ? await all() : await long(outageMs);
   if (unhandled.length > 0) console.error(`Not handled in the suite itself: ${unhandled}`);
   process.exitCode = failed || unhandled.length > 0 ? 1 : 0;
 } finally {
   await nodes.stop();
 }
 
-/** Runs the faults of these names, or all and writes the table. Answers whether something was wrong. */
-async function all(only: readonly string[] | undefined): Promise<boolean> {
-  const faults = only === undefined ? FAULTS : only.map(faultOf);
+function parse() {
+  const options = { only: { type: "string", multiple: true }, outage: { type: "string" } } as const;
+  try {
+    return parseArgs({ options });
+  } catch (error) {
+    return fail((error as Error).message);
+  }
+}
+
+function fail(message: string): never {
+  console.error(`${message}\nUsage: npm run faults -- [--only NAME]... [--outage DURATION]`);
+  process.exit(2);
+}
+
+/** Runs the faults, and where it is all of them, writes the table. Answers whether something was wrong. */
+async function all(): Promise<boolean> {
   const rows: Row[] = [];
   for (const fault of faults) {
     const own = rowsOf(await runFault(fault, nodes, OPTIONS));
     for (const row of own) console.log(lineOf(row, startedMs));
     rows.push(...own);
   }
-  if (only === undefined) writeTable(rows);
+  if (values.only === undefined) writeTable(rows);
   return rows.some(({ wrong }) => wrong.length > 0);
 }
 
@@ -59,20 +72,19 @@ function faultOf(name: string) {
   const fault = FAULTS.find((one) => one.name === name);
   if (fault !== undefined) return fault;
   const names = FAULTS.map((one) => one.name).join(", ");
-  throw new Error(`--only must be one of ${names}, got "${name}"`);
+  return fail(`--only must be one of ${names}, got "${name}"`);
 }
 
 /** One outage under load, and whether what the nodes hold grows. */
-async function long(duration: string): Promise<boolean> {
-  const outageMs = parseDuration("--outage", duration);
-  const fault = faultOf(values.only?.[0] ?? "refused");
+async function long(lastsMs: number): Promise<boolean> {
+  const fault = values.only === undefined ? faultOf("refused") : faults[0]!;
   const heaps: number[] = [];
   const sample = async () => {
     const used = await nodes.heapsUsed();
     heaps.push(Math.max(...used));
     console.log(`[${seconds()} s] heap used, MB: ${used.map(megabytes).join(", ")}`);
   };
-  const rows = rowsOf(await runFault(fault, nodes, { ...OPTIONS, outageMs, sample }));
+  const rows = rowsOf(await runFault(fault, nodes, { ...OPTIONS, outageMs: lastsMs, sample }));
   for (const row of rows) console.log(lineOf(row, startedMs));
   const quarter = Math.floor(heaps.length / 4);
   const second = mean(heaps.slice(quarter, 2 * quarter));
@@ -93,12 +105,19 @@ function writeTable(rows: readonly Row[]): void {
   const asked = rows.reduce((sum, row) => sum + row.asked, 0);
   const where =
     `${NODES} nodes, deadline ${OPTIONS.deadlineMs} ms, ${asked.toLocaleString("en")} checks, Node ` +
-    `${process.versions.node}, ${cpus().length} × ${cpu?.model.trim() ?? "CPU"}. Coordination: ${OPTIONS.coordination}.`;
+    `${process.versions.node}, ${cpus().length} × ${cpu?.model.trim() ?? "CPU"}. ` +
+    `Coordination: ${OPTIONS.coordination}.`;
   writeFileSync(PAGE, `${before}${BEGIN}\n\n${where}\n\n${tableOf(rows)}\n\n${END}${after}`);
 }
 
-const seconds = () => ((monotonicMs() - startedMs) / 1_000).toFixed(0);
-const megabytes = (bytes: number) => (bytes / 1e6).toFixed(2);
-const mean = (numbers: readonly number[]) => {
+function seconds(): string {
+  return ((monotonicMs() - startedMs) / 1_000).toFixed(0);
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(2);
+}
+
+function mean(numbers: readonly number[]): number {
   return numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
-};
+}

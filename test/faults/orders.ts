@@ -75,7 +75,7 @@ export interface ModeReport {
   answered: number;
   /** What checks rejected with; none may. */
   rejected: string[];
-  /** Of what was asked once the fault began, in milliseconds. */
+  /** Of what was asked once the fault began, in milliseconds; at the end. */
   durationsMs: number[];
   /** The same without the time for which the node was told to do nothing. */
   waitsMs: number[];
@@ -108,8 +108,10 @@ export interface NodeReport {
   readonly calls: Readonly<Record<string, number>>;
   /** Of newcomers: how they were answered. */
   readonly newcomers: readonly string[];
-  /** How long the longest close() took. */
-  readonly closeMs: number;
+  /** By how much its event loop was late at most, once the fault began: nothing can be answered meanwhile. */
+  readonly stallMs: number;
+  /** How many close() did not settle. */
+  readonly unsettled: number;
 }
 
 /** From the parent. */

@@ -19,6 +19,8 @@ export interface Row {
   readonly mode: OnStoreFailure;
   readonly asked: number;
   readonly longestMs: number;
+  /** By how much the event loop of a node was late at most. */
+  readonly stallMs: number;
   /** By how much 999 of 1,000 decisions were later than the deadline at most; 0 where they were not. */
   readonly beyondMs: number;
   /** By source, the part of the answers while the store was away. */
@@ -26,8 +28,10 @@ export interface Row {
   readonly wrong: readonly string[];
   /** Probes of each node in a second while the store was away. */
   readonly probesPerSecond: number;
-  /** Connections that each node tried to make, where that is known. */
-  readonly connectsPerSecond: number | undefined;
+  /** Calls of the store that ended for each node in a second meanwhile, probes and those from before included. */
+  readonly callsPerSecond: number;
+  /** Connections that each node tried to make; NaN where that is not known. */
+  readonly connectsPerSecond: number;
   /** Until the last node had an answer of the store for the last key that all ask for. */
   readonly recoveredMs: number;
   /** Units that Redis took though a policy had answered by then. */
@@ -46,6 +50,8 @@ export function rowsOf(run: Run): Row[] {
     const waits = sorted(reports.flatMap(({ waitsMs }) => waitsMs));
     const p999 = waits[Math.ceil(waits.length * 0.999) - 1] ?? 0;
     const recovered = reports.flatMap(({ recoveredAtMs }) => Object.values(recoveredAtMs));
+    const counts = run.reports.flatMap(({ calls }) => Object.values(calls));
+    const calls = counts.reduce((sum, count) => sum + count, 0);
     const probes = run.reports.reduce(
       (sum, report) => sum + probesOf(report, awayAtMs, awayAtMs + awayMs),
       0,
@@ -56,11 +62,13 @@ export function rowsOf(run: Run): Row[] {
       mode,
       asked: reports.reduce((sum, { asked }) => sum + asked, 0),
       longestMs: durations.at(-1) ?? 0,
+      stallMs: Math.max(...run.reports.map(({ stallMs }) => stallMs)),
       beyondMs: Math.max(p999 - options.deadlineMs, 0),
       degraded: sharesOf(run, mode),
       wrong: [...wrongAnswers(run, mode), ...wrongNodes(run)],
       probesPerSecond: probes * perSecond,
-      connectsPerSecond: heard === undefined ? undefined : 4 * heard.connections * perSecond,
+      callsPerSecond: calls * perSecond,
+      connectsPerSecond: 4 * (heard?.connections ?? Number.NaN) * perSecond,
       recoveredMs: Math.max(...recovered.map((atMs) => atMs - endedAtMs), 0),
       takenUnanswered: (fault.losses ?? 0) > 0 ? 0 : chargedOf(reports) - inTimeOf(reports),
     };
@@ -85,7 +93,7 @@ function sharesOf(run: Run, mode: OnStoreFailure): Record<string, number> {
 }
 
 const HEAD =
-  "| fault | policy | longest ms | p99.9 beyond | degraded | cache | wrong | probes/s | connects/s | back ms | late |";
+  "| fault | policy | longest | stall | p99.9 | degraded | cache | wrong | probes | calls | connects | back | late |";
 
 /** Writes rows as a table of Markdown. */
 export function tableOf(rows: readonly Row[]): string {
@@ -96,12 +104,14 @@ export function tableOf(rows: readonly Row[]): string {
       row.title,
       `${row.mode}`,
       row.longestMs.toFixed(0),
+      row.stallMs.toFixed(0),
       row.beyondMs.toFixed(0),
       percent(share),
       percent(degraded.cache ?? 0),
       String(row.wrong.length),
       row.probesPerSecond.toFixed(1),
-      row.connectsPerSecond?.toFixed(1) ?? "–",
+      row.callsPerSecond.toFixed(1),
+      Number.isNaN(row.connectsPerSecond) ? "–" : row.connectsPerSecond.toFixed(1),
       row.recoveredMs.toFixed(0),
       String(row.takenUnanswered),
     ];

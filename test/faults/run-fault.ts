@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly outageMs: number;
   /** How long it lasts at least afterwards. */
   readonly afterMs: number;
-  /** Is called every `outageMs` / 48 in the second half of the outage. */
+  /** Is called 40 times while the store is away. */
   readonly sample?: () => Promise<void>;
 }
 
@@ -41,7 +41,8 @@ export interface Run {
 
 /** Keys that the store is asked for after a fault and cannot have denied from memory: the pool, and the sum. */
 export const RECOVERING_KEYS = POOL_KEYS + 1;
-const SAMPLES = 24;
+/** In each quarter of an outage. */
+const SAMPLES = 10;
 
 /** Runs a fault. Fails only where the suite itself does; what nodes did wrong is in the run. */
 export async function runFault(fault: Fault, nodes: Nodes, options: RunOptions): Promise<Run> {
@@ -89,15 +90,19 @@ async function outage(
   scene: Scene,
   { sample }: RunOptions,
 ): Promise<Heard | undefined> {
-  await pass(ms / 4);
+  const quarter = async () => {
+    for (let index = 0; index < SAMPLES; index += 1) {
+      await pass(ms / 4 / SAMPLES);
+      await sample?.();
+    }
+  };
+  await quarter();
   const before = scene.heard?.();
-  await pass(ms / 4);
+  await quarter();
   const after = scene.heard?.();
   await nodes.all[0]!.tell({ do: "newcomer" });
-  for (let index = 0; index < SAMPLES; index += 1) {
-    await pass(ms / 2 / SAMPLES);
-    await sample?.();
-  }
+  await quarter();
+  await quarter();
   if (before === undefined || after === undefined) return undefined;
   return {
     connections: after.connections - before.connections,

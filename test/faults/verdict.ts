@@ -44,6 +44,9 @@ export function wrongNodes(run: Run): string[] {
     ...run.unhandled.map((what) => `not handled: ${what}`),
     ...run.reports.flatMap(({ circuits }) => wrongProbes(circuits)),
     ...wrongCalls(run),
+    ...run.reports
+      .filter(({ unsettled }) => unsettled > 0)
+      .map(({ unsettled }) => `${unsettled} close() did not settle`),
     ...run.reports.flatMap(({ newcomers }) => {
       return newcomers
         .filter((answer) => answer.startsWith("rejected"))
@@ -86,7 +89,7 @@ function wrongWhileAway({ fault }: Run, tally: Tally, mode: OnStoreFailure): str
   ];
 }
 
-/** What all nodes together admitted: by the store no more than its limit, by shares no more and a unit for each node. */
+/** What all nodes together admitted: by the store no more than its limit, by shares a unit more for each node. */
 function wrongAdmissions(run: Run, reports: readonly ModeReport[]): string[] {
   const lives = 1 + (run.fault.losses ?? 0);
   const nodes = run.reports.length;

@@ -142,8 +142,10 @@ describe("a fault proxy", () => {
     const refused = connect(port, "127.0.0.1");
     const [error] = await once(refused, "error");
     assert.equal(error.code, "ECONNREFUSED");
+    assert.equal(proxy.isListening, false);
     await proxy.turn({ kind: "pass" });
     assert.equal(proxy.port, port);
+    assert.equal(proxy.isListening, true);
     const healed = call(port);
     healed.socket.write("b");
     await hears(healed, "bb");

@@ -28,6 +28,7 @@ export type Weather =
 /** A running proxy. */
 export interface FaultProxy {
   readonly port: number;
+  readonly isListening: boolean;
   /** Connections that it has accepted, since it was started. */
   readonly accepted: number;
   /** Changes the weather, for connections that there are too. Resolves when it listens, or does no more. */
@@ -74,6 +75,10 @@ class FaultyLine implements FaultProxy {
     this.timer = timer;
     this.heard = heard;
     this.#random = createSeededRandom(seed);
+  }
+
+  get isListening(): boolean {
+    return this.#server !== undefined;
   }
 
   async listen(): Promise<void> {
