@@ -75,7 +75,8 @@ export class LiveNodes {
   }
 
   #heard(count: number): void {
-    if (count < 1) return;
+    // Also where it is no number.
+    if (!(count >= 1)) return;
     if (count >= this.count) {
       this.count = count;
       this.#lower = [];
