@@ -39,6 +39,8 @@ const status = await run([
   "--test",
   `--test-concurrency=${parallel}`,
   "--test-reporter=spec",
+  // A test that waits for what never comes, or leaves it running, ends the run and not the patience of whoever waits.
+  "--test-timeout=300000",
   ...testRunnerArguments(given),
 ]);
 process.exit(status !== 0 ? status : failed ? 1 : 0);

@@ -2,15 +2,8 @@
 // in turn, and few of /export at once.
 // Run: node --conditions=@tidegate/source examples/src/express.ts [port]
 
-import express, { type ErrorRequestHandler } from "express";
-import {
-  concurrency,
-  createLimiter,
-  fixedWindow,
-  leakyBucket,
-  TidegateError,
-  tokenBucket,
-} from "tidegate";
+import express from "express";
+import { concurrency, createLimiter, fixedWindow, leakyBucket, tokenBucket } from "tidegate";
 import { rateLimit } from "tidegate/express";
 
 // Counts in this process' memory. For several processes: store: redisStore({ url }) of "tidegate/redis".
@@ -22,7 +15,8 @@ const limiter = createLimiter({
         fixedWindow({ limit: 1_000, window: "1h", name: "hourly" }),
       ],
     },
-    login: { limits: [fixedWindow({ limit: 3, window: "1m" })] },
+    // Where that Redis does not answer in time, requests pass, but for these: they are answered with 503.
+    login: { limits: [fixedWindow({ limit: 3, window: "1m" })], onStoreFailure: "deny" },
     mail: { limits: [leakyBucket({ rate: "1/s", queue: 2 })] },
     exports: { limits: [concurrency({ limit: 2, lease: "10s" })] },
   },
@@ -80,16 +74,6 @@ app.get("/export", rateLimit({ limiter, policy: "exports" }), (_req, res) => {
   }, 1_000);
   res.once("close", () => clearInterval(timer));
 });
-
-// A store that gives no answer is a fault of ours, not of the caller: 503, never 429.
-const answerFaults: ErrorRequestHandler = (error, _req, res, next) => {
-  if (error instanceof TidegateError && error.transient && !res.headersSent) {
-    res.status(503).json({ title: "The rate limiter cannot be reached; please try again." });
-  } else {
-    next(error);
-  }
-};
-app.use(answerFaults);
 
 const port = Number(process.argv[2] ?? 3_000);
 const server = app.listen(port, "127.0.0.1", (error) => {

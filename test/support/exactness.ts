@@ -21,9 +21,13 @@ const CONFIGURATION = `
 coordination: central
 policies:
   window:
+    deadline: 1s
+    onStoreFailure: deny
     limits:
       - { algorithm: fixed-window, limit: ${LIMIT}, window: 1m }
   bucket:
+    deadline: 1s
+    onStoreFailure: deny
     limits:
       - { algorithm: token-bucket, capacity: ${LIMIT}, refill: 500/s }
 `;

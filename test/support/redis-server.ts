@@ -110,46 +110,65 @@ async function startOn(port: number, options: StartOptions): Promise<RedisServer
 export interface RedisCluster {
   readonly nodes: readonly RedisServer[];
   readonly url: string;
+  /** Starts the node at a place again, on its ports and with its arguments, after it has been stopped. */
+  restart(place: number): Promise<void>;
   stop(): Promise<void>;
 }
 
 const SLOTS = 16_384;
+const MASTERS = 3;
 
-/** Starts a Cluster of three masters without replicas, each with a third of the slots. */
-export async function startRedisCluster(): Promise<RedisCluster> {
+/** Starts a Cluster of three masters without replicas, each with a third of the slots, and more arguments for each. */
+export async function startRedisCluster(
+  argsOf: (place: number) => readonly string[] = () => [],
+): Promise<RedisCluster> {
   const nodes: RedisServer[] = [];
+  const options: StartOptions[] = [];
   const stop = async () => {
     await Promise.all(nodes.map((node) => node.stop()));
   };
   try {
-    for (let index = 0; index < 3; index += 1) {
-      const busPort = await freePort();
-      const args = ["--cluster-enabled", "yes", "--cluster-port", String(busPort)];
-      nodes.push(await startRedis({ args: [...args, "--cluster-node-timeout", "2000"] }));
+    for (let place = 0; place < MASTERS; place += 1) {
+      options.push({ args: [...(await clusterArgs()), ...argsOf(place)] });
+      nodes.push(await startRedis(options[place]));
     }
-    const [first] = nodes;
-    for (const [index, node] of nodes.entries()) {
-      const from = Math.floor((SLOTS * index) / nodes.length);
-      const to = Math.floor((SLOTS * (index + 1)) / nodes.length) - 1;
-      await node.client.call("CLUSTER", "ADDSLOTSRANGE", String(from), String(to));
-      if (node !== first) await meet(node, first!);
-    }
-    await eventually(async () => {
-      for (const node of nodes) {
-        const info = String(await node.client.call("CLUSTER", "INFO"));
-        const known = info.includes(`cluster_known_nodes:${nodes.length}`);
-        if (!info.includes("cluster_state:ok") || !known) throw new Error(info);
-      }
-    });
+    await joinNodes(nodes);
   } catch (error) {
     await stop();
     throw error;
   }
   const hosts = nodes.map((node) => `127.0.0.1:${node.port}`).join(",");
-  return { nodes, url: `redis+cluster://${hosts}`, stop };
+  const restart = async (place: number) => {
+    nodes[place] = await startRedis({ ...options[place], port: nodes[place]!.port });
+  };
+  return { nodes, url: `redis+cluster://${hosts}`, restart, stop };
 }
 
-async function meet(node: RedisServer, other: RedisServer): Promise<void> {
+/** The arguments of a node of a Cluster, with a bus port of its own. */
+export async function clusterArgs(): Promise<string[]> {
+  const busPort = ["--cluster-port", String(await freePort())];
+  return ["--cluster-enabled", "yes", ...busPort, "--cluster-node-timeout", "2000"];
+}
+
+async function joinNodes(nodes: readonly RedisServer[]): Promise<void> {
+  const [first] = nodes;
+  for (const [index, node] of nodes.entries()) {
+    const from = Math.floor((SLOTS * index) / nodes.length);
+    const to = Math.floor((SLOTS * (index + 1)) / nodes.length) - 1;
+    await node.client.call("CLUSTER", "ADDSLOTSRANGE", String(from), String(to));
+    if (node !== first) await meet(node, first!);
+  }
+  await eventually(async () => {
+    for (const node of nodes) {
+      const info = String(await node.client.call("CLUSTER", "INFO"));
+      const known = info.includes(`cluster_known_nodes:${nodes.length}`);
+      if (!info.includes("cluster_state:ok") || !known) throw new Error(info);
+    }
+  });
+}
+
+/** Has a node join the Cluster of another. */
+export async function meet(node: RedisServer, other: RedisServer): Promise<void> {
   const config = (await other.client.config("GET", "cluster-port")) as unknown;
   const busPort = Array.isArray(config) ? config[1] : Object.values(config as object)[0];
   await node.client.call("CLUSTER", "MEET", "127.0.0.1", String(other.port), String(busPort));

@@ -22,6 +22,11 @@ export interface Configuration {
   readonly policies: Readonly<Record<string, PolicyOptions>>;
   /** The policy of requests that name none; left out, they are refused. */
   readonly defaultPolicy?: string;
+  /**
+   * How many nodes share the store, until the store has said: a policy whose `onStoreFailure` is "local" divides its
+   * limits by it. Left out: 1.
+   */
+  readonly expectedNodes?: number;
   readonly logLevel: LogLevel;
   /** Milliseconds that a drain waits for calls in flight; 10,000 by default. */
   readonly drainTimeoutMs: number;

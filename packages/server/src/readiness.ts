@@ -1,32 +1,48 @@
-// Whether this node should be sent requests: one answer for HTTP, gRPC and the log.
+// Whether this node should be sent requests: one answer for HTTP, gRPC and the log. A store that is away changes
+// nothing of it, since the policies answer then; and nobody who asks has to wait for the store.
 
+import type { NodeCircuit, StoreCircuits } from "./telemetry/store-circuits.ts";
 import type { StoreState, StoreWatch } from "./telemetry/store-watch.ts";
 
-/** The body of /readyz: ready, and if not, what is missing. */
+/** The body of /readyz: ready or not, and how the store does. */
 export interface ReadinessAnswer {
   readonly ready: boolean;
+  /** "unknown" while starting, and never after. */
   readonly store: StoreState;
   readonly draining: boolean;
+  /** Of a store that is shared, by node. */
+  readonly circuits: readonly NodeCircuit[];
 }
 
-/** Ready where the store answers and the service is not draining. */
+/** Ready from when all doors are open and it is known whether the store answers, until the service drains. */
 export interface Readiness {
   readonly draining: boolean;
-  /** Asks the store anew. */
-  check(): Promise<ReadinessAnswer>;
+  check(): ReadinessAnswer;
+  /** All doors are open. */
+  opened(): void;
   startDraining(): void;
 }
 
 /** Creates the readiness of a service whose store is watched. */
-export function createReadiness(watch: StoreWatch): Readiness {
+export function createReadiness(watch: StoreWatch, circuits: StoreCircuits): Readiness {
+  let open = false;
   let draining = false;
   return {
     get draining() {
       return draining;
     },
-    async check() {
-      const reachable = await watch.check();
-      return { ready: reachable && !draining, store: watch.state, draining };
+    check() {
+      // It may answer pings and yet be too slow for what is asked of it.
+      const away = watch.state === "reachable" && circuits.stateOf("") !== "closed";
+      return {
+        ready: open && watch.state !== "unknown" && !draining,
+        store: away ? "unavailable" : watch.state,
+        draining,
+        circuits: circuits.list(),
+      };
+    },
+    opened() {
+      open = true;
     },
     startDraining() {
       draining = true;

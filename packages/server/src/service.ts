@@ -8,10 +8,12 @@ import { type GrpcServer, startGrpcServer } from "./grpc/grpc-server.ts";
 import { type HttpServer, startHttpServer } from "./http/http-server.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
 import { systemTimers, type Timers } from "./runtime/timers.ts";
+import { type CircuitLog, createCircuitLog } from "./telemetry/circuit-log.ts";
 import { ROTATE_EVERY_MS } from "./telemetry/distinct-keys.ts";
 import { createFaultLog } from "./telemetry/fault-log.ts";
 import { createLogger, type Logger } from "./telemetry/logger.ts";
 import { type PolicyFacts, ServiceTelemetry } from "./telemetry/service-telemetry.ts";
+import { StoreCircuits } from "./telemetry/store-circuits.ts";
 import { type StoreState, type StoreWatch, watchStore } from "./telemetry/store-watch.ts";
 
 /** Where a port listens. */
@@ -23,8 +25,10 @@ export interface Address {
 /** A service that runs. */
 export interface Service {
   readonly addresses: { readonly http: Address; readonly grpc: Address; readonly admin: Address };
-  /** Resolves to whether the store answers now and the service is not draining. */
+  /** Resolves to whether it should be sent requests: as soon as it knows whether the store answers, until it drains. */
   ready(): Promise<boolean>;
+  /** Resolves to whether the store answers now; where it does not, policies do. */
+  storeAnswers(): Promise<boolean>;
   /**
    * Stops: readiness goes false, no new connections are taken, calls in flight finish, for `drainTimeoutMs` at most;
    * then all is closed. Further calls join the first.
@@ -53,22 +57,33 @@ export async function startService(
 ): Promise<Service> {
   const logger = ports.logger ?? createLogger(configuration.logLevel);
   const timers = ports.timers ?? systemTimers;
-  const telemetry = new ServiceTelemetry(factsOf(configuration, ports.store));
-  const limiter = await openLimiter(configuration, ports.store, telemetry);
+  const { store, name } =
+    ports.store === undefined
+      ? await openStore(configuration.store)
+      : { store: ports.store, name: "the store" };
+  const circuitLog = createCircuitLog(logger, timers, name);
+  const circuits = new StoreCircuits(timers, (change) => {
+    circuitLog.changed(change);
+    // What is said of the store is not to lag behind.
+    if (change.state === "closed") watch.check();
+  });
+  // The nodes of a Cluster are not known before they are asked.
+  if (store?.shared === true && store.nodeOf === undefined) circuits.expect("");
+  const telemetry = new ServiceTelemetry(factsOf(configuration, store), circuits);
+  const limiter = openLimiter(configuration, store, telemetry);
   const unexpected = createFaultLog(logger, timers);
   let grpc: GrpcServer | undefined;
-  let draining = false;
   const watch = watchStore({
     ping: () => limiter.ping(),
     timers,
     changed(state, cause) {
       logStoreState(logger, state, cause);
-      grpc?.setServing(state === "reachable" && !draining);
+      grpc?.setServing(readiness.check().ready);
     },
   });
-  const readiness = createReadiness(watch);
+  const readiness = createReadiness(watch, circuits);
   const stopRotating = timers.every(ROTATE_EVERY_MS, () => telemetry.keys.rotate());
-  const parts: Parts = { limiter, watch, readiness, stopRotating };
+  const parts: Parts = { limiter, watch, readiness, circuitLog, stopRotating };
   const { host } = configuration;
   const shared = { host, limiter, telemetry, timers, readiness, unexpected };
   try {
@@ -85,14 +100,18 @@ export async function startService(
     grpc: { host, port: parts.grpc.port },
     admin: { host, port: parts.admin.port },
   };
-  grpc.setServing(watch.state === "reachable");
+  readiness.opened();
+  grpc.setServing(readiness.check().ready);
   logger.info({ addresses, policies: Object.keys(configuration.policies) }, "started");
   let drained: Promise<void> | undefined;
   return {
     addresses,
-    ready: async () => (await readiness.check()).ready,
+    async ready() {
+      if (watch.state === "unknown") await watch.check();
+      return readiness.check().ready;
+    },
+    storeAnswers: () => watch.check(),
     drain() {
-      draining = true;
       drained ??= drain(parts, configuration.drainTimeoutMs, timers, logger);
       return drained;
     },
@@ -102,16 +121,17 @@ export async function startService(
 /** What is counted of each policy: as a rule memory answers for it where nodes decide alone, else the store. */
 function factsOf(
   configuration: Configuration,
-  given: Store | undefined,
+  store: Store | undefined,
 ): Record<string, PolicyFacts> {
-  const shared = given?.shared ?? configuration.store !== "memory";
+  const shared = store?.shared === true;
   const standard = configuration.coordination ?? (shared ? "central" : "local");
   return Object.fromEntries(
     Object.entries(configuration.policies).map(([name, policy]) => {
       const { coordination = standard, limits, overrides = [], shadow = false } = policy;
+      const { onStoreFailure = "allow" } = policy;
       const all = [...limits, ...overrides.flatMap((override) => override.limits ?? [])];
       const source = coordination === "local" ? "local" : "store";
-      return [name, { source, soft: all.some((limit) => limit.soft), shadow }];
+      return [name, { source, soft: all.some((limit) => limit.soft), shadow, onStoreFailure }];
     }),
   );
 }
@@ -121,33 +141,34 @@ interface Parts {
   readonly limiter: Limiter;
   readonly watch: StoreWatch;
   readonly readiness: Readiness;
+  readonly circuitLog: CircuitLog;
   readonly stopRotating: () => void;
   grpc?: GrpcServer;
   http?: HttpServer;
   admin?: AdminServer;
 }
 
-async function openLimiter(
+function openLimiter(
   configuration: Configuration,
-  given: Store | undefined,
+  store: Store | undefined,
   telemetry: ServiceTelemetry,
-): Promise<Limiter> {
-  const store = given ?? (await openStore(configuration.store));
-  const { policies, coordination, defaultPolicy } = configuration;
+): Limiter {
+  const { policies, coordination, defaultPolicy, expectedNodes } = configuration;
   return createLimiter({
     policies,
     telemetry,
     ...(store === undefined ? {} : { store }),
     ...(coordination === undefined ? {} : { coordination }),
     ...(defaultPolicy === undefined ? {} : { defaultPolicy }),
+    ...(expectedNodes === undefined ? {} : { expectedNodes }),
   });
 }
 
-/** Opens a shared store; undefined is memory, which the limiter makes for itself. */
-async function openStore(store: string): Promise<Store | undefined> {
-  if (store === "memory") return undefined;
-  const { redisStore } = await import("tidegate/redis");
-  return redisStore({ url: store });
+/** Opens a shared store, and names it without its password; undefined is memory, which the limiter makes for itself. */
+async function openStore(url: string): Promise<{ store: Store | undefined; name: string }> {
+  if (url === "memory") return { store: undefined, name: url };
+  const { redactRedisUrl, redisStore } = await import("tidegate/redis");
+  return { store: redisStore({ url }), name: redactRedisUrl(url) };
 }
 
 async function drain(
@@ -171,6 +192,7 @@ async function drain(
 
 async function closeAll(parts: Parts, timers: Timers): Promise<void> {
   parts.watch.stop();
+  parts.circuitLog.stop();
   parts.stopRotating();
   await Promise.all([parts.http?.close(), parts.grpc?.drain(0)]);
   // A store that hangs must not keep the process from ending.

@@ -104,7 +104,12 @@ export interface Doors {
 /** Starts HTTP and gRPC over a fake limiter, and closes them after the test. */
 export async function startDoors(context: Pick<TestContext, "after">): Promise<Doors> {
   const limiter = createFakeLimiter();
-  const facts = { source: "local" as const, soft: false, shadow: false };
+  const facts = {
+    source: "local" as const,
+    soft: false,
+    shadow: false,
+    onStoreFailure: "allow" as const,
+  };
   const telemetry = new ServiceTelemetry({ api: facts });
   const unexpected: unknown[] = [];
   const options = {
@@ -115,7 +120,13 @@ export async function startDoors(context: Pick<TestContext, "after">): Promise<D
     timers: systemTimers,
     readiness: {
       draining: false,
-      check: async () => ({ ready: true, store: "reachable" as const, draining: false }),
+      check: () => ({
+        ready: true,
+        store: "reachable" as const,
+        draining: false,
+        circuits: [{ node: "", state: "closed" as const, since: "2027-01-31T12:00:00.000Z" }],
+      }),
+      opened: () => undefined,
       startDraining: () => undefined,
     },
     unexpected: (error: unknown) => void unexpected.push(error),

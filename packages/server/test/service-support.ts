@@ -31,6 +31,11 @@ export const POLICIES: Configuration["policies"] = {
   },
 };
 
+/** The same, waiting for the store as long as any may, so that a call stays in flight. */
+export const PATIENT_POLICIES: Configuration["policies"] = Object.fromEntries(
+  Object.entries(POLICIES).map(([name, policy]) => [name, { ...policy, deadline: "1s" }]),
+);
+
 /** A logger that keeps its lines. */
 export interface LogLines extends Logger {
   readonly lines: { readonly level: string; readonly message: string; readonly fields: object }[];
@@ -255,6 +260,7 @@ export function createManualTimers(): ManualTimers {
   };
   return {
     now: () => nowMs,
+    timestamp: () => new Date(Date.UTC(2027, 0, 31, 12) + nowMs).toISOString(),
     after: (ms, work) => add(ms, undefined, work),
     every: (ms, work) => add(ms, ms, work),
     advance(ms) {

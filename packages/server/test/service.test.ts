@@ -10,6 +10,7 @@ import {
   createLogLines,
   createManualStore,
   createManualTimers,
+  PATIENT_POLICIES,
   POLICIES,
   startTestService,
   until,
@@ -33,44 +34,59 @@ test("a start and a stop are one line each, and requests none", async (context) 
   });
 });
 
-test("it starts while its store is away, is not ready, and becomes so by itself", async (context) => {
+/** A start of the store as it is told while nothing of it has changed. */
+const CIRCUITS = [{ node: "", state: "closed", since: "2027-01-31T12:00:00.000Z" }];
+
+test("it starts while its store is away, is ready, and says how the store does", async (context) => {
   const store = createManualStore();
   const timers = createManualTimers();
   store.pingAnswer = async () => {
     throw new TidegateError("STORE_UNAVAILABLE", "refused");
   };
   const { service, http, log } = await startTestService(context, {}, { store, timers });
-  assert.equal(await service.ready(), false);
-  const notReady = await http("GET", "/readyz");
-  assert.equal(notReady.status, 503);
-  assert.deepEqual(notReady.json, { ready: false, store: "unreachable", draining: false });
+  assert.deepEqual([await service.ready(), await service.storeAnswers()], [true, false]);
+  const away = await http("GET", "/readyz");
+  assert.equal(away.status, 200);
+  const body = { ready: true, draining: false, circuits: CIRCUITS };
+  assert.deepEqual(away.json, { ...body, store: "unavailable" });
   assert.equal((await http("GET", "/healthz")).status, 200);
   store.pingAnswer = undefined;
   timers.advance(1_000);
   await until(() => messages(log).includes("the store answers"));
-  const ready = await http("GET", "/readyz");
-  assert.equal(ready.status, 200);
-  assert.deepEqual(ready.json, { ready: true, store: "reachable", draining: false });
+  const back = await http("GET", "/readyz");
+  assert.equal(back.status, 200);
+  assert.deepEqual(back.json, { ...body, store: "reachable" });
   for (let second = 0; second < 5; second += 1) {
     timers.advance(1_000);
-    assert.equal(await service.ready(), true);
+    assert.equal(await service.storeAnswers(), true);
   }
   assert.deepEqual(messages(log), ["the store does not answer", "started", "the store answers"]);
 });
 
-test("a store that hangs is not ready within a second", async (context) => {
+test("until it is known whether the store answers, it is starting; who asks does not wait", async (context) => {
   const store = createManualStore();
   const timers = createManualTimers();
   store.pingAnswer = () => new Promise(() => undefined);
-  const { http } = await startTestService(context, {}, { store, timers });
-  const answer = http("GET", "/readyz");
+  const { http, service } = await startTestService(context, {}, { store, timers });
+  const starting = await http("GET", "/readyz");
+  assert.equal(starting.status, 503);
+  const body = { draining: false, circuits: CIRCUITS };
+  assert.deepEqual(starting.json, { ...body, ready: false, store: "unknown" });
+  const ready = service.ready();
   timers.advance(1_001);
-  assert.deepEqual((await answer).json, { ready: false, store: "unreachable", draining: false });
+  assert.equal(await ready, true);
+  const hanging = await http("GET", "/readyz");
+  assert.equal(hanging.status, 200);
+  assert.deepEqual(hanging.json, { ...body, ready: true, store: "unavailable" });
 });
 
 test("a drain lets the calls in flight finish, and takes no more", async (context) => {
   const store = createManualStore();
-  const { service, http, grpc, log } = await startTestService(context, {}, { store });
+  const { service, http, grpc, log } = await startTestService(
+    context,
+    { policies: PATIENT_POLICIES },
+    { store },
+  );
   const admin = createHttpClient(service.addresses.admin.port);
   const agent = new Agent({ keepAlive: true });
   context.after(() => agent.destroy());
@@ -86,7 +102,8 @@ test("a drain lets the calls in flight finish, and takes no more", async (contex
   assert.equal(await service.ready(), false);
   const readiness = await admin("GET", "/readyz");
   assert.equal(readiness.status, 503);
-  assert.deepEqual(readiness.json, { ready: false, store: "reachable", draining: true });
+  const { ready, store: state, draining } = readiness.json as Record<string, unknown>;
+  assert.deepEqual([ready, state, draining], [false, "reachable", true]);
   await assert.rejects(http("GET", "/healthz"), { code: "ECONNREFUSED" });
   await assert.rejects(grpc.call("CheckLimit", request), { code: status.UNAVAILABLE });
   assert.equal(store.waiting.length, 2, "no new call reached the store");
@@ -107,7 +124,11 @@ test("a drain lets the calls in flight finish, and takes no more", async (contex
 
 test("a request that arrives on an open connection while draining is answered, and ends it", async (context) => {
   const store = createManualStore();
-  const { service, http } = await startTestService(context, {}, { store });
+  const { service, http } = await startTestService(
+    context,
+    { policies: PATIENT_POLICIES },
+    { store },
+  );
   const request = { policy: "api", key: "a" };
   const first = http("POST", "/v1/check", request);
   await until(() => store.waiting.length === 1);
@@ -160,7 +181,7 @@ test("callers that keep their connections busy see no reset when the service sto
 
 test("a drain that takes too long cuts the calls off", async (context) => {
   const store = createManualStore();
-  const overrides = { drainTimeoutMs: 50 };
+  const overrides = { drainTimeoutMs: 50, policies: PATIENT_POLICIES };
   const { service, http, grpc, log } = await startTestService(context, overrides, { store });
   const request = { policy: "api", key: "a" };
   const calls = [http("POST", "/v1/check", request), grpc.call("CheckLimit", request)];

@@ -42,7 +42,13 @@ export {
   type TokenBucketOptions,
   tokenBucket,
 } from "./policy/limits.ts";
-export type { CoordinationName, OverrideOptions, Policy, PolicyOptions } from "./policy/policy.ts";
+export type {
+  CoordinationName,
+  OnStoreFailure,
+  OverrideOptions,
+  Policy,
+  PolicyOptions,
+} from "./policy/policy.ts";
 export type { Clock } from "./ports/clock.ts";
 export type { Random } from "./ports/random.ts";
 export type { Scheduler } from "./ports/scheduler.ts";

@@ -96,7 +96,7 @@ function createPages({ telemetry, readiness }: AdminOptions): Map<string, Page> 
     [
       "/readyz",
       async () => {
-        const answer = await readiness.check();
+        const answer = readiness.check();
         return { status: answer.ready ? 200 : 503, type: JSON_TYPE, body: JSON.stringify(answer) };
       },
     ],

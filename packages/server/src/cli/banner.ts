@@ -12,8 +12,7 @@ export interface BannerFacts {
   readonly configuration: Configuration;
   /** The file that was read, if any. */
   readonly file: string | undefined;
-  /** Whether the store answers. */
-  readonly ready: boolean;
+  readonly storeAnswers: boolean;
   readonly paint: Paint;
 }
 
@@ -31,9 +30,12 @@ export function writeBanner(facts: BannerFacts): string {
   const { policy, path, method } = whatToAsk(configuration);
   const body = `{"policy":"${policy}","key":"user:42"}`;
   const url = `http://${authority(http)}`;
-  const away = facts.ready
+  const away = facts.storeAnswers
     ? ""
-    : paint("yellow", ", which does not answer yet: nor can checks until it does");
+    : paint(
+        "yellow",
+        ", which does not answer yet: policies answer by onStoreFailure until it does",
+      );
   const table = writeTable([
     ["HTTP", [paint("cyan", url)]],
     ["gRPC", [authority(grpc)]],

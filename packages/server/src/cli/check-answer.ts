@@ -19,6 +19,7 @@ export interface Answer {
   readonly soft?: boolean;
   readonly nearLimit?: boolean;
   readonly shadow?: boolean;
+  readonly source?: string;
   readonly id?: string;
   readonly cost?: number;
   readonly ttlMs?: number;
@@ -82,10 +83,15 @@ function sayTaken({ id, cost = 1, ttlMs, leaseMs }: Answer): string {
 
 function sayAllowed(verb: string, answer: Answer, kind: Question["kind"], paint: Paint): string {
   const { delayMs = 0, soft, nearLimit, shadow, resetAfterMs } = answer;
+  if (answer.source === "fail-open") {
+    const why = paint("yellow", "uncounted, as the store does not answer");
+    return `${paint("green", verb)}, ${why} (${sayWhose(answer, kind)})`;
+  }
   const parts = [
     `${paint("green", verb)}${delayMs > 0 ? ` after a wait of ${sayDuration(delayMs)}` : ""}`,
     ...(soft ? [paint("yellow", "beyond a soft limit")] : []),
     ...(shadow ? [paint("yellow", "only because the policy is a shadow")] : []),
+    ...(answer.source === "fallback" ? [paint("yellow", FALLBACK)] : []),
     ...(isUnlimited(answer) ? ["without a limit"] : [sayLeft(answer)]),
     ...(nearLimit && !shadow ? [paint("yellow", "near the limit")] : []),
     ...(resetAfterMs > 0 ? [`all of it in ${sayDuration(resetAfterMs)}`] : []),
@@ -106,8 +112,15 @@ function sayDenied(denied: string, answer: Answer, cost: number, kind: Question[
     const above = `${sayNumber(cost)} is above the limit of ${sayNumber(limit)}`;
     return `${denied} however long it waits: ${above} (${of})`;
   }
-  return `${denied}, retry in ${sayDuration(retryAfterMs)} (${of}: ${sayLeft(answer)})`;
+  const retry = `retry in ${sayDuration(retryAfterMs)}`;
+  if (answer.source === "fail-closed") {
+    return `${denied}, as the store does not answer, ${retry} (${of})`;
+  }
+  const share = answer.source === "fallback" ? `${FALLBACK}, ` : "";
+  return `${denied}, ${share}${retry} (${of}: ${sayLeft(answer)})`;
 }
+
+const FALLBACK = "by this node's share, as the store does not answer";
 
 function sayLeft({ remaining, limit }: Answer): string {
   return `${sayNumber(remaining)} of ${sayNumber(limit)} remaining`;

@@ -4,6 +4,8 @@
 export interface Output {
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
+  /** Of a terminal. */
+  readonly columns?: number | undefined;
 }
 
 /** The surroundings of a command. */

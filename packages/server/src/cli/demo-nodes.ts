@@ -1,11 +1,12 @@
-// The nodes of the demo: limiters of one policy that share a count, in one memory or in one Redis.
+// The nodes of the demo: limiters that share their counts, in one memory or in one Redis.
 
 import {
   createLimiter,
-  type Limit,
   type Limiter,
   memoryStore,
+  type PolicyOptions,
   type Store,
+  type Telemetry,
   TidegateError,
 } from "tidegate";
 import { redactRedisUrl } from "tidegate/redis";
@@ -14,24 +15,36 @@ import { checkStore } from "../config/values.ts";
 import type { Timers } from "../runtime/timers.ts";
 import { sayDuration } from "./words.ts";
 
-/** The policy that the nodes share. */
-export const POLICY = "demo";
-
 const CONNECT_DEADLINE_MS = 3_000;
+
+/** Where the nodes count, and how many they are. */
+export interface NodesOptions {
+  /** Left out: in memory. */
+  readonly redis?: string;
+  /** The address that a reader knows it by, where that is another. */
+  readonly shownAs?: string;
+  /** What happens where no address is given. */
+  readonly without?: string;
+  readonly nodes: number;
+}
 
 /**
  * Opens a limiter for each node: all on one memory, or each on its own connection to a Redis.
+ * @param telemetryOf is told what happens at each node.
  * @throws TidegateError INVALID_OPTION for a wrong address, STORE_UNAVAILABLE where Redis does not answer in time.
  */
 export async function openNodes(
-  options: { readonly redis?: string; readonly nodes: number },
-  limit: Limit,
+  options: NodesOptions,
+  policies: Readonly<Record<string, PolicyOptions>>,
   timers: Timers,
+  telemetryOf: (node: number) => Telemetry = () => ({}),
 ): Promise<Limiter[]> {
-  const { redis, nodes } = options;
+  const { redis, nodes, shownAs = redis ?? "" } = options;
+  const { without = "Without --redis the demo counts in memory." } = options;
   const createStore = redis === undefined ? shareMemory() : await connectTo(redis);
-  const limiters = Array.from({ length: nodes }, () => {
-    return createLimiter({ store: createStore(), policies: { [POLICY]: { limits: [limit] } } });
+  const limiters = Array.from({ length: nodes }, (_, node) => {
+    const telemetry = telemetryOf(node);
+    return createLimiter({ store: createStore(), policies, telemetry, expectedNodes: nodes });
   });
   const pings = Promise.all(limiters.map((limiter) => limiter.ping()));
   const failure = await within(CONNECT_DEADLINE_MS, timers, pings).then(
@@ -42,10 +55,10 @@ export async function openNodes(
   closeNodes(limiters, timers);
   const remedy = /password/.test(failure)
     ? "Give it as redis://user:password@host:6379, or without the user where Redis has none."
-    : "Is it running there? Without --redis the demo counts in memory.";
+    : `Is it running there? ${without}`;
   throw new TidegateError(
     "STORE_UNAVAILABLE",
-    `--redis ${redactRedisUrl(redis ?? "")} cannot be used: ${failure}.\n${remedy}`,
+    `--redis ${redactRedisUrl(shownAs)} cannot be used: ${failure}.\n${remedy}`,
   );
 }
 

@@ -6,7 +6,7 @@ import { type Decision, type Limit, type Limiter, TidegateError, tokenBucket } f
 import { redactRedisUrl } from "tidegate/redis";
 import { systemTimers, type Timers } from "../runtime/timers.ts";
 import { type Context, EXIT } from "./context.ts";
-import { closeNodes, openNodes, POLICY } from "./demo-nodes.ts";
+import { closeNodes, openNodes } from "./demo-nodes.ts";
 import { type Round, sayAnswer, sayResult, wasKept } from "./demo-report.ts";
 import { createPaint, type Paint } from "./paint.ts";
 import { sayDuration, sayLimit, sayNumber } from "./words.ts";
@@ -22,6 +22,10 @@ export interface DemoOptions {
   readonly refill: string;
 }
 
+/** The policy that the nodes share. */
+const POLICY = "demo";
+/** The longest there is: a burst may take Redis longer than a request of an application should wait. */
+const DEADLINE = "1s";
 /** Nobody watches a demo that waits for longer. */
 const WAIT_MS_MAX = 15_000;
 /** A timer may fire so much before its time. */
@@ -38,10 +42,12 @@ export async function demo(
   let limiters: Limiter[] = [];
   try {
     const limit = createLimit(options);
-    limiters = await openNodes(options, limit, timers);
+    const policy = { limits: [limit], deadline: DEADLINE, onStoreFailure: "deny" as const };
+    limiters = await openNodes(options, { [POLICY]: policy }, timers);
     stdout.write(`\n${introduce(options, limit, paint)}\n\n`);
     const stage = { limit, limiters, timers, paint, write: (text: string) => stdout.write(text) };
     const rounds = await play(stage, options.requests);
+    requireAnswers(rounds);
     stdout.write(sayResult(rounds, limit, paint));
     return wasKept(rounds, limit) ? EXIT.ok : EXIT.failed;
   } catch (error) {
@@ -51,6 +57,19 @@ export async function demo(
   } finally {
     await closeNodes(limiters, timers);
   }
+}
+
+/** Throws where a verdict about the limit would be one about who did not ask it. */
+function requireAnswers(rounds: readonly Round[]): void {
+  const answers = rounds.flatMap((round) => round.answers);
+  const missing = answers.filter(({ decision }) => decision.source === "fail-closed").length;
+  if (missing === 0) return;
+  const of = `${sayNumber(missing)} of ${sayNumber(answers.length)} checks`;
+  throw new TidegateError(
+    "STORE_UNAVAILABLE",
+    `Redis did not answer ${of} within ${DEADLINE}, so there is nothing to hold against the limit.\n` +
+      "Ask for fewer with --requests, or ask a Redis that is up.",
+  );
 }
 
 function createLimit({ capacity, refill }: DemoOptions): Limit {

@@ -17,10 +17,11 @@ Examples:
   tidegate config check tidegate.yaml             check a file, as in CI; exit 0 right, 2 wrong
   tidegate demo                                   watch three nodes share one limit
   tidegate demo --redis redis://127.0.0.1:6379    the same, counted in Redis
+  tidegate demo --chaos                           watch them do without a Redis that is killed
 
-Environment variables win over the file: TIDEGATE_STORE, TIDEGATE_COORDINATION, TIDEGATE_DEFAULT_POLICY, TIDEGATE_HOST,
-TIDEGATE_HTTP_PORT, TIDEGATE_GRPC_PORT, TIDEGATE_ADMIN_PORT, TIDEGATE_LOG_LEVEL, TIDEGATE_DRAIN_TIMEOUT;
-TIDEGATE_CONFIG names the file.
+Environment variables win over the file: TIDEGATE_STORE, TIDEGATE_COORDINATION, TIDEGATE_DEFAULT_POLICY,
+TIDEGATE_EXPECTED_NODES, TIDEGATE_HOST, TIDEGATE_HTTP_PORT, TIDEGATE_GRPC_PORT, TIDEGATE_ADMIN_PORT, TIDEGATE_LOG_LEVEL,
+TIDEGATE_DRAIN_TIMEOUT; TIDEGATE_CONFIG names the file.
 `;
 
 const MAX_UNITS = 1_000_000_000;
@@ -123,17 +124,37 @@ function addConfig(program: Command, context: Context, done: (code: number) => v
 }
 
 function addDemo(program: Command, context: Context, done: (code: number) => void): void {
-  program
+  const command = program
     .command("demo")
     .description(
-      "Watch several nodes share one limit: a burst at once, then the wait that a denial asks for.",
+      "Watch several nodes share one limit: a burst at once, then the wait that a denial asks for. Or with --chaos, " +
+        "watch them do without the Redis that they share.",
     )
     .addOption(new Option("--redis <url>", "count in this Redis instead of in memory"))
+    .addOption(
+      new Option(
+        "--chaos",
+        "kill, revive, freeze and thaw a Redis under traffic: one started for it, found on the PATH or by " +
+          "TIDEGATE_REDIS_SERVER; of --redis the connections are cut",
+      ).conflicts(["requests", "capacity", "refill"]),
+    )
+    .option(
+      "--seconds <count>",
+      "of --chaos: how long it takes, 24 if left out",
+      wholeNumber(4, 3_600),
+    )
     .option("--nodes <count>", "nodes that ask", wholeNumber(1, 50), 3)
     .option("--requests <count>", "requests in the burst", wholeNumber(1, 100_000), 24)
     .option("--capacity <units>", "what the limit admits at once", wholeNumber(1, 1_000_000), 10)
     .option("--refill <rate>", "how fast it comes back", "1/s")
-    .action(async (options: object) => {
+    .action(async (options: { chaos?: boolean; seconds?: number }) => {
+      if (options.chaos) {
+        const { chaos } = await import("./chaos.ts");
+        const shown = { seconds: 24, ...options } as Parameters<typeof chaos>[0];
+        done(await chaos(shown, context));
+        return;
+      }
+      if (options.seconds !== undefined) command.error("error: --seconds needs --chaos");
       const { demo } = await import("./demo.ts");
       done(await demo(options as Parameters<typeof demo>[0], context));
     });

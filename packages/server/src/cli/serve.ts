@@ -50,8 +50,8 @@ async function showBanner(service: Service, loaded: Accepted, context: Context):
     addresses: service.addresses,
     configuration: loaded.configuration,
     file: loaded.file,
-    // A store that is away is waited for by those who ask, not by the service: it says so and goes on.
-    ready: await service.ready(),
+    // A store that is away is not waited for: it says so and goes on.
+    storeAnswers: await service.storeAnswers(),
     paint: createPaint(stdout, environment),
   });
   stdout.write(banner);

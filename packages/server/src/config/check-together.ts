@@ -123,6 +123,9 @@ function checkWhole({ settings, policies }: Together): Problem[] {
       ...(settings.defaultPolicy === undefined
         ? {}
         : { defaultPolicy: settings.defaultPolicy.value }),
+      ...(settings.expectedNodes === undefined
+        ? {}
+        : { expectedNodes: settings.expectedNodes.value }),
     });
     return [];
   } catch (error) {

@@ -9,6 +9,7 @@ import {
   type Checked,
   COORDINATIONS,
   checkDrainTimeout,
+  checkExpectedNodes,
   checkHost,
   checkPolicyName,
   checkPort,
@@ -30,6 +31,7 @@ export const VARIABLES = {
   store: "TIDEGATE_STORE",
   coordination: "TIDEGATE_COORDINATION",
   defaultPolicy: "TIDEGATE_DEFAULT_POLICY",
+  expectedNodes: "TIDEGATE_EXPECTED_NODES",
   host: "TIDEGATE_HOST",
   httpPort: "TIDEGATE_HTTP_PORT",
   grpcPort: "TIDEGATE_GRPC_PORT",
@@ -69,6 +71,7 @@ export function readEnvironment(environment: Environment): EnvironmentSettings {
       return checkWord(COORDINATIONS, text);
     }),
     defaultPolicy: read("defaultPolicy", checkPolicyName),
+    expectedNodes: read("expectedNodes", (text) => checkExpectedNodes(wholeNumberIn(text))),
     host: read("host", checkHost),
     httpPort: readPort("httpPort"),
     grpcPort: readPort("grpcPort"),
@@ -81,9 +84,13 @@ export function readEnvironment(environment: Environment): EnvironmentSettings {
   };
 }
 
+/** Returns the number that a text is in digits; else the text, to be shown as it is. */
+function wholeNumberIn(text: string): number | string {
+  return /^\d{1,15}$/.test(text) ? Number(text) : text;
+}
+
 function checkPortText(variable: string, text: string): Checked<number> {
-  if (/^\d{1,5}$/.test(text)) return checkPort(Number(text));
-  const checked = checkPort(text);
+  const checked = checkPort(wholeNumberIn(text));
   if (!("wrong" in checked) || !/^(tcp|udp|sctp):\/\//.test(text)) return checked;
   const service = variable
     .replace(/_PORT$/, "")

@@ -9,6 +9,7 @@ import {
   type Checked,
   COORDINATIONS,
   checkDrainTimeout,
+  checkExpectedNodes,
   checkHost,
   checkPolicyName,
   checkPort,
@@ -36,6 +37,7 @@ const KEYS = [
   "coordination",
   "policies",
   "defaultPolicy",
+  "expectedNodes",
   "host",
   "ports",
   "log",
@@ -94,6 +96,7 @@ export function readFileSettings(name: string, bytes: Uint8Array): FileSettings 
       return checkWord(COORDINATIONS, value);
     }),
     defaultPolicy: read("defaultPolicy", fields.get("defaultPolicy"), checkPolicyName),
+    expectedNodes: read("expectedNodes", fields.get("expectedNodes"), checkExpectedNodes),
     host: read("host", fields.get("host"), checkHost),
     httpPort: read("httpPort", ports.get("http"), checkPort),
     grpcPort: read("grpcPort", ports.get("grpc"), checkPort),

@@ -1,6 +1,6 @@
 // Reads the policies of a file.
 
-import type { PolicyOptions } from "tidegate";
+import type { OnStoreFailure, PolicyOptions } from "tidegate";
 import { checkPolicyOption, refusalOf, SOME_LIMITS } from "./policy-refusal.ts";
 import { LIMIT_EXAMPLE } from "./read-limit.ts";
 import { LIMITS_EXPECTED, readLimits } from "./read-limits.ts";
@@ -8,7 +8,11 @@ import { readOverrides } from "./read-overrides.ts";
 import { type Checked, COORDINATIONS, checkDuration, checkFlag, checkWord } from "./values.ts";
 import type { Field, YamlFile } from "./yaml-file.ts";
 
-const KEYS = ["limits", "coordination", "nearLimit", "shadow", "idTtl", "overrides"];
+const KEYS = [
+  ...["limits", "coordination", "nearLimit", "shadow", "idTtl", "overrides"],
+  ...["deadline", "onStoreFailure"],
+];
+const FAILURE_ANSWERS: readonly OnStoreFailure[] = ["allow", "deny", "local"];
 
 /** A policy that is right by itself, and where it is written. */
 export interface ReadPolicy {
@@ -52,7 +56,9 @@ function readPolicy(file: YamlFile, field: Field): ReadPolicy | undefined {
     ...read("coordination", (value) => checkWord(COORDINATIONS, value)),
     ...read("nearLimit", (value) => checkPolicyOption("nearLimit", value)),
     ...read("shadow", checkFlag),
-    ...read("idTtl", checkIdTtl),
+    ...read("idTtl", (value) => checkTime("idTtl", value)),
+    ...read("deadline", (value) => checkTime("deadline", value)),
+    ...read("onStoreFailure", (value) => checkWord(FAILURE_ANSWERS, value)),
   };
   const limitsField = fields.get("limits");
   const limits = limitsField && readLimits(file, limitsField);
@@ -92,7 +98,7 @@ function checkWhole(
   else file.report(file.valueNode(at), message);
 }
 
-function checkIdTtl(value: unknown): Checked<unknown> {
+function checkTime(option: "idTtl" | "deadline", value: unknown): Checked<unknown> {
   const checked = checkDuration(value);
-  return "wrong" in checked ? checked : checkPolicyOption("idTtl", value);
+  return "wrong" in checked ? checked : checkPolicyOption(option, value);
 }

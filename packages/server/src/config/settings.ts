@@ -16,6 +16,7 @@ export interface Settings {
   readonly store?: Setting<string> | undefined;
   readonly coordination?: Setting<CoordinationName> | undefined;
   readonly defaultPolicy?: Setting<string> | undefined;
+  readonly expectedNodes?: Setting<number> | undefined;
   readonly host?: Setting<string> | undefined;
   readonly httpPort?: Setting<number> | undefined;
   readonly grpcPort?: Setting<number> | undefined;

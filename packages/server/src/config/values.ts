@@ -26,6 +26,7 @@ const HOST_NAME =
   /^(?=.{1,253}$)[a-z\d_]([a-z\d_-]{0,61}[a-z\d_])?(\.[a-z\d_]([a-z\d_-]{0,61}[a-z\d_])?)*\.?$/i;
 const ALL_DIGITS_AND_DOTS = /^[\d.]+$/;
 const MAX_DRAIN_MS = 3_600_000;
+const MAX_NODES = 10_000;
 
 /** Checks a word out of a few. */
 export function checkWord<T extends string>(words: readonly T[], value: unknown): Checked<T> {
@@ -53,6 +54,13 @@ export function checkPort(value: unknown): Checked<number> {
     return { value };
   }
   return { wrong: `must be a port from 1 to 65535, or 0 for any free one, got ${show(value)}` };
+}
+
+/** Checks how many nodes share the store. */
+export function checkExpectedNodes(value: unknown): Checked<number> {
+  const whole = typeof value === "number" && Number.isInteger(value);
+  if (whole && value >= 1 && value <= MAX_NODES) return { value };
+  return { wrong: `must be a whole number of nodes, 1 to ${MAX_NODES}, got ${show(value)}` };
 }
 
 /** Checks an address to listen on: an IP address or a host name, without a port. */

@@ -27,6 +27,13 @@ const denied = {
   nearLimit: true,
 };
 
+const READY = {
+  ready: true,
+  store: "reachable",
+  draining: false,
+  circuits: [{ node: "", state: "closed", since: "2027-01-31T12:00:00.000Z" }],
+};
+
 const asked = { policy: "api", key: "user:42" };
 
 /** The answer to what is decided: 200, denied or not, with the header fields of a decision. */
@@ -218,15 +225,16 @@ const service = {
       operationId: "ready",
       tags: ["service"],
       summary:
-        "Whether this node should be sent requests: its store answers, and it is not stopping",
+        "Whether this node should be sent requests: it has started, and is not stopping. While its store is away it " +
+        "answers as its policies say",
       responses: {
         200: {
           description: "It should",
-          content: json("Readiness", { ready: true, store: "reachable", draining: false }),
+          content: json("Readiness", READY),
         },
         503: {
           description: "It should not, and why",
-          content: json("Readiness", { ready: false, store: "unreachable", draining: false }),
+          content: json("Readiness", { ...READY, ready: false, draining: true }),
         },
       },
     },

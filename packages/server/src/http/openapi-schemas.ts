@@ -53,8 +53,11 @@ const decision: Properties = {
   ),
   source: {
     type: "string",
-    enum: ["local", "store"],
-    description: "Who answered: this node's memory, or the shared store",
+    enum: ["local", "store", "cache", "fail-open", "fail-closed", "fallback"],
+    description:
+      "Who answered: this node's memory, the shared store, or an earlier denial of the store that still holds " +
+      "(cache). Where the store did not answer in time, the policy: admitted uncounted, denied, or decided by this " +
+      "node's share of the limits (fallback). More may come",
   },
 };
 
@@ -155,8 +158,25 @@ export const schemas = {
   Alive: object({ alive: { const: true } }),
   Readiness: object({
     ready: { type: "boolean" },
-    store: { type: "string", enum: ["unknown", "reachable", "unreachable"] },
+    store: {
+      type: "string",
+      enum: ["unknown", "reachable", "unavailable"],
+      description: "unknown while starting; unavailable where policies answer for it",
+    },
     draining: { type: "boolean" },
+    circuits: {
+      type: "array",
+      description: "Whether the nodes of a shared store are asked",
+      items: object({
+        node: { type: "string", description: "Its address; empty where there is only one" },
+        state: { type: "string", enum: ["closed", "half-open", "open"] },
+        since: {
+          type: "string",
+          description:
+            "When it was last closed and is no more, or the other way round; ISO 8601, in UTC",
+        },
+      }),
+    },
   }),
   Problem: object(
     {

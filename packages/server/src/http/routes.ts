@@ -42,8 +42,8 @@ export function addRoutes(app: FastifyInstance, options: HttpOptions): void {
     sendJson(reply, readiness, 200, openApiJson);
   });
   app.get("/healthz", (_request, reply) => sendJson(reply, readiness, 200, '{"alive":true}'));
-  app.get("/readyz", async (_request, reply) => {
-    const answer = await readiness.check();
+  app.get("/readyz", (_request, reply) => {
+    const answer = readiness.check();
     const headers = { "Cache-Control": "no-store" };
     sendJson(reply, readiness, answer.ready ? 200 : 503, JSON.stringify(answer), headers);
   });

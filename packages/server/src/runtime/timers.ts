@@ -4,6 +4,8 @@
 export interface Timers {
   /** Returns milliseconds, with fractions, on a clock that never steps. */
   now(): number;
+  /** Returns the time of day in UTC, as ISO 8601 writes it: "2027-01-31T12:00:00.000Z". For people. */
+  timestamp(): string;
   /** Runs `work` once after `ms`; returns what cancels it. */
   after(ms: number, work: () => void): () => void;
   /** Runs `work` every `ms`; returns what cancels it. Keeps no process alive. */
@@ -13,6 +15,7 @@ export interface Timers {
 /** The platform's timers. */
 export const systemTimers: Timers = {
   now: () => performance.now(),
+  timestamp: () => new Date().toISOString(),
   after(ms, work) {
     const timer = setTimeout(work, ms);
     return () => clearTimeout(timer);

@@ -11,6 +11,7 @@ import {
 } from "prom-client";
 import type { PlainHistogram } from "./plain-histogram.ts";
 import {
+  DEGRADED_MODES,
   DURATION_BOUNDS,
   type PolicyCounts,
   type PolicyFacts,
@@ -18,6 +19,7 @@ import {
   type ServiceTelemetry,
   SOURCES,
 } from "./service-telemetry.ts";
+import { CIRCUIT_LEVELS } from "./store-circuits.ts";
 
 /** Creates the registry of a service, with the process' own metrics. */
 export function createRegistry(telemetry: ServiceTelemetry): Registry {
@@ -57,6 +59,7 @@ export function createRegistry(telemetry: ServiceTelemetry): Registry {
     },
   );
   registerStore(registry, telemetry);
+  registerFailures(registry, telemetry);
   registerPolicyCounter(
     registry,
     telemetry,
@@ -170,6 +173,46 @@ function registerStore(registry: Registry, telemetry: ServiceTelemetry): void {
       }
     },
   });
+}
+
+/** What happens while the store does not answer, or not in time. */
+function registerFailures(registry: Registry, telemetry: ServiceTelemetry): void {
+  new Gauge({
+    name: "rate_limiter_store_circuit_state",
+    help: "Whether a node of the store is asked: 0 closed, it is; 1 half-open, by a probe; 2 open, it is not.",
+    labelNames: ["node"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { node, state } of telemetry.circuits.list()) {
+        this.set({ node }, CIRCUIT_LEVELS[state]);
+      }
+    },
+  });
+  new Counter({
+    name: "rate_limiter_degraded_total",
+    help: "Requests that the store did not answer, and the policy's onStoreFailure did.",
+    labelNames: ["policy", "mode"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [policy, { facts, allowed, denied }] of telemetry.policies) {
+        for (const [source, mode] of DEGRADED_MODES) {
+          const count = allowed[source]! + denied[source]!;
+          const own = facts.source === "store" && facts.onStoreFailure === mode;
+          if (own || count !== 0) this.inc({ policy, mode }, count);
+        }
+      }
+    },
+  });
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_late_answers_total",
+    "Requests that the store admitted after their deadline, when they had been answered: what it took stays taken.",
+    (counts) => counts.lateAnswers,
+    ({ source }) => source === "store",
+  );
 }
 
 function total(counts: Float64Array): number {

@@ -1,9 +1,10 @@
 // What the service counts, as plain numbers: a decision costs some tens of nanoseconds here, and nothing is turned
 // into metrics before somebody asks for them. Labels are bounded by the configuration; keys are never among them.
 
-import type { Decision, Source, Telemetry } from "tidegate";
+import type { CircuitChange, Decision, OnStoreFailure, Source, Telemetry } from "tidegate";
 import { DistinctKeys } from "./distinct-keys.ts";
 import { PlainHistogram } from "./plain-histogram.ts";
+import { StoreCircuits } from "./store-circuits.ts";
 
 /** The sources that a decision may have, in the order of the counters. */
 export const SOURCES: readonly Source[] = [
@@ -23,6 +24,13 @@ const SOURCE_INDEX: Readonly<Record<Source, number>> = {
   fallback: 5,
 };
 
+/** How a policy answers where its store does not, by the source that its decisions then have. */
+export const DEGRADED_MODES: readonly (readonly [source: number, mode: OnStoreFailure])[] = [
+  [SOURCE_INDEX["fail-open"], "allow"],
+  [SOURCE_INDEX["fail-closed"], "deny"],
+  [SOURCE_INDEX.fallback, "local"],
+];
+
 /** Upper bounds of what remains, in units. */
 export const REMAINING_BOUNDS: readonly number[] = [
   0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 100_000, 1_000_000,
@@ -35,6 +43,8 @@ export const DURATION_BOUNDS: readonly number[] = [
 
 /** What a service asks of Redis. */
 const STORE_OPERATIONS = ["evalsha", "eval", "ping"];
+/** And where a policy shares its limits among the nodes that there are. */
+const ANNOUNCE = "announce";
 
 /** What is known of a policy before it is asked. */
 export interface PolicyFacts {
@@ -43,6 +53,8 @@ export interface PolicyFacts {
   /** Whether one of its limits, or of an override's, only flags. */
   readonly soft: boolean;
   readonly shadow: boolean;
+  /** Who answers where the store does not; of no effect where it is never asked. */
+  readonly onStoreFailure: OnStoreFailure;
 }
 
 /** Counts of one policy. */
@@ -57,6 +69,8 @@ export interface PolicyCounts {
   shadowDenied: number;
   evictions: number;
   overflows: number;
+  /** Admitted by the store after their deadline. */
+  lateAnswers: number;
 }
 
 /** One way in which calls come, and how long they took, in seconds. */
@@ -73,15 +87,27 @@ export class ServiceTelemetry implements Telemetry {
   /** By operation. */
   readonly storeCalls = new Map<string, { ok: number; error: number }>();
   readonly calls: CallDurations[] = [];
+  readonly circuits: StoreCircuits;
   /** Where names that no policy has are counted, and never shown: labels are the configuration's. */
-  readonly #others = createPolicyCounts({ source: "local", soft: false, shadow: false });
+  readonly #others = createPolicyCounts({
+    source: "local",
+    soft: false,
+    shadow: false,
+    onStoreFailure: "allow",
+  });
   #lastName = "";
   #lastCounts = this.#others;
 
   /** @param policies every policy that there is; its counters exist, as zeros, before the first request. */
-  constructor(policies: Readonly<Record<string, PolicyFacts>>) {
-    if (Object.values(policies).some(({ source }) => source === "store")) {
-      for (const operation of STORE_OPERATIONS) this.storeCalls.set(operation, { ok: 0, error: 0 });
+  constructor(
+    policies: Readonly<Record<string, PolicyFacts>>,
+    circuits: StoreCircuits = new StoreCircuits(),
+  ) {
+    this.circuits = circuits;
+    const stored = Object.values(policies).filter(({ source }) => source === "store");
+    const announces = stored.some(({ onStoreFailure }) => onStoreFailure === "local");
+    for (const operation of announces ? [...STORE_OPERATIONS, ANNOUNCE] : STORE_OPERATIONS) {
+      if (stored.length > 0) this.storeCalls.set(operation, { ok: 0, error: 0 });
     }
     for (const [name, facts] of Object.entries(policies)) {
       this.policies.set(name, createPolicyCounts(facts));
@@ -117,6 +143,14 @@ export class ServiceTelemetry implements Telemetry {
     this.#countsOf(policy).overflows += 1;
   }
 
+  circuitChanged(change: CircuitChange): void {
+    this.circuits.change(change);
+  }
+
+  answeredLate(decision: Decision): void {
+    this.#countsOf(decision.policy).lateAnswers += 1;
+  }
+
   /** Returns what observes the duration of calls, in milliseconds, for one kind of them; to be asked for once. */
   timer(transport: string, method: string): (durationMs: number) => void {
     const durations = new PlainHistogram(DURATION_BOUNDS);
@@ -144,5 +178,6 @@ function createPolicyCounts(facts: PolicyFacts): PolicyCounts {
     shadowDenied: 0,
     evictions: 0,
     overflows: 0,
+    lateAnswers: 0,
   };
 }

@@ -1,5 +1,5 @@
-// Watches whether the store answers: one light ping at a time. Readiness, gRPC health and the log follow it; requests
-// never wait for it.
+// Watches whether the store answers: one light ping at a time. What readiness and the log say of the store follows it;
+// requests never wait for it.
 
 import type { Timers } from "../runtime/timers.ts";
 
@@ -11,7 +11,7 @@ export const PING_DEADLINE_MS = 1_000;
 const PING_ABANDONED_MS = 5_000;
 
 /** "unknown" until the first ping has settled or missed its deadline. */
-export type StoreState = "unknown" | "reachable" | "unreachable";
+export type StoreState = "unknown" | "reachable" | "unavailable";
 
 /** A watch that runs. */
 export interface StoreWatch {
@@ -55,7 +55,7 @@ export function watchStore({ ping, timers, changed }: StoreWatchOptions): StoreW
     // An answer to a ping that was given up says nothing about now.
     if (id === lastPing) {
       pending = undefined;
-      become(reachable ? "reachable" : "unreachable", cause);
+      become(reachable ? "reachable" : "unavailable", cause);
     }
     return reachable;
   }
@@ -65,7 +65,7 @@ export function watchStore({ ping, timers, changed }: StoreWatchOptions): StoreW
       let cancel = timers.after(PING_DEADLINE_MS, () => {
         // A process that was paused sees the deadline before the answer that lies in its socket: let it be read first.
         cancel = timers.after(1, () => {
-          become("unreachable", new Error(`no answer within ${PING_DEADLINE_MS} ms`));
+          become("unavailable", new Error(`no answer within ${PING_DEADLINE_MS} ms`));
           resolve(false);
         });
       });

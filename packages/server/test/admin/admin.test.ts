@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { fixedWindow, memoryStore } from "tidegate";
 import { createRegistry } from "../../src/telemetry/metrics.ts";
 import { type PolicyFacts, ServiceTelemetry } from "../../src/telemetry/service-telemetry.ts";
+import { StoreCircuits } from "../../src/telemetry/store-circuits.ts";
 import {
   createHttpClient,
   createManualStore,
@@ -11,7 +12,12 @@ import {
   until,
 } from "../service-support.ts";
 
-const LOCAL: PolicyFacts = { source: "local", soft: false, shadow: false };
+const LOCAL: PolicyFacts = {
+  source: "local",
+  soft: false,
+  shadow: false,
+  onStoreFailure: "allow",
+};
 
 /** Reads the text format: each series, as it is written, with its value. */
 function parse(text: string): Map<string, number> {
@@ -137,8 +143,15 @@ test("the admin port has the probes, and nothing else", async (context) => {
   const alive = await admin("GET", "/healthz");
   assert.deepEqual([alive.status, alive.json], [200, { alive: true }]);
   const ready = await admin("GET", "/readyz");
-  const body = { ready: true, store: "reachable", draining: false };
-  assert.deepEqual([ready.status, ready.json], [200, body]);
+  const { circuits, ...body } = ready.json as { circuits: { node: string; state: string }[] };
+  assert.deepEqual(
+    [ready.status, body],
+    [200, { ready: true, store: "reachable", draining: false }],
+  );
+  assert.deepEqual(
+    circuits.map(({ node, state }) => [node, state]),
+    [["", "closed"]],
+  );
   const head = await admin("HEAD", "/metrics");
   assert.deepEqual([head.status, head.text], [200, ""]);
   assert.equal((await admin("GET", "/v1/status")).status, 404);
@@ -225,4 +238,58 @@ test("what answers as a rule has its series before the first request", async () 
     ],
   );
   assert.ok(zeros.every(([, value]) => value === 0));
+});
+
+/** Series of what happens while the store does not answer. */
+async function failureSeries(telemetry: ServiceTelemetry): Promise<Record<string, number>> {
+  const series = parse(await createRegistry(telemetry).metrics());
+  const names = /^rate_limiter_(degraded|late_answers)_total|^rate_limiter_store_circuit_state/;
+  return Object.fromEntries([...series].filter(([name]) => names.test(name)));
+}
+
+test("a store's failures have their series before the first of them, and no more than can be", async () => {
+  const stored: PolicyFacts = { ...LOCAL, source: "store" };
+  const circuits = new StoreCircuits();
+  circuits.expect("");
+  const telemetry = new ServiceTelemetry(
+    {
+      api: stored,
+      login: { ...stored, onStoreFailure: "deny" },
+      search: { ...stored, onStoreFailure: "local" },
+      node: LOCAL,
+    },
+    circuits,
+  );
+  const start = {
+    'rate_limiter_store_circuit_state{node=""}': 0,
+    'rate_limiter_degraded_total{policy="api",mode="allow"}': 0,
+    'rate_limiter_degraded_total{policy="login",mode="deny"}': 0,
+    'rate_limiter_degraded_total{policy="search",mode="local"}': 0,
+    'rate_limiter_late_answers_total{policy="api"}': 0,
+    'rate_limiter_late_answers_total{policy="login"}': 0,
+    'rate_limiter_late_answers_total{policy="search"}': 0,
+  };
+  assert.deepEqual(await failureSeries(telemetry), start);
+  assert.ok(telemetry.storeCalls.has("announce"), "nodes that share are counted");
+  telemetry.decided(decisionWith({ source: "fail-open" }));
+  telemetry.decided(decisionWith({ source: "fail-open", allowed: false }));
+  telemetry.decided(decisionWith({ source: "fail-closed", allowed: false, policy: "login" }));
+  telemetry.decided(decisionWith({ source: "fallback", policy: "search" }));
+  telemetry.decided(decisionWith({ source: "cache", allowed: false }));
+  telemetry.decided(decisionWith({ source: "store" }));
+  telemetry.decided(decisionWith({ source: "fail-open", policy: "nope" }));
+  telemetry.answeredLate(decisionWith({ policy: "login" }));
+  telemetry.answeredLate(decisionWith({ policy: "nope" }));
+  telemetry.circuitChanged({ node: "", deadlineMs: 50, state: "open", reason: "refused" });
+  assert.deepEqual(await failureSeries(telemetry), {
+    ...start,
+    'rate_limiter_store_circuit_state{node=""}': 2,
+    'rate_limiter_degraded_total{policy="api",mode="allow"}': 2,
+    'rate_limiter_degraded_total{policy="login",mode="deny"}': 1,
+    'rate_limiter_degraded_total{policy="search",mode="local"}': 1,
+    'rate_limiter_late_answers_total{policy="login"}': 1,
+  });
+  telemetry.circuitChanged({ node: "", deadlineMs: 50, state: "half-open", reason: undefined });
+  const state = 'rate_limiter_store_circuit_state{node=""}';
+  assert.equal((await failureSeries(telemetry))[state], 1);
 });

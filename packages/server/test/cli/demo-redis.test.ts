@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { eventually } from "../../../../test/support/eventually.ts";
 import { startRedis, withoutRedis } from "../../../../test/support/redis-server.ts";
-import { execute } from "./support.ts";
+import { execute, start } from "./support.ts";
 
 test("nodes on connections of their own keep one limit in Redis", {
   skip: withoutRedis,
@@ -34,6 +35,29 @@ test("nodes on connections of their own keep one limit in Redis", {
   const keys = await redis.client.keys("tidegate:v1:*");
   assert.equal(keys.length, 2, "a key of its own for each run");
   for (const key of keys) assert.ok((await redis.client.pttl(key)) > 0, "which expires");
+});
+
+test("checks that Redis did not answer are no verdict about the limit", {
+  skip: withoutRedis,
+}, async (t) => {
+  const redis = await startRedis();
+  t.after(() => redis.stop());
+  // As one that is full: it answers pings of others, and refuses what would be written.
+  await redis.client.config("SET", "maxmemory", "1");
+  const full = await execute(["demo", "--redis", redis.url]);
+  assert.equal(full.code, 2);
+  assert.match(full.stderr, /cannot be used: .*OOM/);
+  await redis.client.config("SET", "maxmemory", "0");
+  const running = start(["demo", "--redis", redis.url, "--capacity", "1", "--refill", "1/3s"]);
+  await eventually(() => assert.match(running.stdout(), /Waiting/));
+  await redis.stop();
+  const { code, stdout, stderr } = await running.ended;
+  assert.equal(code, 2, stdout);
+  assert.match(
+    stderr,
+    /^tidegate: Redis did not answer 3 of 27 checks within 1s, so there is nothing/,
+  );
+  assert.doesNotMatch(stdout, /The limit was/);
 });
 
 test("a Redis that asks for a password says so", { skip: withoutRedis }, async (t) => {

@@ -101,7 +101,7 @@ test("what is special about a policy is said after its limits", async () => {
   ]);
 });
 
-async function bannerOf(text: string | undefined, host = "127.0.0.1", ready = true) {
+async function bannerOf(text: string | undefined, host = "127.0.0.1", storeAnswers = true) {
   const configuration = accepted(await load(text));
   const at = (port: number) => ({ host, port });
   return writeBanner({
@@ -109,7 +109,7 @@ async function bannerOf(text: string | undefined, host = "127.0.0.1", ready = tr
     addresses: { http: at(18_080), grpc: at(18_081), admin: at(18_082) },
     configuration,
     file: text === undefined ? undefined : "tidegate.yaml",
-    ready,
+    storeAnswers,
     paint: (_, shown) => shown,
   });
 }

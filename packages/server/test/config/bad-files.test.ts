@@ -34,7 +34,8 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   [
     "unknown key like none",
     `${POLICIES}metrics: true\n`,
-    "2:1: unknown key metrics; known are store, coordination, policies, defaultPolicy, host, ports, log, drain",
+    "2:1: unknown key metrics; known are store, coordination, policies, defaultPolicy, expectedNodes, " +
+      "host, ports, log, drain",
   ],
   ["key twice", `${POLICIES}host: a\nhost: b\n`, "3:1: host is written twice, first in line 2"],
   [
@@ -177,6 +178,21 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
     "drain with another unit",
     `${POLICIES}drain: { timeout: 10x }\n`,
     `2:19: drain.timeout must be ${DURATION}, got "10x" (read "10", but "x" is no unit)`,
+  ],
+  [
+    "nodes in words",
+    `${POLICIES}expectedNodes: three\n`,
+    '2:16: expectedNodes must be a whole number of nodes, 1 to 10000, got "three"',
+  ],
+  [
+    "no nodes",
+    `${POLICIES}expectedNodes: 0\n`,
+    "2:16: expectedNodes must be a whole number of nodes, 1 to 10000, got 0",
+  ],
+  [
+    "too many nodes",
+    `${POLICIES}expectedNodes: 10001\n`,
+    "2:16: expectedNodes must be a whole number of nodes, 1 to 10000, got 10001",
   ],
   [
     "drain too long",

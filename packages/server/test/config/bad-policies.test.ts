@@ -58,9 +58,9 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   ],
   [
     "feature of the future",
-    policy(`{ onStoreFailure: allow, limits: [${LIMIT}] }`),
-    "1:20: unknown key policies.api.onStoreFailure; known are limits, coordination, nearLimit, shadow, " +
-      "idTtl, overrides",
+    policy(`{ region: eu, limits: [${LIMIT}] }`),
+    "1:20: unknown key policies.api.region; known are limits, coordination, nearLimit, shadow, " +
+      "idTtl, overrides, deadline, onStoreFailure",
   ],
   [
     "limits misspelt",
@@ -109,6 +109,26 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
     "ids' time too long",
     setting("idTtl: 25h"),
     '4:12: policies.api.idTtl must be a duration of at most 1d, got "25h"',
+  ],
+  [
+    "deadline without unit",
+    setting("deadline: 50"),
+    '4:15: policies.api.deadline must be a duration with its unit, such as "500ms", "10s", "1m", "2h" or "1d", got 50',
+  ],
+  [
+    "deadline too long",
+    setting("deadline: 2s"),
+    '4:15: policies.api.deadline must be a duration of at most 1s, got "2s"',
+  ],
+  [
+    "answer for a store that fails",
+    setting("onStoreFailure: alow"),
+    '4:21: policies.api.onStoreFailure must be allow, deny or local, got "alow"; did you mean allow?',
+  ],
+  [
+    "no such answer",
+    setting("onStoreFailure: true"),
+    "4:21: policies.api.onStoreFailure must be allow, deny or local, got true",
   ],
   [
     "a setting misspelt",

@@ -15,6 +15,7 @@ store: redis://127.0.0.1:6379
 coordination: central
 host: 0.0.0.0
 defaultPolicy: api
+expectedNodes: 3
 ports: { http: 1, grpc: 2, admin: 3 }
 log: { level: debug }
 drain: { timeout: 1m }
@@ -41,6 +42,7 @@ test("a file sets everything", async () => {
     store: "redis://127.0.0.1:6379",
     coordination: "central",
     defaultPolicy: "api",
+    expectedNodes: 3,
     host: "0.0.0.0",
     httpPort: 1,
     grpcPort: 2,
@@ -102,6 +104,7 @@ const overrides: readonly (readonly [string, string, Partial<Configuration>])[] 
   ["TIDEGATE_STORE", " redis://other:6380 ", { store: "redis://other:6380" }],
   ["TIDEGATE_COORDINATION", "central", { coordination: "central" }],
   ["TIDEGATE_DEFAULT_POLICY", "api", { defaultPolicy: "api" }],
+  ["TIDEGATE_EXPECTED_NODES", "20", { expectedNodes: 20 }],
   ["TIDEGATE_HOST", "::", { host: "::" }],
   ["TIDEGATE_HTTP_PORT", "9001", { httpPort: 9001 }],
   ["TIDEGATE_GRPC_PORT", "9002", { grpcPort: 9002 }],
@@ -143,6 +146,16 @@ const badVariables: readonly (readonly [string, string, string])[] = [
     "TIDEGATE_DRAIN_TIMEOUT",
     "10",
     'TIDEGATE_DRAIN_TIMEOUT must be a duration such as "500ms", "10s", "1m", "2h" or "1d", got "10"',
+  ],
+  [
+    "TIDEGATE_EXPECTED_NODES",
+    "2.5",
+    'TIDEGATE_EXPECTED_NODES must be a whole number of nodes, 1 to 10000, got "2.5"',
+  ],
+  [
+    "TIDEGATE_EXPECTED_NODES",
+    "100000",
+    "TIDEGATE_EXPECTED_NODES must be a whole number of nodes, 1 to 10000, got 100000",
   ],
   ["TIDEGATE_HOST", "http://x", `TIDEGATE_HOST must be ${HOST}, got "http://x"`],
   [

@@ -118,6 +118,8 @@ const policy = fc
         nearLimit: fc.constantFrom("80%", 0.5, 1),
         shadow: fc.boolean(),
         idTtl: fc.constantFrom("10s", "1d"),
+        deadline: fc.constantFrom("1ms", "50ms", "1s"),
+        onStoreFailure: fc.constantFrom("allow", "deny", "local"),
         overrides: overridesOf(own),
       },
       { requiredKeys: ["limits"] },

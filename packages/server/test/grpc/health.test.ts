@@ -58,20 +58,24 @@ test("the whole server and the rate limiter serve; another name is not known", a
   await assert.rejects(health.check("tidegate.v1.Nope"), { code: status.NOT_FOUND });
 });
 
-test("health follows the store, and tells who watches", async (context) => {
+test("health serves while the store is away, and not while starting or stopping", async (context) => {
   const store = createManualStore();
   const timers = createManualTimers();
-  store.pingAnswer = async () => {
-    throw new Error("down");
+  let refuse: (error: Error) => void = () => undefined;
+  store.pingAnswer = () => {
+    return new Promise((_, reject) => {
+      refuse = reject;
+    });
   };
   const { service } = await startTestService(context, {}, { store, timers });
   const health = connect(context, service.addresses.grpc.port);
   const seen = health.watch("tidegate.v1.RateLimiter");
   await until(() => seen.length === 1);
   assert.equal(await health.check(""), "NOT_SERVING");
-  store.pingAnswer = undefined;
-  timers.advance(1_000);
+  refuse(new Error("down"));
   await until(() => seen.length === 2);
+  timers.advance(1_000);
+  refuse(new Error("still down"));
   assert.equal(await health.check(""), "SERVING");
   const drained = service.drain();
   await until(() => seen.length === 4);

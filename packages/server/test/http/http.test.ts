@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { fixedWindow, TidegateError } from "tidegate";
-import { createManualStore, startTestService, until } from "../service-support.ts";
+import {
+  createManualStore,
+  PATIENT_POLICIES,
+  startTestService,
+  until,
+} from "../service-support.ts";
 
 interface Problem {
   readonly type: string;
@@ -359,9 +364,9 @@ test("what is not HTTP is answered with a problem, and closed", async (context) 
   assert.match(large, /^HTTP\/1.1 431 [\s\S]*header-too-large/);
 });
 
-test("a store that gives no answer is a 503, anything else a 500 that does not say why", async (context) => {
+test("a store that gives no answer is no error, anything else a 500 that does not say why", async (context) => {
   const store = createManualStore();
-  const { http, log } = await startTestService(context, {}, { store });
+  const { http, log } = await startTestService(context, { policies: PATIENT_POLICIES }, { store });
   const failWith = async (error: unknown) => {
     const call = http("POST", "/v1/check", { policy: "api", key: "a" });
     await until(() => store.waiting.length > 0);
@@ -369,8 +374,9 @@ test("a store that gives no answer is a 503, anything else a 500 that does not s
     return call;
   };
   const unavailable = await failWith(new TidegateError("STORE_UNAVAILABLE", "secret refused"));
-  assert.equal(unavailable.status, 503);
-  assert.equal((unavailable.json as Problem).type, "urn:problem-type:tidegate:store-unavailable");
+  assert.equal(unavailable.status, 200);
+  const { allowed, source } = unavailable.json as Record<string, unknown>;
+  assert.deepEqual([allowed, source], [true, "fail-open"]);
   const closed = await failWith(new TidegateError("LIMITER_CLOSED", "closed"));
   assert.equal(closed.status, 503);
   assert.equal((closed.json as Problem).type, "urn:problem-type:tidegate:stopping");

@@ -11,7 +11,7 @@ test("lines are JSON on standard error, none below the level, none lost at an ex
     const { createLogger } = await import(${JSON.stringify(LOGGER)});
     const logger = createLogger("warn");
     logger.info({}, "not this");
-    logger.warn({ store: "unreachable", err: new Error("why") }, "the store does not answer");
+    logger.warn({ store: "unavailable", err: new Error("why") }, "the store does not answer");
     process.exit(0);
   `;
   const flags = ["--conditions=@tidegate/source", "--input-type=module", "--eval", program];
@@ -21,7 +21,7 @@ test("lines are JSON on standard error, none below the level, none lost at an ex
   assert.equal(lines.length, 1);
   const line = JSON.parse(lines[0]!);
   assert.equal(line.level, "warn");
-  assert.equal(line.store, "unreachable");
+  assert.equal(line.store, "unavailable");
   assert.equal(line.err.message, "why");
   assert.equal(line.msg, "the store does not answer");
   assert.match(line.time, /^\d{4}-\d\d-\d\dT.*Z$/);

@@ -33,7 +33,7 @@ test("the first ping goes out at once, and only changes are told", async () => {
   await turn();
   assert.deepEqual(changes, [
     ["reachable", undefined],
-    ["unreachable", down],
+    ["unavailable", down],
   ]);
 });
 
@@ -44,7 +44,7 @@ test("a ping that hangs is missed after a second, joined meanwhile, and believed
   assert.equal(watch.state, "unknown");
   timers.advance(1);
   assert.equal(await asked, false);
-  assert.equal(watch.state, "unreachable");
+  assert.equal(watch.state, "unavailable");
   timers.advance(2_500);
   assert.equal(pings.length, 1, "one at a time");
   assert.equal(await watch.check(), false);
@@ -71,7 +71,7 @@ test("a ping that never settles is given up after five seconds, and its answer i
   await turn();
   pings[0]!.resolve();
   await turn();
-  assert.equal(watch.state, "unreachable");
+  assert.equal(watch.state, "unavailable");
 });
 
 test("a ping that throws is a store that does not answer", async () => {
@@ -84,7 +84,7 @@ test("a ping that throws is a store that does not answer", async () => {
     changed: () => undefined,
   });
   assert.equal(await watch.check(), false);
-  assert.equal(watch.state, "unreachable");
+  assert.equal(watch.state, "unavailable");
 });
 
 test("after stop nothing is asked and nothing is told", async () => {

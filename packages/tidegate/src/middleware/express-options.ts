@@ -25,7 +25,10 @@ export interface RateLimitOptions {
   readonly cost?: number | ((req: Request) => number);
   /** Requests for which this answers true are not counted, and get no headers. */
   readonly skip?: (req: Request) => boolean | Promise<boolean>;
-  /** Answers a denial in place of the 429, or lets it pass by calling `next()`. Headers are set, the status is not. */
+  /**
+   * Answers a denial in place of the 429 or 503, or lets it pass by calling `next()`. Headers are set, the status is
+   * not.
+   */
   readonly onDenied?: (
     req: Request,
     res: Response,

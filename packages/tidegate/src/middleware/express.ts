@@ -23,7 +23,7 @@ import {
   type Settings,
 } from "./express-options.ts";
 import { countedBefore, reportOnce, watchBirth } from "./misuse.ts";
-import { PROBLEM_MEDIA_TYPE, quotaExceededProblem } from "./problem-details.ts";
+import { denialProblem, PROBLEM_MEDIA_TYPE } from "./problem-details.ts";
 import { type HeaderVersion, rateLimitHeaders } from "./rate-limit-headers.ts";
 import { refundOnceOver } from "./refund-when.ts";
 
@@ -44,7 +44,8 @@ declare global {
 /**
  * Creates a middleware that asks `limiter` about each request. Sets `req.rateLimit`; passes what is allowed on, after
  * its delay where the policy has a queue, and holding a permit until the response is over where it has a concurrency
- * limit; answers what is denied with 429 and a problem document. Store faults and misuses go to `next(error)`.
+ * limit; answers what is denied with 429 and a problem document, or with 503 where it is denied because the store gave
+ * no answer and the policy says "deny". Faults and misuses go to `next(error)`.
  * @throws TidegateError INVALID_OPTION naming the option, or UNKNOWN_POLICY for a name that the limiter lacks.
  */
 export function rateLimit(options: RateLimitOptions): RequestHandler {
@@ -124,12 +125,13 @@ function setHeaders(
 function deny(res: Response, decision: Decision): void {
   if (res.writableEnded || res.destroyed) return;
   if (res.headersSent) {
-    // Half an answer is on its way, and no 429 can follow it: breaking it off is the only "no" left.
+    // Half an answer is on its way, and no other can follow it: breaking it off is the only "no" left.
     res.destroy();
     return;
   }
-  const body = JSON.stringify(quotaExceededProblem(decision));
-  res.statusCode = 429;
+  const problem = denialProblem(decision);
+  const body = JSON.stringify(problem);
+  res.statusCode = problem.status;
   res.setHeader("Content-Type", PROBLEM_MEDIA_TYPE);
   res.setHeader("Cache-Control", "no-store");
   res.end(body);

@@ -1,4 +1,5 @@
-// The body of a denial: an RFC 9457 problem. It never contains the key, which may be a secret or personal.
+// The body of a denial: an RFC 9457 problem. It never contains the key, which may be a secret or personal, nor where
+// the store is that gave no answer.
 
 import type { Decision } from "../decision.ts";
 
@@ -15,8 +16,36 @@ export interface QuotaExceededProblem {
   readonly "violated-policies": readonly string[];
 }
 
+/** A denial for want of an answer, of the type that §5.2 registers. */
+export interface ReducedCapacityProblem {
+  readonly type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+  readonly title: string;
+  readonly status: 503;
+  readonly detail: string;
+}
+
+/**
+ * Describes a denied decision to its caller: as one that has used up a quota, or where nobody could count and waiting
+ * helps, as one that is not to blame.
+ */
+export function denialProblem(decision: Decision): QuotaExceededProblem | ReducedCapacityProblem {
+  const { source, retryAfterMs } = decision;
+  return source === "fail-closed" && retryAfterMs !== null
+    ? reducedCapacityProblem(retryAfterMs)
+    : quotaExceededProblem(decision);
+}
+
+function reducedCapacityProblem(retryAfterMs: number): ReducedCapacityProblem {
+  return {
+    type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+    title: "Request cannot be satisfied due to temporary server capacity constraints",
+    status: 503,
+    detail: `Requests cannot be counted at present, and so none is admitted; ${helps(retryAfterMs)}.`,
+  };
+}
+
 /** Describes a denied decision to its caller. The seconds in `detail` are those of `Retry-After`. */
-export function quotaExceededProblem(decision: Decision): QuotaExceededProblem {
+function quotaExceededProblem(decision: Decision): QuotaExceededProblem {
   return {
     type: "https://iana.org/assignments/http-problem-types#quota-exceeded",
     title: "Request cannot be satisfied as assigned quota has been exceeded",

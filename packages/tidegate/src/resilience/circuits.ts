@@ -25,6 +25,12 @@ export interface CircuitsOptions {
 /** Circuits kept at most; a Cluster has no more nodes than this, and policies few deadlines. */
 const MAX_CIRCUITS = 10_000;
 
+/**
+ * Probes that nobody has answered or refused yet, at most. A client of the application's may keep them for as long as
+ * an outage lasts, and send them all when it is over.
+ */
+const MAX_UNANSWERED = 8;
+
 /** A node, under one deadline. */
 export class Circuit {
   readonly breaker: CircuitBreaker;
@@ -33,6 +39,8 @@ export class Circuit {
   readonly #options: CircuitsOptions;
   readonly #endTurn: (circuit: Circuit) => void;
   #flight: Flight | undefined;
+  /** Probes whose answers are still to come, in time or not. */
+  #unanswered = 0;
   /** Ends the probe that is under way. */
   #endProbe = () => {};
 
@@ -94,15 +102,24 @@ export class Circuit {
     const { store, timer } = this.#options;
     const deadlineMs = this.#deadlineMs;
     return new Promise((resolve, reject) => {
+      if (this.#unanswered >= MAX_UNANSWERED) {
+        reject(new Error(`no answer to ${MAX_UNANSWERED} probes yet`));
+        return;
+      }
       const cancel = timer.after(deadlineMs, () => reject(new DeadlineError(deadlineMs)));
       this.#endProbe = () => {
         cancel();
         resolve();
       };
-      Promise.resolve(store.ping(this.#node)).then(this.#endProbe, (error: unknown) => {
-        cancel();
-        reject(error);
-      });
+      this.#unanswered += 1;
+      Promise.resolve(store.ping(this.#node))
+        .finally(() => {
+          this.#unanswered -= 1;
+        })
+        .then(this.#endProbe, (error: unknown) => {
+          cancel();
+          reject(error);
+        });
     });
   }
 }

@@ -7,6 +7,11 @@ import type { Timer } from "../ports/timer.ts";
 /** A node is announced this often, and counted until it has not been for so long. */
 const ANNOUNCE_MS = 1_000;
 const GONE_MS = 5_000;
+/**
+ * So many answers in a row must be lower for the count to fall: for as long as a node counts without being heard of.
+ * After an outage the store knows nobody, and who announces itself first is not alone.
+ */
+const LOWER_ANSWERS = Math.ceil(GONE_MS / (0.75 * ANNOUNCE_MS));
 
 /** What it needs. */
 export interface LiveNodesOptions {
@@ -23,8 +28,10 @@ export interface LiveNodesOptions {
 
 /** The count of the nodes that share a store. */
 export class LiveNodes {
-  /** As of the last announcement that was answered. */
+  /** As of the last announcements that were answered. */
   count: number;
+  /** The answers since the last that was not lower than the count. */
+  #lower: number[] = [];
   readonly #options: LiveNodesOptions;
   #cancel: (() => void) | undefined;
   #started = false;
@@ -56,14 +63,27 @@ export class LiveNodes {
     const { store, id, timer, random, isAway } = this.#options;
     if (!isAway()) {
       try {
-        const count = await store.announce!(id, GONE_MS);
-        if (count >= 1) this.count = count;
+        this.#heard(await store.announce!(id, GONE_MS));
       } catch {
         // As many as there were.
+        this.#lower = [];
       }
-    }
+    } else this.#lower = [];
     if (this.#stopped) return;
     const delayMs = Math.ceil(ANNOUNCE_MS * (0.75 + 0.25 * random.next()));
     this.#cancel = timer.after(delayMs, () => void this.#announce());
+  }
+
+  #heard(count: number): void {
+    // Also where it is no number.
+    if (!(count >= 1)) return;
+    if (count >= this.count) {
+      this.count = count;
+      this.#lower = [];
+      return;
+    }
+    if (this.#lower.push(count) < LOWER_ANSWERS) return;
+    this.count = Math.max(...this.#lower);
+    this.#lower = [];
   }
 }

@@ -2,8 +2,24 @@
 
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { type Store, TidegateError } from "tidegate";
+import { type Store, TidegateError, tokenBucket } from "tidegate";
 import { byUser, createSetup, fail, type GuardOptions, get, type Serve } from "./contract-setup.ts";
+
+const AWAY = new TidegateError("STORE_UNAVAILABLE", "the store is away");
+
+/** A shared store that rejects everything. */
+function failingStore(fault: Error): Store {
+  return {
+    shared: true,
+    decide: () => Promise.reject(fault),
+    reset: () => Promise.reject(fault),
+    ping: () => Promise.reject(fault),
+    run: () => Promise.reject(fault),
+    split: (parts) => [parts],
+    attach() {},
+    detach() {},
+  };
+}
 
 export function describeFaults(serve: Serve): void {
   const failing: [string, Partial<GuardOptions>, Record<string, unknown>][] = [
@@ -97,26 +113,53 @@ export function describeFaults(serve: Serve): void {
     assert.match(String(second.message), /did you mean "api"/);
   });
 
-  it("hands on a fault of the store, never as a denial", async () => {
-    const fault = new TidegateError("STORE_UNAVAILABLE", "the store is away");
-    const store: Store = {
-      shared: true,
-      decide: () => Promise.reject(fault),
-      reset: () => Promise.reject(fault),
-      ping: () => Promise.reject(fault),
-      run: () => Promise.reject(fault),
-      split: (parts) => [parts],
-      attach() {},
-      detach() {},
-    };
-    const { limiter } = createSetup(store);
+  it("hands on a fault that is no failure of the store, never as a denial", async () => {
+    const { limiter } = createSetup(failingStore(new Error("a bug")));
     const server = await serve({ guards: [{ limiter, policy: "api", key: byUser }] });
     const response = await get(server);
     assert.equal(response.status, 500);
     assert.equal(response.headers.get("ratelimit"), null);
     assert.equal(response.headers.get("retry-after"), null);
-    assert.equal(((await response.json()) as { code: string }).code, "STORE_UNAVAILABLE");
+    assert.equal(((await response.json()) as { message: string }).message, "a bug");
     assert.equal(server.handled(), 0);
+  });
+
+  it("lets pass what the store gives no answer for, where the policy says allow", async () => {
+    const { limiter } = createSetup(failingStore(AWAY));
+    const server = await serve({ guards: [{ limiter, policy: "api", key: byUser }] });
+    for (let times = 0; times < 10; times += 1) {
+      const response = await get(server);
+      assert.equal(response.status, 200);
+      assert.equal(response.headers.get("ratelimit"), '"api";r=3');
+      assert.equal(((await response.json()) as { source: string }).source, "fail-open");
+    }
+  });
+
+  it("answers with 503 what the store gives no answer for, where the policy says deny", async () => {
+    const limits = [tokenBucket({ capacity: 3, refill: "1/10s" })];
+    const policies = { strict: { limits, onStoreFailure: "deny" as const } };
+    const { limiter } = createSetup(failingStore(AWAY), policies);
+    const guard = { limiter, policy: "strict", key: byUser };
+    const server = await serve({ guards: [guard] });
+    const response = await get(server);
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get("retry-after"), "1");
+    assert.equal(response.headers.get("cache-control"), "no-store");
+    assert.equal(response.headers.get("content-type"), "application/problem+json");
+    assert.deepEqual(await response.json(), {
+      type: "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+      title: "Request cannot be satisfied due to temporary server capacity constraints",
+      status: 503,
+      detail:
+        "Requests cannot be counted at present, and so none is admitted; try again in 1 second.",
+    });
+    const dear = await serve({ guards: [{ ...guard, cost: 4 }] });
+    const never = await get(dear);
+    assert.equal(never.status, 429, "no store would admit it");
+    assert.equal(never.headers.get("retry-after"), null);
+    const own = await serve({ guards: [{ ...guard, onDenied: "answer" }] });
+    assert.equal((await get(own)).status, 418);
+    assert.equal(server.handled() + dear.handled() + own.handled(), 0);
   });
 
   it("reports once that one request is counted twice under one key", async () => {

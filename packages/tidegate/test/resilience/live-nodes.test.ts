@@ -73,12 +73,14 @@ test("keeps the last count while the store is away, and does not ask it", async 
   await timer.advanceMs(60_000);
   assert.deepEqual([nodes.count, store.calls.length, timer.size], [7, 1, 1]);
   state.away = false;
+  await timer.advanceMs(4_500);
+  assert.equal(nodes.count, 7, "they may have been cut off, and not gone");
   await timer.advanceMs(750);
   assert.equal(nodes.count, 2);
 });
 
 test("keeps the last count where the call fails, or is answered with none; goes on with the next", async () => {
-  const { nodes, timer, store } = createTestNodes();
+  const { nodes, timer, store } = createTestNodes({ expected: 1 });
   nodes.start();
   await settled();
   assert.equal(nodes.count, 1);

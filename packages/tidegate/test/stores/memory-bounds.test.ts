@@ -11,6 +11,7 @@ import {
   slidingLog,
   tokenBucket,
 } from "tidegate";
+import { heapUsed } from "../support/heap-used.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createTestLimiter } from "../support/test-limiter.ts";
 
@@ -200,11 +201,11 @@ test("an id of many keys counts for as many", async () => {
 test("what is remembered of keys that were reset, or reserved from, is bounded as well", async () => {
   const limits = [tokenBucket({ capacity: 10, refill: "1/h" })];
   const { limiter } = create({ api: { limits } }, 10_000, 10);
-  const before = process.memoryUsage().heapUsed;
+  const before = heapUsed();
   for (let index = 0; index < 50_000; index += 1) {
     const key = `${index}`.padEnd(1_000, "x");
     await limiter.reset({ policy: "api", key });
   }
-  const grown = process.memoryUsage().heapUsed - before;
+  const grown = heapUsed() - before;
   assert.ok(grown < 40_000_000, `${grown} bytes, where the keys alone are 50 MB`);
 });

@@ -8,6 +8,7 @@ import type { Timer } from "../../ports/timer.ts";
 import type { RedisCommands } from "./client.ts";
 import { isReadOnly } from "./faults.ts";
 import { createOwnCallClass, type IoredisCommandClass, type OwnCall } from "./own-call.ts";
+import { type OwnLink, watchSetUp } from "./own-set-up.ts";
 import { parseRedisUrl, type RedisAddress } from "./redis-url.ts";
 
 /** How long one call may take, from asking for it to its answer, in milliseconds. */
@@ -54,6 +55,8 @@ class OwnConnection implements RedisCommands {
     client.on("error", (error) => {
       this.#lastError = error;
     });
+    if (this.cluster) client.on("+node", (link) => watchSetUp(link, timer));
+    else watchSetUp(client, timer);
     client.on("ready", () => this.#sendWaiting());
     client.on("close", () => this.#rejectWaiting());
   }
@@ -67,9 +70,10 @@ class OwnConnection implements RedisCommands {
     const call = new this.#Call(args[0]!, args.slice(1), { replyEncoding: "utf8" });
     let cancel = this.#timer.after(Math.min(waitMs, CALL_TIMEOUT_MS), () => {
       // What was sent is waited for longer than anybody does: a slow answer must not cost the connection.
-      if (this.#waiting.has(call) || waitMs >= CALL_TIMEOUT_MS) this.#abandon(call, waitMs);
+      // And where this process was busy for that long, what has arrived meanwhile is read first.
+      if (this.#waiting.has(call)) this.#abandon(call, waitMs);
       else {
-        cancel = this.#timer.after(CALL_TIMEOUT_MS - waitMs, () => {
+        cancel = this.#timer.after(Math.max(CALL_TIMEOUT_MS - waitMs, 0), () => {
           this.#abandon(call, CALL_TIMEOUT_MS);
         });
       }
@@ -126,8 +130,6 @@ function openClient(ioredis: IoredisPackage, address: RedisAddress, random: Rand
     password: address.password,
     connectTimeout: CONNECT_TIMEOUT_MS,
     disconnectTimeout: CALL_TIMEOUT_MS,
-    // Ends a connection that is silent while something waits for it; also while it is being set up.
-    socketTimeout: CALL_TIMEOUT_MS,
     sentinelCommandTimeout: CALL_TIMEOUT_MS,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -180,10 +182,11 @@ function keepName(name: string, callback: (error: null, address: string) => void
   callback(null, name);
 }
 
-interface OwnClient {
+interface OwnClient extends OwnLink {
   readonly status: string;
   readonly slots?: readonly (readonly string[] | undefined)[];
-  on(event: "error" | "ready" | "close", listener: (error: Error) => void): unknown;
+  on(event: "error" | "connect" | "ready" | "close", listener: (error: Error) => void): unknown;
+  on(event: "+node", listener: (link: OwnLink) => void): unknown;
   sendCommand(command: OwnCall): unknown;
   disconnect(): void;
 }

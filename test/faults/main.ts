@@ -1,0 +1,123 @@
+// `npm run faults`: every fault under every failure policy, on real servers, and the table of docs/failure-modes.md.
+// `--only NAME` runs some of them and writes nothing; `--outage 3m` one long outage, with what the heap holds.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { parseDuration } from "../../packages/tidegate/src/policy/duration.ts";
+import { FAULTS } from "./faults.ts";
+import { Nodes } from "./nodes.ts";
+import { MODES, monotonicMs } from "./orders.ts";
+import { lineOf, type Row, rowsOf, tableOf } from "./rows.ts";
+import { type RunOptions, runFault } from "./run-fault.ts";
+
+const NODES = 3;
+const PAGE = fileURLToPath(new URL("../../docs/failure-modes.md", import.meta.url));
+const BEGIN = "<!-- table: npm run faults -->";
+const END = "<!-- end of the table -->";
+
+const OPTIONS: RunOptions = {
+  coordination: "central",
+  modes: MODES,
+  deadlineMs: 50,
+  beforeMs: 2_500,
+  outageMs: 4_000,
+  afterMs: 1_500,
+};
+
+const unhandled: string[] = [];
+process.on("unhandledRejection", (error) => unhandled.push(String(error)));
+
+const { values } = parse();
+const faults = values.only === undefined ? FAULTS : values.only.map(faultOf);
+const outageMs = values.outage === undefined ? undefined : parseDuration("--outage", values.outage);
+const startedMs = monotonicMs();
+const nodes = new Nodes(NODES);
+try {
+  const failed = outageMs === undefined ? await all() : await long(outageMs);
+  if (unhandled.length > 0) console.error(`Not handled in the suite itself: ${unhandled}`);
+  process.exitCode = failed || unhandled.length > 0 ? 1 : 0;
+} finally {
+  await nodes.stop();
+}
+
+function parse() {
+  const options = { only: { type: "string", multiple: true }, outage: { type: "string" } } as const;
+  try {
+    return parseArgs({ options });
+  } catch (error) {
+    return fail((error as Error).message);
+  }
+}
+
+function fail(message: string): never {
+  console.error(`${message}\nUsage: npm run faults -- [--only NAME]... [--outage DURATION]`);
+  process.exit(2);
+}
+
+/** Runs the faults, and where it is all of them, writes the table. Answers whether something was wrong. */
+async function all(): Promise<boolean> {
+  const rows: Row[] = [];
+  for (const fault of faults) {
+    const own = rowsOf(await runFault(fault, nodes, OPTIONS));
+    for (const row of own) console.log(lineOf(row, startedMs));
+    rows.push(...own);
+  }
+  if (values.only === undefined) writeTable(rows);
+  return rows.some(({ wrong }) => wrong.length > 0);
+}
+
+function faultOf(name: string) {
+  const fault = FAULTS.find((one) => one.name === name);
+  if (fault !== undefined) return fault;
+  const names = FAULTS.map((one) => one.name).join(", ");
+  return fail(`--only must be one of ${names}, got "${name}"`);
+}
+
+/** One outage under load, and whether what the nodes hold grows. */
+async function long(lastsMs: number): Promise<boolean> {
+  const fault = values.only === undefined ? faultOf("refused") : faults[0]!;
+  const heaps: number[] = [];
+  const sample = async () => {
+    const used = await nodes.heapsUsed();
+    heaps.push(Math.max(...used));
+    console.log(`[${seconds()} s] heap used, MB: ${used.map(megabytes).join(", ")}`);
+  };
+  const rows = rowsOf(await runFault(fault, nodes, { ...OPTIONS, outageMs: lastsMs, sample }));
+  for (const row of rows) console.log(lineOf(row, startedMs));
+  const quarter = Math.floor(heaps.length / 4);
+  const second = mean(heaps.slice(quarter, 2 * quarter));
+  const last = mean(heaps.slice(-quarter));
+  console.log(
+    `Largest heap: ${megabytes(second)} MB on average in the second quarter of the samples, ` +
+      `${megabytes(last)} MB in the last`,
+  );
+  return rows.some(({ wrong }) => wrong.length > 0);
+}
+
+function writeTable(rows: readonly Row[]): void {
+  const page = readFileSync(PAGE, "utf8");
+  const [before, rest] = page.split(BEGIN);
+  const after = rest?.split(END)[1];
+  if (before === undefined || after === undefined) throw new Error(`${PAGE} has no ${BEGIN}`);
+  const [cpu] = cpus();
+  const asked = rows.reduce((sum, row) => sum + row.asked, 0);
+  const where =
+    `${NODES} nodes, deadline ${OPTIONS.deadlineMs} ms, ${asked.toLocaleString("en")} checks, Node ` +
+    `${process.versions.node}, ${cpus().length} × ${cpu?.model.trim() ?? "CPU"}. ` +
+    `Coordination: ${OPTIONS.coordination}.`;
+  writeFileSync(PAGE, `${before}${BEGIN}\n\n${where}\n\n${tableOf(rows)}\n\n${END}${after}`);
+}
+
+function seconds(): string {
+  return ((monotonicMs() - startedMs) / 1_000).toFixed(0);
+}
+
+function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(2);
+}
+
+function mean(numbers: readonly number[]): number {
+  return numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+}
