@@ -101,6 +101,22 @@ test("a probe asks the node itself, and one that is not answered ends with the d
   assert.deepEqual([changes.at(-1)?.state, timer.size], ["closed", 0]);
 });
 
+test("trap 8: probes that nobody answers are bounded, and the first answer lets the next be asked", async () => {
+  const { circuits, open, timer, store, changes } = createTestCircuits();
+  store.set("hung");
+  open("a");
+  await timer.advanceMs(3_600_000);
+  assert.equal(store.hanging, 8);
+  assert.equal(changes.at(-1)?.reason, "no answer to 8 probes yet");
+  assert.ok(timer.size <= 1, `${timer.size}`);
+  store.set("up");
+  await timer.advanceMs(1_000);
+  assert.equal(circuits.areOpen, true, "where none of the 8 is answered, a ninth would not be");
+  store.lose();
+  await timer.advanceMs(500);
+  assert.deepEqual([changes.at(-1)?.state, timer.size], ["closed", 0]);
+});
+
 test("says which node is away, and when it is asked again", () => {
   const cluster = createTestCircuits({ cluster: true });
   cluster.open("a");
