@@ -112,8 +112,9 @@ test("with little room it forgets denials, and says nothing that the model does 
             if (found !== undefined) assert.equal(found.retryAfterMs, retryOf(history, step, now));
           } else {
             // Nothing is in flight: what a drop is to outlive may be forgotten with it.
-            history.push({ ...step, askedAt: now });
-            if (step.kind === "drop") cache.drop(policy, step.key, now - 1);
+            const askedAt = step.kind === "drop" ? now - 1 : now;
+            history.push({ ...step, askedAt });
+            if (step.kind === "drop") cache.drop(policy, step.key, askedAt);
             else {
               cache.add(policy, step.key, step.cost, denialOf(policy, step.key, step.retryMs), now);
             }

@@ -107,7 +107,7 @@ test("trap 6: a limit that is raised is asked for at once", async () => {
   assert.equal(asked(), 1);
 });
 
-test("while the store is away a denial holds for its whole time to retry, also for looks and what is asked anew", async () => {
+test("while the store is away a denial holds for its whole time to retry, also for looks", async () => {
   for (const policy of ["allow", "deny", "local"]) {
     const one = createGuardedLimiter();
     await settled();

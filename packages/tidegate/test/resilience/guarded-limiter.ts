@@ -9,7 +9,7 @@ import {
   type LimiterOptions,
   type PolicyOptions,
 } from "tidegate";
-import { createFaultyStore, type FaultyStore } from "../support/faulty-store.ts";
+import { createFaultyStore, type FaultyStore, type Mode } from "../support/faulty-store.ts";
 import { createManualClock, type ManualClock } from "../support/manual-clock.ts";
 import { createManualTimer, type ManualTimer, settled } from "../support/manual-timer.ts";
 
@@ -43,16 +43,26 @@ export const POLICIES = {
 /** Answers of policies where the store does not. */
 export const ANSWERS = ["allow", "deny", "local"] as const;
 
+/** What a test may choose. */
+export interface GuardedLimiterOptions extends Partial<LimiterOptions> {
+  readonly cluster?: boolean;
+  /** How many nodes there are said to be. */
+  readonly nodes?: number;
+  /** How the store is from the start. */
+  readonly mode?: Mode;
+}
+
 /** Creates the limiter; two nodes share the store. */
 export function createGuardedLimiter(
   policies: Readonly<Record<string, PolicyOptions>> = POLICIES,
-  options: Partial<LimiterOptions> & { readonly cluster?: boolean } = {},
+  options: GuardedLimiterOptions = {},
 ): GuardedLimiter {
-  const { cluster = false, ...rest } = options;
+  const { cluster = false, nodes = 2, mode = "up", ...rest } = options;
   const clock = createManualClock();
   const timer = createManualTimer(clock);
   const store = createFaultyStore(clock, { cluster });
-  store.nodes = 2;
+  store.nodes = nodes;
+  store.set(mode);
   const changes: CircuitChange[] = [];
   const late: Decision[] = [];
   const limiter = createLimiter({

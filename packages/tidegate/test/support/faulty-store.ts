@@ -25,21 +25,18 @@ export interface FaultyStore extends Store {
   nodes: number;
 }
 
-/** Creates the store. */
-export function createFaultyStore(clock: ManualClock, { cluster = false } = {}): FaultyStore {
-  const memory = memoryStore({ clock });
+/** The calls of a store, each of which ends as its node does at the time. */
+function createCalls(cluster: boolean) {
   const modes = new Map<string, Mode>();
   const calls: string[] = [];
   let standard: Mode = "up";
   let hung: { readonly go: () => void; readonly lose: () => void }[] = [];
-  const nodeOf = (_policy: Policy, key: string) => key[0]!;
-  const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
 
   function call<T>(what: string, node: string, work: () => T): Promise<T> {
     calls.push(cluster ? `${what}:${node}` : what);
     const mode = modes.get(node) ?? standard;
     return new Promise((resolve, reject) => {
-      const away = () => {
+      const lose = () => {
         reject(new TidegateError("STORE_UNAVAILABLE", "Redis gave no answer: test"));
       };
       const go = () => {
@@ -50,27 +47,41 @@ export function createFaultyStore(clock: ManualClock, { cluster = false } = {}):
         }
       };
       if (mode === "up") go();
-      else if (mode === "down") away();
-      else hung.push({ go, lose: away });
+      else if (mode === "down") lose();
+      else hung.push({ go, lose });
     });
   }
 
-  const end = (how: "go" | "lose") => {
-    const ended = hung;
-    hung = [];
-    for (const one of ended) one[how]();
-  };
   return {
-    shared: true,
+    call,
     calls,
-    announced: [],
-    nodes: 1,
-    set(mode, node) {
+    hanging: () => hung.length,
+    end(how: "go" | "lose") {
+      const ended = hung;
+      hung = [];
+      for (const one of ended) one[how]();
+    },
+    set(mode: Mode, node?: string) {
       if (node !== undefined) modes.set(node, mode);
       else standard = mode;
     },
+  };
+}
+
+/** Creates the store. */
+export function createFaultyStore(clock: ManualClock, { cluster = false } = {}): FaultyStore {
+  const memory = memoryStore({ clock });
+  const { call, calls, hanging, end, set } = createCalls(cluster);
+  const nodeOf = (_policy: Policy, key: string) => key[0]!;
+  const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
+  return {
+    shared: true,
+    calls,
+    set,
+    announced: [],
+    nodes: 1,
     get hanging() {
-      return hung.length;
+      return hanging();
     },
     thaw: () => end("go"),
     lose: () => end("lose"),
