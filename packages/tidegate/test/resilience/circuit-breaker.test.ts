@@ -97,6 +97,19 @@ test("counts the calls of 5 to 10 s: those that are older are forgotten, after a
   }
 });
 
+test("a call late in the second 5 s does not keep those of the first", async () => {
+  const { breaker, timer, fail, succeed } = createTestBreaker();
+  for (let pair = 0; pair < 9; pair += 1) {
+    succeed();
+    fail();
+  }
+  await timer.advanceMs(9_999);
+  succeed();
+  await timer.advanceMs(1);
+  fail();
+  assert.equal(breaker.state, "closed");
+});
+
 test("probes after 100 ms, doubling up to 500, jittered down to the half, one probe for each step", async () => {
   const table: [random: number, waits: number[]][] = [
     [0, [50, 100, 200, 250, 250, 250]],

@@ -171,6 +171,13 @@ test("stop() ends all timers, also that of a probe under way, which changes noth
   }
 });
 
+test("a call that only begins a circuit after stop() begins no probes", () => {
+  const { circuits, open, timer } = createTestCircuits({ cluster: true });
+  circuits.stop();
+  assert.equal(open("a").state, "closed");
+  assert.equal(timer.size, 0);
+});
+
 /** Has circuits to so many nodes, which have one letter each. */
 function fill({ circuits }: ReturnType<typeof createTestCircuits>, count: number, from = 0) {
   const keys = Array.from({ length: count }, (_, index) => String.fromCharCode(256 + from + index));
