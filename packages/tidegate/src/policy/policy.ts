@@ -8,7 +8,10 @@ import { checkName, isLimit, LIMIT_FACTORIES } from "./limits.ts";
 import { checkOptions, optionError } from "./options.ts";
 import { shareOfLimit } from "./share.ts";
 
-/** How nodes share a count: each alone in its memory, or all through one store that decides. */
+/**
+ * How nodes share a count: each alone in its memory; all through one store that decides; or each in its memory, from
+ * leases of that store.
+ */
 export type CoordinationName = "local" | "central" | "hybrid";
 
 /** The coordinations that exist, for checks and messages. */
@@ -48,8 +51,8 @@ export interface PolicyOptions {
   /** Of "hybrid" alone: which part of what nobody wants a node is granted on top, 0 to 1; default 0.25. */
   readonly leaseFraction?: number;
   /**
-   * Of "hybrid" alone: which part of a limit all nodes together may admit before the store has answered, 0 to 1; default
-   * 0. It is repaid as debt.
+   * Of "hybrid" alone: which part of a limit all nodes together may admit before the store has answered, 0 to 1;
+   * default 0. It is repaid as debt.
    */
   readonly maxOvershoot?: number;
 }
