@@ -125,6 +125,8 @@ export interface LeaseGrant {
   readonly windowLeftUs: number;
   /** By how many units the key is in debt. */
   readonly debt: number;
+  /** The key's states, as they were after it at the outcome's instant. */
+  readonly numbers: Float64Array;
 }
 
 /** What came of it. */
