@@ -138,10 +138,12 @@ export interface LeaseBack {
 /** What was granted, debited already. */
 export interface LeaseGrant {
   readonly units: number;
-  /** Microseconds until the first window of a limit ends, and it must not be spent; Infinity where none does. */
+  /** Microseconds until the first window of a limit ends, after which it must not be spent; Infinity: none does. */
   readonly windowLeftUs: number;
   /** By how many units the key is in debt. */
   readonly debt: number;
+  /** The key's states, as they were after it at the outcome's instant. */
+  readonly numbers: Float64Array;
 }
 
 /** What came of it. */

@@ -17,7 +17,8 @@ import { type KeyNames, slotOf } from "./key.ts";
 import { CALL_TIMEOUT_MS } from "./own-connection.ts";
 import { createScript, readDecideScript, readTransactScript, type Script } from "./script.ts";
 import { ScriptCaller } from "./script-caller.ts";
-import { partsOf, type StoreWork, WorkBatch } from "./work-batch.ts";
+import { partsOf, type StoreWork } from "./work-answer.ts";
+import { WorkBatch } from "./work-batch.ts";
 
 /** Cluster slot of batches where there is no Cluster. */
 const ANY_SLOT = -1;
