@@ -34,7 +34,8 @@ export const LAYERS: readonly Layer[] = [
     packages: ["node:", "ioredis"],
   },
   { files: ["stores/"], may: [...DOWN, "runtime/"], packages: [] },
-  { files: ["coordination/"], may: DOWN, packages: [] },
+  { files: ["leases/"], may: DOWN, packages: [] },
+  { files: ["coordination/"], may: [...DOWN, "leases/"], packages: [] },
   { files: ["resilience/"], may: DOWN, packages: [] },
   { files: ["calls/"], may: [...DOWN, "limiter.ts", "coordination/", "runtime/"], packages: [] },
   {

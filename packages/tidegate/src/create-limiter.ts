@@ -9,6 +9,7 @@ import { createReservations } from "./calls/reservations.ts";
 import { createSchedule } from "./calls/schedule.ts";
 import { createCentral } from "./coordination/central.ts";
 import type { Coordination, CoordinationOpener } from "./coordination/coordination.ts";
+import { createHybrid } from "./coordination/hybrid.ts";
 import { createLocal } from "./coordination/local.ts";
 import { TidegateError } from "./errors.ts";
 import type { Limiter } from "./limiter.ts";
@@ -27,7 +28,7 @@ import { createSystemId } from "./runtime/system-ids.ts";
 import { systemRandom } from "./runtime/system-random.ts";
 import { systemScheduler } from "./runtime/system-scheduler.ts";
 import { systemTimer } from "./runtime/system-timer.ts";
-import { memoryStore } from "./stores/memory.ts";
+import { type MemoryStore, memoryStore } from "./stores/memory.ts";
 
 /** What a limiter is made of. */
 export interface LimiterOptions {
@@ -154,17 +155,22 @@ function createEntries(
   const standard =
     checkCoordination("coordination", options.coordination) ??
     (store?.shared === true ? "central" : "local");
+  let guarded: GuardedStore | undefined;
+  const guardOf = () => {
+    guarded ??= guard(store!, options, createMemory(options));
+    return guarded;
+  };
   const open: CoordinationOpener = (name) => {
     let coordination = opened.get(name);
     if (coordination === undefined) {
-      coordination = openCoordination(name, options);
+      coordination = openCoordination(name, options, guardOf);
       opened.set(name, coordination);
     }
     return coordination;
   };
   const entries = new PolicyEntries(open, standard, options.clock ?? createSystemClock());
   const used = Object.entries(policies).map(([name, one]) => entries.coordinationOf(name, one));
-  if (store?.shared === true && !used.includes("central")) {
+  if (store?.shared === true && used.every((name) => name === "local")) {
     throw new TidegateError(
       "INVALID_OPTION",
       'coordination must be "central" for the policies that use the store: every policy is "local", ' +
@@ -177,21 +183,51 @@ function createEntries(
   return entries;
 }
 
-function openCoordination(name: CoordinationName, options: LimiterOptions): Coordination {
-  const { store, telemetry, clock, random } = options;
-  const createMemory = () =>
-    memoryStore({
-      ...(clock === undefined ? {} : { clock }),
-      ...(random === undefined ? {} : { random }),
-    });
-  if (name === "central") {
-    const shared = store ?? createMemory();
-    return createCentral(
-      shared.shared ? guard(shared, options, createMemory()) : shared,
-      telemetry,
-    );
+/** Opens a coordination. Those that share the store share what guards it, which `guardOf` returns. */
+function openCoordination(
+  name: CoordinationName,
+  options: LimiterOptions,
+  guardOf: () => GuardedStore,
+): Coordination {
+  const { store, telemetry } = options;
+  switch (name) {
+    case "hybrid":
+      requireShared(name, store);
+      return createHybrid({
+        store: guardOf(),
+        telemetry,
+        id: createSystemId(),
+        clock: options.clock ?? createSystemClock(),
+        timer: options.timer ?? systemTimer,
+        scheduler: options.scheduler ?? systemScheduler,
+      });
+    case "central":
+      requireShared(name, store);
+      return createCentral(guardOf(), telemetry);
+    default:
+      return createLocal(
+        store === undefined || store.shared ? createMemory(options) : store,
+        telemetry,
+      );
   }
-  return createLocal(store === undefined || store.shared ? createMemory() : store, telemetry);
+}
+
+/** @throws TidegateError INVALID_OPTION where the store is in memory. */
+function requireShared(name: CoordinationName, store: Store | undefined): void {
+  if (store?.shared === true) return;
+  throw new TidegateError(
+    "INVALID_OPTION",
+    `coordination "${name}" needs a store that nodes share, such as redisStore(), got one in memory; ` +
+      'pass a redisStore(), or set coordination to "local"',
+    { field: "coordination" },
+  );
+}
+
+function createMemory({ clock, random }: LimiterOptions): MemoryStore {
+  return memoryStore({
+    ...(clock === undefined ? {} : { clock }),
+    ...(random === undefined ? {} : { random }),
+  });
 }
 
 /** Has the policies answer where the store does not. */

@@ -6,10 +6,18 @@ import { consumedTokenBucket, resetTokenBucket } from "./algorithms/token-bucket
 import type { Policy } from "./policy/policy.ts";
 
 /**
- * Who answered: this node's memory, the shared store, or an earlier denial of the store that still holds. Where the
+ * Who answered: this node's memory; the shared store; an earlier denial of the store that still holds; or this node's
+ * memory, from units that the store has leased to it. Where the
  * store did not answer: nobody, and the policy admits or denies; or this node's memory, by its share of the limits.
  */
-export type Source = "local" | "store" | "cache" | "fail-open" | "fail-closed" | "fallback";
+export type Source =
+  | "local"
+  | "store"
+  | "cache"
+  | "lease"
+  | "fail-open"
+  | "fail-closed"
+  | "fallback";
 
 /** The answer. All its numbers come from one limit, the one that bound, read at one instant of one clock. */
 export interface Decision {

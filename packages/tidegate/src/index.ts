@@ -52,7 +52,16 @@ export type {
 export type { Clock } from "./ports/clock.ts";
 export type { Random } from "./ports/random.ts";
 export type { Scheduler } from "./ports/scheduler.ts";
-export type { Outcome, Part, RecordOptions, Store, Work } from "./ports/store.ts";
-export type { CircuitChange, CircuitState, Telemetry } from "./ports/telemetry.ts";
+export type {
+  LeaseAsk,
+  LeaseBack,
+  LeaseGrant,
+  Outcome,
+  Part,
+  RecordOptions,
+  Store,
+  Work,
+} from "./ports/store.ts";
+export type { CircuitChange, CircuitState, LeaseEvent, Telemetry } from "./ports/telemetry.ts";
 export type { Timer } from "./ports/timer.ts";
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./stores/memory.ts";

@@ -14,6 +14,7 @@ export const SOURCES: readonly Source[] = [
   "fail-open",
   "fail-closed",
   "fallback",
+  "lease",
 ];
 const SOURCE_INDEX: Readonly<Record<Source, number>> = {
   local: 0,
@@ -22,6 +23,7 @@ const SOURCE_INDEX: Readonly<Record<Source, number>> = {
   "fail-open": 3,
   "fail-closed": 4,
   fallback: 5,
+  lease: 6,
 };
 
 /** How a policy answers where its store does not, by the source that its decisions then have. */

@@ -55,7 +55,9 @@ export class PolicyEntries {
       options.overrides === undefined
         ? undefined
         : createOverrides(policy, options.overrides, options);
-    const coordination = this.#open(this.coordinationOf(name, options));
+    const coordinationName = this.coordinationOf(name, options);
+    if (coordinationName !== "hybrid") refuseLeaseOptions(name, options, coordinationName);
+    const coordination = this.#open(coordinationName);
     coordination.use(policy);
     const direct = overrides === undefined && !policy.holds;
     this.#entries.set(name, {
@@ -133,6 +135,18 @@ export class PolicyEntries {
     return new TidegateError("UNKNOWN_POLICY", message, { field: "policy" });
   }
 }
+
+/** What only leases have must not be accepted and ignored. */
+function refuseLeaseOptions(name: string, options: PolicyOptions, coordination: string): void {
+  for (const option of LEASE_OPTIONS) {
+    if (options[option] === undefined) continue;
+    const field = `policies.${name}.${option}`;
+    const expected = `left out, since it is for coordination "hybrid" and this is "${coordination}"`;
+    throw optionError(field, expected, options[option]);
+  }
+}
+
+const LEASE_OPTIONS = ["syncInterval", "leaseFraction", "maxOvershoot"] as const;
 
 function policyNameError(name: unknown): TidegateError {
   return requestError("policy", "a policy's name", name);

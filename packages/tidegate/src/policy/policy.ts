@@ -9,10 +9,10 @@ import { checkOptions, optionError } from "./options.ts";
 import { shareOfLimit } from "./share.ts";
 
 /** How nodes share a count: each alone in its memory, or all through one store that decides. */
-export type CoordinationName = "local" | "central";
+export type CoordinationName = "local" | "central" | "hybrid";
 
 /** The coordinations that exist, for checks and messages. */
-export const COORDINATIONS: readonly CoordinationName[] = ["local", "central"];
+export const COORDINATIONS: readonly CoordinationName[] = ["local", "central", "hybrid"];
 
 /**
  * How a check is answered that the store does not: admitted, denied, or decided in this node's memory by its share of
@@ -40,6 +40,18 @@ export interface PolicyOptions {
   readonly deadline?: string | number;
   /** Answers where the store does not; default "allow". Of no effect where no store is shared, which cannot fail. */
   readonly onStoreFailure?: OnStoreFailure;
+  /**
+   * Of "hybrid" alone: how long a node does not ask for a key again after it was granted less than it wanted, "10ms" to
+   * "10s"; default "100ms". Shorter follows the limit more closely, longer asks the store less.
+   */
+  readonly syncInterval?: string | number;
+  /** Of "hybrid" alone: which part of what nobody wants a node is granted on top, 0 to 1; default 0.25. */
+  readonly leaseFraction?: number;
+  /**
+   * Of "hybrid" alone: which part of a limit all nodes together may admit before the store has answered, 0 to 1; default
+   * 0. It is repaid as debt.
+   */
+  readonly maxOvershoot?: number;
 }
 
 /** An override as an application writes it: exactly one of `limits`, `unlimited` and `blocked`. */
@@ -70,6 +82,8 @@ export interface Policy {
   readonly width: number;
   /** Whether all its limits are hard and their states plain numbers, as decide() needs. */
   readonly plain: boolean;
+  /** Whether its units can be spent from a node's memory: what is taken is taken, wherever and in whatever order. */
+  readonly leasable: boolean;
   /** Whether it is one limit, hard, without queue or permits, and no shadow. */
   readonly simple: boolean;
   /** Whether an admitted request may have to wait its turn. */
@@ -82,6 +96,9 @@ export interface Policy {
   readonly idTtlUs: number;
   readonly deadlineMs: number;
   readonly onStoreFailure: OnStoreFailure;
+  readonly syncIntervalMs: number;
+  readonly leaseFraction: number;
+  readonly maxOvershoot: number;
 }
 
 /** The most limits of one policy. */
@@ -90,6 +107,8 @@ export const MAX_LIMITS = 8;
 const DEFAULT_NEAR_LIMIT = 0.8;
 const DEFAULT_ID_TTL_MS = 60_000;
 const DEFAULT_DEADLINE_MS = 50;
+const DEFAULT_SYNC_INTERVAL_MS = 100;
+const DEFAULT_LEASE_FRACTION = 0.25;
 /** A connection of Tidegate's own ends a call after this long anyway. */
 const MAX_DEADLINE_MS = 1_000;
 /** The longest time that ids and reservations are remembered: a day. */
@@ -97,13 +116,20 @@ export const MAX_RECORD_MS = 86_400_000;
 
 const OPTIONS: readonly string[] = [
   ...["limits", "coordination", "overrides", "nearLimit", "shadow", "idTtl", "deadline"],
-  "onStoreFailure",
+  ...["onStoreFailure", "syncInterval", "leaseFraction", "maxOvershoot"],
 ];
 
 /** What is the same for all keys of a policy, overridden or not. */
 export type PolicySettings = Pick<
   PolicyOptions,
-  "nearLimit" | "shadow" | "idTtl" | "deadline" | "onStoreFailure"
+  | "nearLimit"
+  | "shadow"
+  | "idTtl"
+  | "deadline"
+  | "onStoreFailure"
+  | "syncInterval"
+  | "leaseFraction"
+  | "maxOvershoot"
 >;
 
 /**
@@ -137,6 +163,11 @@ export function policyOf(
     `policies.${name}.onStoreFailure`,
     settings.onStoreFailure,
   );
+  const syncIntervalMs = checkSyncInterval(`policies.${name}.syncInterval`, settings.syncInterval);
+  const leaseFraction =
+    checkFraction(`policies.${name}.leaseFraction`, settings.leaseFraction) ??
+    DEFAULT_LEASE_FRACTION;
+  const maxOvershoot = checkFraction(`policies.${name}.maxOvershoot`, settings.maxOvershoot) ?? 0;
   const rules = limits.map(({ rule }) => rule).join(";");
   let width = 0;
   const offsets = limits.map((limit) => {
@@ -154,6 +185,7 @@ export function policyOf(
     offsets,
     width,
     plain,
+    leasable: plain && !queues,
     simple: limits.length === 1 && plain && !queues && !shadow,
     queues,
     holds: limits.some(({ algorithm }) => algorithm === "concurrency"),
@@ -162,6 +194,9 @@ export function policyOf(
     idTtlUs,
     deadlineMs,
     onStoreFailure,
+    syncIntervalMs,
+    leaseFraction,
+    maxOvershoot,
   });
 }
 
@@ -224,6 +259,21 @@ function checkDeadline(field: string, value: unknown): number {
   const milliseconds = parseDuration(field, value);
   if (milliseconds > MAX_DEADLINE_MS) throw optionError(field, "a duration of at most 1s", value);
   return milliseconds;
+}
+
+function checkSyncInterval(field: string, value: unknown): number {
+  if (value === undefined) return DEFAULT_SYNC_INTERVAL_MS;
+  const milliseconds = parseDuration(field, value);
+  if (milliseconds < 10 || milliseconds > 10_000) {
+    throw optionError(field, "a duration from 10ms to 10s", value);
+  }
+  return milliseconds;
+}
+
+function checkFraction(field: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "number" && value >= 0 && value <= 1) return value;
+  throw optionError(field, "a number from 0 to 1", value);
 }
 
 function checkOnStoreFailure(field: string, value: unknown): OnStoreFailure {

@@ -89,8 +89,43 @@ export type Work =
     }
   /** Replaces what was taken under the record `id` by the part's cost. */
   | { readonly kind: "settle"; readonly part: Part; readonly id: string }
+  /** Borrows units for a node to spend from its memory; the part's cost is the least that is of use to it. */
+  | { readonly kind: "lease"; readonly part: Part; readonly ask: LeaseAsk }
   /** Gives a permit back, or begins its lease anew. */
   | { readonly kind: "release" | "extend"; readonly part: Part; readonly permit: string };
+
+/** What a node asks for, and gives back. */
+export interface LeaseAsk {
+  /** Names the node, by letters, digits and dashes. */
+  readonly node: string;
+  /** Units that it can use soon; 0 where it only gives back. */
+  readonly want: number;
+  /** Part of what nobody wants that comes on top, 0 to 1. */
+  readonly spare: number;
+  /** For how long what is granted may be given back, in microseconds. */
+  readonly keepUs: number;
+  /** Units that it admitted and had not: taken, whether they are there or not. */
+  readonly owed: number;
+  /** What is left of leases that were granted before. */
+  readonly backs: readonly LeaseBack[];
+}
+
+/** Units of a lease that were not spent. */
+export interface LeaseBack {
+  readonly units: number;
+  /** When the lease was granted, by the store's clock, and what was taken. */
+  readonly takenAt: number;
+  readonly receipt: Receipt;
+}
+
+/** What was granted, debited already. */
+export interface LeaseGrant {
+  readonly units: number;
+  /** Microseconds until the first window of a limit ends, which it must not be spent after; Infinity where none does. */
+  readonly windowLeftUs: number;
+  /** By how many units the key is in debt. */
+  readonly debt: number;
+}
 
 /** What came of it. */
 export interface Outcome {
@@ -105,6 +140,8 @@ export interface Outcome {
   readonly receipts: readonly (Receipt | undefined)[];
   /** When, by the store's clock, in microseconds. */
   readonly at: number;
+  /** Of a lease. */
+  readonly lease?: LeaseGrant;
   /** Of a take whose permit was held already, so that nothing was taken: what it holds, and for how long still. */
   readonly held?: { readonly units: number; readonly leftUs: number };
 }

@@ -10,10 +10,19 @@ export interface Telemetry {
   evicted?(policy: string): void;
   /** All sampled keys were being limited, so a new key was counted in the bucket that such keys share. */
   overflowed?(policy: string): void;
+  /** A lease was granted, or what was left of one given back. */
+  leased?(event: LeaseEvent): void;
   /** A circuit to the store changed its state. */
   circuitChanged?(change: CircuitChange): void;
   /** The store admitted a request after its deadline, when it was answered already: what it took stays taken. */
   answeredLate?(decision: Decision): void;
+}
+
+/** What became of units that the store leases to this node. */
+export interface LeaseEvent {
+  readonly policy: string;
+  readonly kind: "granted" | "returned" | "expired";
+  readonly units: number;
 }
 
 /** Whether a store, or one node of it, is asked: always, never, or by one probe. */

@@ -71,7 +71,7 @@ export class FailureAnswers {
   }
 
   /** Does in memory what belongs to what was taken there; undefined where nothing of it was. */
-  follow(work: Exclude<Work, Take>): Outcome | undefined {
+  follow(work: Exclude<Work, { kind: "take" | "lease" }>): Outcome | undefined {
     if (work.part.policy.onStoreFailure !== "local") return undefined;
     if (work.kind === "give") {
       const isOwn = work.receipt !== undefined && this.#receipts.has(work.receipt);

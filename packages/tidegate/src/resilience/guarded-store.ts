@@ -4,10 +4,11 @@
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { Policy } from "../policy/policy.ts";
+import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
-import type { Outcome, Part, Store, Work } from "../ports/store.ts";
+import type { LeaseAsk, Outcome, Part, Store, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer } from "../ports/timer.ts";
 import { Circuits } from "./circuits.ts";
@@ -34,7 +35,7 @@ export interface GuardOptions {
 }
 
 /** The store that nodes share, with an answer for when it has none. */
-export class GuardedStore implements Store {
+export class GuardedStore implements AnsweringStore {
   readonly shared = true;
   readonly #store: Store;
   readonly #memory: Store;
@@ -44,6 +45,7 @@ export class GuardedStore implements Store {
   readonly #circuits: Circuits;
   readonly #nodes: LiveNodes;
   readonly #answers: FailureAnswers;
+  #users = 0;
 
   constructor(options: GuardOptions) {
     const { store, memory, clock, telemetry, timer, random } = options;
@@ -66,7 +68,7 @@ export class GuardedStore implements Store {
   /** Prepares for the failures of a policy's store before there are any. */
   use(policy: Policy): void {
     this.#store.use?.(policy);
-    if (policy.onStoreFailure === "local") this.#nodes.start();
+    if (policy.onStoreFailure === "local" || policy.maxOvershoot > 0) this.#nodes.start();
   }
 
   decide(
@@ -105,7 +107,43 @@ export class GuardedStore implements Store {
   }
 
   run(work: Work): Outcome | Promise<Outcome> {
+    if (work.kind === "lease") return this.borrow(work.part, work.ask);
     return work.kind === "take" ? this.#take(work) : this.#follow(work);
+  }
+
+  get certainNodes(): number | undefined {
+    return this.#nodes.certain;
+  }
+
+  isAway(policy: Policy, key: string): boolean {
+    return this.#circuits.of(policy, key).breaker.state !== "closed";
+  }
+
+  answer(policy: Policy, key: string, cost: number): Decision {
+    const { breaker } = this.#circuits.of(policy, key);
+    return this.#answers.decide(policy, key, cost, true, breaker.untilProbeMs);
+  }
+
+  async borrow(part: Part, ask: LeaseAsk): Promise<Outcome> {
+    const circuit = this.#circuits.of(part.policy, part.key);
+    if (circuit.breaker.state !== "closed") throw circuit.awayError();
+    const answer = this.#store.run({ kind: "lease", part, ask });
+    if (!("then" in answer)) return answer;
+    return circuit.flight().wait(answer, {
+      instead: throwUnavailable,
+      late: (outcome) => this.#returnLate(part, outcome),
+    });
+  }
+
+  /** Gives back what was granted when nobody waited for it any more. */
+  #returnLate(part: Part, { lease, receipts, at }: Outcome): void {
+    const [receipt] = receipts;
+    if (lease === undefined || receipt === undefined) return;
+    const own = { ...part, cost: lease.units };
+    // Where that fails too it returns by time, as the leases of a node that crashed do.
+    Promise.resolve(this.#store.run({ kind: "give", part: own, takenAt: at, receipt })).catch(
+      () => undefined,
+    );
   }
 
   split(parts: readonly Part[]): readonly (readonly Part[])[] {
@@ -122,14 +160,18 @@ export class GuardedStore implements Store {
   }
 
   attach(telemetry: Telemetry | undefined): void {
+    this.#users += 1;
     this.#store.attach(telemetry);
     this.#memory.attach(telemetry);
   }
 
   async detach(telemetry: Telemetry | undefined): Promise<void> {
-    this.#nodes.stop();
-    this.#circuits.stop();
-    this.#denials.clear();
+    this.#users -= 1;
+    if (this.#users === 0) {
+      this.#nodes.stop();
+      this.#circuits.stop();
+      this.#denials.clear();
+    }
     this.#memory.detach(telemetry);
     await this.#store.detach(telemetry);
   }
@@ -186,7 +228,7 @@ export class GuardedStore implements Store {
     return { decision: combineDecisions(denials), done: false, receipts, at: now };
   }
 
-  #follow(work: Exclude<Work, Take>): Outcome | Promise<Outcome> {
+  #follow(work: Follow): Outcome | Promise<Outcome> {
     const { policy, key } = work.part;
     const own = this.#answers.follow(work);
     if (own !== undefined) return own;
@@ -205,6 +247,9 @@ export class GuardedStore implements Store {
     }
   }
 }
+
+/** Work on what was taken before. */
+type Follow = Exclude<Work, { kind: "take" | "lease" }>;
 
 /** Whether work may be told an answer again that was given to its id before. */
 function mayBeOld({ record }: Take): boolean {

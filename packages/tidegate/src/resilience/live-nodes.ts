@@ -13,6 +13,9 @@ const GONE_MS = 5_000;
  */
 const LOWER_ANSWERS = Math.ceil(GONE_MS / (0.75 * ANNOUNCE_MS));
 
+/** With so many answers of its own a node knows of all, and all of it: each has announced itself meanwhile. */
+const CERTAIN_ANSWERS = 4;
+
 /** What it needs. */
 export interface LiveNodesOptions {
   readonly store: Store;
@@ -32,6 +35,8 @@ export class LiveNodes {
   count: number;
   /** The answers since the last that was not lower than the count. */
   #lower: number[] = [];
+  /** Announcements in a row that were answered. */
+  #answered = 0;
   readonly #options: LiveNodesOptions;
   #cancel: (() => void) | undefined;
   #started = false;
@@ -40,6 +45,11 @@ export class LiveNodes {
   constructor(options: LiveNodesOptions) {
     this.#options = options;
     this.count = options.expected;
+  }
+
+  /** The count, where all nodes have had the time to learn of each other; else undefined. */
+  get certain(): number | undefined {
+    return this.#answered >= CERTAIN_ANSWERS ? this.count : undefined;
   }
 
   /** Begins to announce this node, where the store can be told. */
@@ -64,11 +74,16 @@ export class LiveNodes {
     if (!isAway()) {
       try {
         this.#heard(await store.announce!(id, GONE_MS));
+        this.#answered += 1;
       } catch {
         // As many as there were.
         this.#lower = [];
+        this.#answered = 0;
       }
-    } else this.#lower = [];
+    } else {
+      this.#lower = [];
+      this.#answered = 0;
+    }
     if (this.#stopped) return;
     const delayMs = Math.ceil(ANNOUNCE_MS * (0.75 + 0.25 * random.next()));
     this.#cancel = timer.after(delayMs, () => void this.#announce());

@@ -14,11 +14,13 @@ import {
   releasePermit,
   takeFrom,
 } from "../algorithms/key-state.ts";
+import { grantOf, roomOf, windowLeft } from "../algorithms/lease.ts";
 import { combineDecisions, createDecision, type Decision } from "../decision.ts";
 import { MAX_LIMITS, MAX_RECORD_MS, type Policy } from "../policy/policy.ts";
-import type { Outcome, Part, RecordOptions, Work } from "../ports/store.ts";
+import type { LeaseAsk, Outcome, Part, RecordOptions, Work } from "../ports/store.ts";
 import type { KeptSlots, KeySpace, Place } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
+import { MemoryDemands } from "./memory-demands.ts";
 import { Records, type Remembered, recordName } from "./records.ts";
 import { askedOf, isEstimate, limitsOf, reusedId } from "./work-print.ts";
 
@@ -58,6 +60,7 @@ export class MemoryWork {
   readonly #keys: KeySpace;
   readonly #records: Records<Recorded>;
   readonly #pasts: Records<Past>;
+  readonly #demands = new MemoryDemands();
   readonly #waits = new Float64Array(MAX_LIMITS);
 
   constructor(keys: KeySpace, maxRecords: number, sweeps: boolean) {
@@ -86,6 +89,9 @@ export class MemoryWork {
           const done = this.#give(part, part.cost, takenAt, receipt, now);
           return this.#standing(part, done, now);
         });
+      case "lease":
+        this.#keys.sweep(work.part.policy, now);
+        return this.#lease(work.part, work.ask, now);
       case "settle":
         return this.#settle(work.part, work.id, now);
       case "release":
@@ -225,6 +231,32 @@ export class MemoryWork {
       record!.settled = true;
     }
     return this.#standing(part, true, now);
+  }
+
+  #lease(part: Part, ask: LeaseAsk, now: number): Outcome {
+    const { policy, key, cost: least } = part;
+    for (const { units, takenAt, receipt } of ask.backs) {
+      this.#give(part, units, takenAt, receipt, now);
+    }
+    if (ask.owed > 0) this.#charge(part, ask.owed, now);
+    const [located] = this.#locate([part], now);
+    const { state, waits, place, inserted } = located!;
+    look(policy.limits, state, now, 0, waits);
+    const demand = this.#demands.note(recordName(policy.name, key, ""), ask.node, ask.want, now);
+    const { units: room } = roomOf(policy.limits, state, now);
+    const units = ask.want > 0 ? grantOf(room, ask.want, least, demand, ask.spare) : 0;
+    const gifts = units > 0 ? this.#keepGifts(part, ask.keepUs, now) : undefined;
+    const receipt = units > 0 ? takeFrom(policy.limits, state, now, units, "", gifts) : undefined;
+    // What is told is how long the least is not there after what was granted.
+    const wait = look(policy.limits, state, now, least, waits);
+    if (inserted && units === 0) place.table.remove(place.slot);
+    const lease = {
+      units,
+      windowLeftUs: windowLeft(policy.limits, state, now),
+      debt: roomOf(policy.limits, state, now).debt,
+    };
+    const decision = this.#decisionOf(part, wait, false, state, waits, now);
+    return { decision, done: units > 0, receipts: [receipt], at: now, lease };
   }
 
   #charge(part: Part, units: number, now: number): void {

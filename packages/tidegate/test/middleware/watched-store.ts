@@ -4,7 +4,7 @@ import type { Store } from "tidegate";
 import { watchChanges } from "./until.ts";
 
 /** What is asked of a store: "decide", or the kind of a piece of work. */
-export type Asked = "decide" | "take" | "give" | "settle" | "release" | "extend";
+export type Asked = "decide" | "take" | "give" | "settle" | "release" | "extend" | "lease";
 
 /** A store that is watched. */
 export interface WatchedStore extends Store {

@@ -54,6 +54,11 @@ export function pastKey(name: string): string {
   return `${name}:past`;
 }
 
+/** Names the Redis key of what nodes want of a policy key. */
+export function demandKey(name: string): string {
+  return `${name}:lease`;
+}
+
 /**
  * Escapes a text for a name or a script: no two that differ are the same then, and none has a lone surrogate, which
  * neither UTF-8 nor the JSON of Lua takes.

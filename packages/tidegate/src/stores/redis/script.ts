@@ -20,6 +20,8 @@ const ENTRIES = new URL("./entries.lua", import.meta.url);
 const REMEMBERED = new URL("./remembered.lua", import.meta.url);
 const DECIDE = new URL("./decide.lua", import.meta.url);
 const DECIDE_GENERAL = new URL("./decide-general.lua", import.meta.url);
+const STATES = new URL("./states.lua", import.meta.url);
+const LEASES = new URL("./leases.lua", import.meta.url);
 const TRANSACT = new URL("./transact.lua", import.meta.url);
 
 /** Where the general way stands in decide.lua. */
@@ -32,7 +34,7 @@ export function readDecideScript(): string {
 
 /** The text of the script that does everything else; transact.lua documents its KEYS, ARGV and reply. */
 export function readTransactScript(): string {
-  return read(PRELUDE, ALGORITHMS, ENTRIES, REMEMBERED, TRANSACT);
+  return read(PRELUDE, ALGORITHMS, ENTRIES, REMEMBERED, STATES, LEASES, TRANSACT);
 }
 
 function read(...files: URL[]): string {

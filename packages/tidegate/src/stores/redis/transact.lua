@@ -1,9 +1,9 @@
 -- Does what is more than a check of plain limits, each piece of work atomically: limits with logs, permits or soft
--- ones, several keys as one, request ids, reservations, refunds. Stands after entries.lua and remembered.lua. Twin of
+-- ones, several keys as one, request ids, reservations, refunds, leases. Stands after states.lua and leases.lua. Twin of
 -- stores/memory-work.ts: the two are held equal by a differential test, so change both.
 --
--- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of pasts and of records; all in one
---       Cluster slot. Policy keys and records are looked up by place, the others' names are made of their policy keys'.
+-- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of pasts, demands and records; all in
+--       one Cluster slot. Policy keys and records are looked up by place, the others' names are made of their policy keys'.
 -- ARGV  1: JSON { p: policies, w: work }
 --       policy: [rules, shadow (0 or 1), limits]; limit: [kind, capacity, soft (0 or 1), numbers...] with
 --         tb: period us, units, queues (0 or 1); fw, sw, sl: window us; cw: five boundaries in us; cc: lease us.
@@ -13,185 +13,19 @@
 --         "l" looks.   "g" gives back; extra: [taken at], -1 for what was taken last, or what an answer to "t" said:
 --         [taken at, cost, units by limit, marks by limit].   "s" settles the record to the part's cost.
 --         "r" releases, "e" extends; extra: permit id.   "z" resets.
+--         "b" borrows a lease; its cost is the least that is of use, and its waits are those after the grant; extra:
+--         [node, units wanted, share of what nobody wants that comes on top, how long it may be given back in us,
+--         units owed, leases that are given back: lists of what is left of it and, of the answer that granted it,
+--         its instant, units, units by limit, marks by limit].
 -- Returns integers: now, then for each work: its status, its instant, then for each part 1 where taken and for each
 --         limit its numbers, its wait before anything was taken in us, -1 where no wait helps, the units taken and
 --         their mark.
 --         status: 0 denied or not done, 1 admitted or done, 2 the record's id stands for something else (and no parts
 --         follow), 3 and 4 as 0 and 1, told again with the limits of now, 5 the permit is held already: then its
---         first part alone follows, and the permit's units and how long it is held still in us.
+--         first part alone follows, and the permit's units and how long it is held still in us. 6 a lease: behind its
+--         part the units granted, how long in us until the first window of a limit ends, -1 where none does, and by
+--         how many units the key is in debt.
 --         Where now lies outside of a calendar window's boundaries it returns now alone, and has done nothing.
-
--- How long a record is kept at most.
-local RECORD_US = 86400000000
-
-local input = cjson.decode(ARGV[1])
-
-local function limitOf(spec)
-  local kind, capacity = spec[1], spec[2]
-  local limit
-  if kind == 'tb' then
-    limit = tokenBucket(capacity, spec[4], spec[5])
-    limit.queues = spec[6] == 1
-  elseif kind == 'cw' then
-    limit = calendarWindow(capacity, { spec[4], spec[5], spec[6], spec[7], spec[8] })
-  elseif kind == 'cc' then
-    limit = concurrency(capacity, spec[4])
-  else
-    limit = { kind = kind, capacity = capacity, window = spec[4] }
-  end
-  limit.soft = spec[3] == 1
-  return limit
-end
-
--- Reads a policy; nil where now is outside of its boundaries.
-local function policyOf(spec)
-  local policy = { rules = spec[1], shadow = spec[2] == 1, specs = spec[3], ats = {}, width = 0 }
-  for i = 1, #spec[3] do
-    local limit = limitOf(spec[3][i])
-    if limit.boundaries and not holdsNow(limit) then return nil end
-    policy.ats[i] = policy.width + 1
-    policy.width = policy.width + KINDS[limit.kind].width
-  end
-  return policy
-end
-
--- The limits of one key: those of its policy, and for logs and permits where they are.
-local function limitsOf(policy, key)
-  local limits = {}
-  for i = 1, #policy.specs do
-    local limit = limitOf(policy.specs[i])
-    if limit.boundaries then holdsNow(limit) end
-    if limit.kind == 'sl' or limit.kind == 'cc' then limit.entries = key .. ':' .. i end
-    limits[i] = limit
-  end
-  return limits
-end
-
-local policies = {}
-for i = 1, #input.p do
-  policies[i] = policyOf(input.p[i])
-  if not policies[i] then return { now } end
-end
-
--- Keys that have been read, by place.
-local states = {}
-
-local function readState(part)
-  local state = states[part[2]]
-  if state then return state end
-  local policy, key = policies[part[1]], KEYS[part[2]]
-  local limits = limitsOf(policy, key)
-  local value, header = get(key), policy.rules .. '|'
-  local numbers, fresh
-  if value and #value == #header + 8 * policy.width and find(value, header, 1, true) == 1 then
-    numbers = readNumbers(policy.width, value, #header + 1)
-  elseif value then
-    numbers = carryOver(value, policy.rules, limits)
-  end
-  if not numbers then
-    fresh, numbers = true, {}
-    for i = 1, policy.width do numbers[i] = 0 end
-    for i = 1, #limits do
-      if limits[i].entries then drop(limits[i].entries) end
-    end
-  end
-  state = { policy = policy, key = key, limits = limits, s = numbers, before = value }
-  states[part[2]] = state
-  return state
-end
-
--- Calls work(limit, kind, place of its first number, place of the limit) for all limits of a key.
-local function eachLimit(state, work)
-  for i = 1, #state.limits do
-    local limit = state.limits[i]
-    work(limit, KINDS[limit.kind], state.policy.ats[i], i)
-  end
-end
-
--- Brings a key to now, and answers for a cost: the longest wait of its hard limits, and the wait of each.
-local function look(state, cost)
-  local longest, waits = 0, {}
-  eachLimit(state, function(limit, kind, at, i)
-    kind.advance(limit, state.s, at)
-    waits[i] = kind.wait(limit, state.s, at, cost)
-    if not limit.soft then longest = max(longest, waits[i]) end
-  end)
-  return longest, waits
-end
-
--- The units of a limit, of a soft one as many as there are.
-local function ownUnits(limit, kind, s, at, units)
-  if not limit.soft then return units end
-  return min(units, max(limit.capacity - kind.consumed(limit, s, at), 0))
-end
-
--- Takes a cost of all limits, and returns the units by limit.
-local function take(state, cost, permit)
-  local taken = {}
-  eachLimit(state, function(limit, kind, at, i)
-    taken[i] = ownUnits(limit, kind, state.s, at, cost)
-    if taken[i] > 0 then kind.take(limit, state.s, at, taken[i], permit) end
-  end)
-  return taken
-end
-
-local function charge(state, units)
-  eachLimit(state, function(limit, kind, at)
-    kind.advance(limit, state.s, at)
-    kind.charge(limit, state.s, at, ownUnits(limit, kind, state.s, at, units))
-  end)
-end
-
--- What is remembered of a key beside its states, while something may be given back: until when, the instant of its last
--- reset, the rules, and the gifts of each limit. Nil where nothing is.
-local function pastOf(state)
-  if state.past == nil then
-    local value = get(state.key .. ':past')
-    state.past = value and readPast(value, state.policy.rules, #state.limits) or false
-  end
-  return state.past or nil
-end
-
--- Remembers it until an instant at least.
-local function remember(state, past, ends)
-  state.past = past
-  past.ends = max(past.ends, ends)
-  call('SET', state.key .. ':past', pastText(past, state.policy.rules), 'PX', ttlOf(past.ends - now))
-end
-
--- Sees that what is given back is remembered while a receipt may be used, and returns what has been by limit; nil where
--- no limit needs it.
-local function keepGifts(state, receiptUs)
-  local needed = false
-  eachLimit(state, function(limit) needed = needed or isBucket(limit) end)
-  if not needed then return nil end
-  local past = pastOf(state) or newPast(#state.limits)
-  remember(state, past, now + receiptUs)
-  return past.gifts
-end
-
--- Gives units back of a receipt, or where there is none those taken at an instant, NEVER for those taken last. False
--- where the key was reset since.
-local function giveBack(state, units, takenAt, receipt)
-  local past = pastOf(state)
-  if past and takenAt <= past.resetAt then return false end
-  eachLimit(state, function(limit, kind, at, i)
-    local own, mark = units, nil
-    if receipt then own, mark = receipt.units[i] - receipt.cost + units, receipt.marks[i] end
-    kind.advance(limit, state.s, at)
-    if own <= 0 then return end
-    if not (past and isBucket(limit)) then
-      kind.give(limit, state.s, at, own, mark or takenAt)
-      return
-    end
-    local gifts = past.gifts[i]
-    local last = placeOf(gifts, max(state.s[at], now))
-    local size = kind.give(limit, state.s, at, own, mark and instantOf(gifts, mark) or takenAt)
-    addGift(gifts, mark or last - size, size)
-  end)
-  if past then remember(state, past, 0) end
-  return true
-end
 
 -- Does what only permits have, and says whether any limit could.
 local function change(state, name, permit)
@@ -214,19 +48,6 @@ local function findPermit(state, permit)
     if own and its < ends then units, ends = own, its end
   end)
   return units, ends
-end
-
--- Appends how a key stands; where units were taken of it, with their marks.
-local function append(answer, state, taken, waits, units, gifts)
-  answer[#answer + 1] = taken
-  eachLimit(state, function(limit, kind, at, i)
-    for n = at, at + kind.width - 1 do answer[#answer + 1] = state.s[n] end
-    if waits[i] == NEVER then answer[#answer + 1] = -1 else answer[#answer + 1] = waits[i] end
-    answer[#answer + 1] = units and units[i] or 0
-    local mark = units and state.s[at + (kind.mark or 0)] or 0
-    if gifts and isBucket(limit) then mark = placeTaken(gifts[i], mark) end
-    answer[#answer + 1] = mark
-  end)
 end
 
 -- Reads what was taken of each limit from a recorded answer to one part under the same rules.
@@ -362,6 +183,7 @@ local DO = {
     remember(state, past, now + RECORD_US)
     return standing(parts[1], true)
   end,
+  b = function(parts, _, extra) return lease(parts[1], extra) end,
   r = function(parts, _, permit) return standing(parts[1], change(readState(parts[1]), 'release', permit)) end,
   e = function(parts, _, permit) return standing(parts[1], change(readState(parts[1]), 'extend', permit)) end,
 }

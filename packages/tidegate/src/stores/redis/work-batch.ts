@@ -8,7 +8,7 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Outcome, Part, RecordOptions, Work } from "../../ports/store.ts";
 import { askedOf, limitsOf, reusedId } from "../work-print.ts";
 import type { ScriptBatch } from "./batch.ts";
-import { entriesKey, escapeText, type KeyNames, pastKey, recordKey } from "./key.ts";
+import { demandKey, entriesKey, escapeText, type KeyNames, pastKey, recordKey } from "./key.ts";
 
 /** Work, or a look, for limits that have no shorter way. */
 export type StoreWork = Work | { readonly kind: "look" | "reset"; readonly part: Part };
@@ -96,6 +96,7 @@ export class WorkBatch implements ScriptBatch {
     });
     for (const { work, names } of works) {
       if (needsPast(work)) for (const name of names) declared.add(pastKey(name));
+      if (work.kind === "lease") declared.add(demandKey(names[0]!));
     }
     keys.push(...declared);
     const list = works.map(({ work, names, parts }) => {
@@ -135,6 +136,10 @@ const REUSED_ID = 2;
 const DENIED_BEFORE = 3;
 const ADMITTED_BEFORE = 4;
 const HELD_ALREADY = 5;
+const LEASED = 6;
+
+/** What is asked about a cost; of all else the decision says how the key stands. */
+const ASKS = new Set(["take", "look", "lease"]);
 
 const LETTERS = {
   take: "t",
@@ -143,6 +148,7 @@ const LETTERS = {
   settle: "s",
   release: "r",
   extend: "e",
+  lease: "b",
   reset: "z",
 } as const;
 
@@ -178,12 +184,20 @@ function extraOf(work: StoreWork): unknown {
     const at = Number.isFinite(takenAt) ? takenAt : -1;
     return receipt === undefined ? [at] : [at, receipt.cost, receipt.units, receipt.marks];
   }
+  if (work.kind === "lease") {
+    const { node, want, spare, keepUs, owed, backs } = work.ask;
+    const lists = backs.map(({ units, takenAt, receipt }) => {
+      return [units, takenAt, receipt.cost, receipt.units, receipt.marks];
+    });
+    return [node, want, spare, keepUs, owed, lists];
+  }
   return "permit" in work ? escapeText(work.permit) : "";
 }
 
 /** Whether the script looks at what is remembered of a key beside its states. */
 function needsPast(work: StoreWork): boolean {
   if (work.kind === "take") return (work.receiptUs ?? 0) > 0;
+  if (work.kind === "lease") return true;
   return work.kind === "settle" || work.kind === "give" || work.kind === "reset";
 }
 
@@ -230,7 +244,7 @@ function readParts(
   const now = status === DENIED_BEFORE || status === ADMITTED_BEFORE ? reply[0]! : at;
   const receipts: (Receipt | undefined)[] = [];
   const waits: number[] = [];
-  const asks = (work.kind === "take" || work.kind === "look") && status !== HELD_ALREADY;
+  const asks = ASKS.has(work.kind) && status !== HELD_ALREADY;
   const decisions = partsOf(work).map((part): Decision => {
     const { policy, key } = part;
     const cost = asks ? part.cost : 0;
@@ -267,6 +281,20 @@ function readParts(
   if (status === HELD_ALREADY) {
     const held = { units: reply[position]!, leftUs: reply[position + 1]! };
     return { outcome: { decision, done: true, receipts: [], at, held }, position: position + 2 };
+  }
+  if (status === LEASED) {
+    const [units, left, debt] = reply.slice(position, position + 3) as [number, number, number];
+    const windowLeftUs = left < 0 ? Number.POSITIVE_INFINITY : left;
+    const outcome = {
+      decision,
+      done: units > 0,
+      receipts,
+      at,
+      lease: { units, windowLeftUs, debt },
+    };
+    const [receipt] = receipts;
+    if (receipt !== undefined) receipts[0] = { ...receipt, cost: units };
+    return { outcome, position: position + 3 };
   }
   const done = status === 1 || status === ADMITTED_BEFORE;
   return { outcome: { decision, done, receipts: [], at }, position };

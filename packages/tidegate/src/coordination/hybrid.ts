@@ -1,0 +1,337 @@
+// Hybrid: this node's memory decides, from leases that the shared store has debited before. All nodes together keep
+// the limit; the store is asked now and then, for all keys at once. docs/coordination.md says how.
+
+import type { Decision } from "../decision.ts";
+import { TidegateError } from "../errors.ts";
+import type { Lease } from "../leases/lease.ts";
+import { LeaseAsks } from "../leases/lease-asks.ts";
+import { LeaseTable } from "../leases/lease-table.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { AnsweringStore } from "../ports/answering-store.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Scheduler } from "../ports/scheduler.ts";
+import type { LeaseAsk, Outcome, Part, Work } from "../ports/store.ts";
+import type { Telemetry } from "../ports/telemetry.ts";
+import type { Timer } from "../ports/timer.ts";
+import type { Coordination } from "./coordination.ts";
+
+/** A lease lasts so long, or twice its policy's `syncInterval`, whichever is more. */
+const LEASE_US = 1_000_000;
+
+/** How often idle leases are looked for. */
+const SWEEP_MS = 250;
+
+/** Checks that may wait for a lease. */
+const MAX_WAITING = 100_000;
+
+/** Keys in debt that are remembered; with more, nothing is lent. */
+const MAX_DEBTS = 100_000;
+
+/** What the coordination is made of. */
+export interface HybridOptions {
+  readonly store: AnsweringStore;
+  /** Names this node, unlike any other. */
+  readonly id: string;
+  readonly telemetry: Telemetry | undefined;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly scheduler: Scheduler;
+}
+
+/** Creates the hybrid coordination over a shared store. */
+export function createHybrid(options: HybridOptions): Coordination {
+  return new Hybrid(options);
+}
+
+class Hybrid implements Coordination {
+  readonly #store: AnsweringStore;
+  readonly #id: string;
+  readonly #telemetry: Telemetry | undefined;
+  readonly #clock: Clock;
+  readonly #timer: Timer;
+  readonly #leases = new LeaseTable();
+  readonly #asks: LeaseAsks;
+  readonly #inFlight = new Set<Promise<void>>();
+  /** Leases whose keys are in debt, which must not be forgotten before that is paid. */
+  readonly #debts = new Set<Lease>();
+  #waiting = 0;
+  #cancelSweep: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(options: HybridOptions) {
+    const { store, id, telemetry, clock, timer } = options;
+    this.#store = store;
+    this.#id = id;
+    this.#telemetry = telemetry;
+    this.#clock = clock;
+    this.#timer = timer;
+    this.#asks = new LeaseAsks({ ...options, send: (leases) => this.#send(leases) });
+    store.attach(telemetry);
+  }
+
+  use(policy: Policy): void {
+    requireLeasable(policy);
+    this.#store.use?.(policy);
+  }
+
+  decide(
+    policy: Policy,
+    key: string,
+    cost: number,
+    consume: boolean,
+  ): Decision | Promise<Decision> {
+    if (!consume) return this.#look(policy, key, cost);
+    // An override may have limits that only the store can decide.
+    if (cost === 0 || !policy.leasable) return this.#store.decide(policy, key, cost, true);
+    const now = this.#clock.now();
+    const lease = this.#leaseOf(policy, key, now);
+    lease.asked += cost;
+    if (lease.spend(cost, now)) {
+      if (lease.isLow() && !lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
+      return lease.admitted(now);
+    }
+    const denial = lease.deny(cost, now);
+    const credit = policy.maxOvershoot > 0 ? this.#lend(lease, cost, now, denial) : undefined;
+    if (credit !== undefined) return credit;
+    if (denial !== undefined) {
+      if (!lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
+      return denial;
+    }
+    return this.#wait(lease, cost);
+  }
+
+  async run(work: Work): Promise<Outcome> {
+    const parts = work.kind === "take" ? work.parts : [work.part];
+    const now = this.#clock.now();
+    // What this node holds may be what is missing there. It goes first, on the same way.
+    if (work.kind === "take") for (const { policy, key } of parts) this.#giveBack(policy, key, now);
+    try {
+      return await this.#store.run(work);
+    } finally {
+      for (const { policy, key } of parts) this.#leases.find(policy.name, key)?.hope();
+    }
+  }
+
+  split(parts: readonly Part[]): readonly (readonly Part[])[] {
+    return this.#store.split(parts);
+  }
+
+  async reset(policy: Policy, key: string): Promise<void> {
+    const lease = this.#leases.find(policy.name, key);
+    if (lease !== undefined) {
+      lease.forfeit();
+      this.#leases.drop(lease);
+    }
+    await this.#store.reset(policy, key);
+  }
+
+  ping(): void | Promise<void> {
+    return this.#store.ping();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cancelSweep?.();
+    this.#asks.flush();
+    await Promise.all(this.#inFlight);
+    const now = this.#clock.now();
+    for (const lease of this.#leases.all()) {
+      lease.putAway();
+      lease.asked = 0;
+      lease.isDropped = true;
+      if (lease.hasNews(now) && !this.#store.isAway(lease.policy, lease.key)) this.#ask(lease);
+    }
+    this.#asks.flush();
+    await Promise.all(this.#inFlight);
+    await this.#store.detach(this.#telemetry);
+  }
+
+  /** A look is answered by the store, which does not know what is in hand here. */
+  async #look(policy: Policy, key: string, cost: number): Promise<Decision> {
+    const decision = await this.#store.decide(policy, key, cost, false);
+    const units = this.#leases.find(policy.name, key)?.unitsAt(this.#clock.now()) ?? 0;
+    if (units === 0 || decision.source !== "store") return decision;
+    const allowed = decision.allowed || cost <= units;
+    return {
+      ...decision,
+      allowed,
+      remaining: Math.min(decision.limit, decision.remaining + units),
+      retryAfterMs: allowed ? 0 : decision.retryAfterMs,
+    };
+  }
+
+  #leaseOf(policy: Policy, key: string, now: number): Lease {
+    const known = this.#leases.find(policy.name, key);
+    if (known !== undefined && known.policy === policy) return known;
+    // Its limits are others by now: what is in hand was debited from those before.
+    if (known !== undefined) this.#giveBack(known.policy, key, now);
+    return this.#leases.create(policy, key, now);
+  }
+
+  /**
+   * Admits a cost that is not in hand, within this node's part of what all nodes may owe. What is owed is charged with
+   * the next question; while the key is in debt nothing more is lent.
+   */
+  #lend(
+    lease: Lease,
+    cost: number,
+    now: number,
+    denial: Decision | undefined,
+  ): Decision | undefined {
+    const { policy, key } = lease;
+    const nodes = this.#store.certainNodes;
+    if (
+      nodes === undefined ||
+      lease.inDebt ||
+      this.#debts.size >= MAX_DEBTS ||
+      denial?.retryAfterMs === null
+    )
+      return undefined;
+    const least = Math.min(...policy.limits.map(({ limit }) => limit));
+    if (lease.owed + cost > Math.floor((policy.maxOvershoot * least) / nodes)) return undefined;
+    if (this.#store.isAway(policy, key)) return undefined;
+    lease.owed += cost;
+    if (!lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
+    return lease.lent(cost, now);
+  }
+
+  /** Has a check wait for the next lease. */
+  #wait(lease: Lease, cost: number): Decision | Promise<Decision> {
+    const { policy, key } = lease;
+    if (policy.limits.some(({ limit }) => cost > limit)) {
+      return this.#store.decide(policy, key, cost, true);
+    }
+    if (this.#waiting >= MAX_WAITING || this.#store.isAway(policy, key)) {
+      return this.#store.answer(policy, key, cost);
+    }
+    return new Promise((resolve) => {
+      this.#waiting += 1;
+      lease.waiters.push({ cost, resolve });
+      if (!lease.isAsking) this.#ask(lease);
+    });
+  }
+
+  #ask(lease: Lease): void {
+    lease.isAsking = true;
+    this.#asks.add(lease);
+    this.#sweepLater();
+  }
+
+  #send(leases: readonly Lease[]): void {
+    const now = this.#clock.now();
+    for (const lease of leases) {
+      const call = this.#borrow(lease, now);
+      this.#inFlight.add(call);
+      void call.then(() => this.#inFlight.delete(call));
+    }
+  }
+
+  async #borrow(lease: Lease, askedAt: number): Promise<void> {
+    const { policy, key } = lease;
+    const lastsUs = Math.max(LEASE_US, 2_000 * policy.syncIntervalMs);
+    const { ask, least } = lease.createAsk(this.#id, 2 * lastsUs, askedAt);
+    if (ask.want === 0 && ask.owed === 0 && ask.backs.length === 0) {
+      lease.isAsking = false;
+      return;
+    }
+    let outcome: Outcome;
+    try {
+      outcome = await this.#store.borrow({ policy, key, cost: least }, ask);
+    } catch {
+      lease.isAsking = false;
+      for (const { cost, resolve } of lease.waiters.splice(0)) {
+        this.#waiting -= 1;
+        resolve(this.#store.answer(policy, key, cost));
+      }
+      return;
+    }
+    lease.isAsking = false;
+    this.#tell(policy.name, ask, outcome);
+    this.#receive(lease, ask, outcome, askedAt, lastsUs);
+  }
+
+  #receive(lease: Lease, ask: LeaseAsk, outcome: Outcome, askedAt: number, lastsUs: number): void {
+    const full = lease.receive(ask, outcome, askedAt, lastsUs);
+    const now = this.#clock.now();
+    const waiters = lease.waiters.splice(0);
+    for (const waiter of waiters) {
+      if (lease.spend(waiter.cost, now)) waiter.resolve(lease.admitted(now));
+      else if (!full) waiter.resolve(lease.refuse(waiter.cost, now));
+      else {
+        // It came while the question was under way.
+        lease.waiters.push(waiter);
+        continue;
+      }
+      this.#waiting -= 1;
+    }
+    if (lease.isDropped) lease.putAway();
+    if (lease.inDebt) this.#debts.add(lease);
+    else this.#debts.delete(lease);
+    const again = lease.waiters.length > 0 || (lease.isDropped && lease.hasNews(now));
+    if (again) this.#ask(lease);
+    this.#leases.later(lease, askedAt + lastsUs);
+  }
+
+  /** Gives what is in hand of a key back, and begins anew. */
+  #giveBack(policy: Policy, key: string, now: number): void {
+    const lease = this.#leases.find(policy.name, key);
+    if (lease === undefined) return;
+    lease.putAway();
+    this.#leases.drop(lease);
+    if (!lease.hasNews(now) || lease.isAsking || this.#store.isAway(policy, key)) return;
+    this.#ask(lease);
+    this.#asks.flush();
+  }
+
+  /** Looks for idle leases before long. No key has a timer of its own. */
+  #sweepLater(): void {
+    if (this.#cancelSweep !== undefined || this.#isClosed) return;
+    this.#cancelSweep = this.#timer.after(SWEEP_MS, () => {
+      this.#cancelSweep = undefined;
+      this.#sweep();
+      if (this.#leases.isDue) this.#sweepLater();
+    });
+  }
+
+  #sweep(): void {
+    const now = this.#clock.now();
+    for (const lease of this.#leases.takeDue(now, 60_000_000)) {
+      if (lease.isAsking) continue;
+      lease.expire(now);
+      if (lease.asked > 0) {
+        lease.rate(now);
+        this.#leases.later(lease, now + LEASE_US);
+      } else if (lease.inDebt && lease.debtEndsAt() > now) {
+        // Who forgets a debt would lend again.
+        this.#leases.later(lease, now + LEASE_US);
+      } else if (lease.unitsAt(now) === 0 && lease.owed === 0) {
+        this.#debts.delete(lease);
+        this.#leases.drop(lease);
+      }
+      if (lease.hasNews(now) && !this.#store.isAway(lease.policy, lease.key)) this.#ask(lease);
+    }
+  }
+
+  #tell(policy: string, ask: LeaseAsk, { lease }: Outcome): void {
+    const telemetry = this.#telemetry;
+    if (telemetry?.leased === undefined) return;
+    const returned = ask.backs.reduce((sum, { units }) => sum + units, 0);
+    if (lease!.units > 0) telemetry.leased({ policy, kind: "granted", units: lease!.units });
+    if (returned > 0) telemetry.leased({ policy, kind: "returned", units: returned });
+  }
+}
+
+/** @throws TidegateError INVALID_OPTION where a limit cannot be spent from memory. */
+function requireLeasable({ name, limits, leasable }: Policy): void {
+  if (leasable) return;
+  const other = limits.find(({ soft, algorithm }) => soft || !LEASABLE.has(algorithm));
+  const what = other?.soft === true ? "a soft limit" : `a limit by ${other?.algorithm}`;
+  throw new TidegateError(
+    "INVALID_OPTION",
+    `policies.${name} must have token buckets, fixed, sliding or calendar windows that are hard for ` +
+      `coordination "hybrid", got ${what}: it needs "central"`,
+    { field: `policies.${name}.limits` },
+  );
+}
+
+const LEASABLE = new Set(["token-bucket", "fixed-window", "sliding-window", "calendar-window"]);

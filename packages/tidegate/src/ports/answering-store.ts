@@ -1,0 +1,15 @@
+import type { Decision } from "../decision.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { LeaseAsk, Outcome, Part, Store } from "./store.ts";
+
+/** A shared store whose policies answer where it does not. */
+export interface AnsweringStore extends Store {
+  /** Whether the store is not asked about a key, for it is known to be away. */
+  isAway(policy: Policy, key: string): boolean;
+  /** Answers a check in place of the store, as the policy says. */
+  answer(policy: Policy, key: string, cost: number): Decision;
+  /** Asks for a lease. Rejects with STORE_UNAVAILABLE within the policy's deadline; nothing answers in its place. */
+  borrow(part: Part, ask: LeaseAsk): Promise<Outcome>;
+  /** How many nodes share the store, where that is known for certain and all of them know it; else undefined. */
+  readonly certainNodes: number | undefined;
+}
