@@ -165,7 +165,11 @@ class Hybrid implements Coordination {
     if (known !== undefined && known.policy === policy) return known;
     // Its limits are others by now: what is in hand was debited from those before.
     if (known !== undefined) this.#giveBack(known.policy, key, now);
-    return this.#leases.create(policy, key, now);
+    const lease = this.#leases.create(policy, key, now);
+    // It may never be granted anything.
+    this.#leases.later(lease, now + LEASE_US);
+    this.#sweepLater();
+    return lease;
   }
 
   /**
@@ -214,7 +218,6 @@ class Hybrid implements Coordination {
   #ask(lease: Lease): void {
     lease.isAsking = true;
     this.#asks.add(lease);
-    this.#sweepLater();
   }
 
   #send(leases: readonly Lease[]): void {
@@ -296,7 +299,10 @@ class Hybrid implements Coordination {
   #sweep(): void {
     const now = this.#clock.now();
     for (const lease of this.#leases.takeDue(now, 60_000_000)) {
-      if (lease.isAsking) continue;
+      if (lease.isAsking) {
+        this.#leases.later(lease, now + LEASE_US);
+        continue;
+      }
       lease.expire(now);
       if (lease.asked > 0) {
         lease.rate(now);

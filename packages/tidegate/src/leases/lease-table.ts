@@ -38,8 +38,10 @@ export class LeaseTable {
     if (keys.get(lease.key) === lease) keys.delete(lease.key);
   }
 
-  /** Remembers to look at a lease. */
+  /** Remembers to look at a lease, unless it is to be looked at before. */
   later(lease: Lease, at: number): void {
+    if (lease.isDue) return;
+    lease.isDue = true;
     this.#due.push({ lease, at });
   }
 
@@ -54,6 +56,7 @@ export class LeaseTable {
     for (; this.#dueStart < this.#due.length; this.#dueStart += 1) {
       const { lease, at } = this.#due[this.#dueStart]!;
       if (at > now && at - now <= horizonUs) break;
+      lease.isDue = false;
       leases.push(lease);
     }
     if (this.#dueStart * 2 > this.#due.length) {

@@ -35,6 +35,8 @@ export class Lease {
   asked = 0;
   /** Whether a question about it is under way, or about to be. */
   isAsking = false;
+  /** Whether it will be looked at, to see whether it is idle. */
+  isDue = false;
   /** Whether it is not to be used again: the key was reset, or has other limits by now. */
   isDropped = false;
   readonly waiters: Waiter[] = [];
