@@ -40,14 +40,14 @@ process.on("message", (order: Order | "close") => {
 send({ kind: "ready" });
 
 /** A machine that is busy for a while is not a Redis that is away: that is another page's subject. */
-function policies(coordination: "local" | "central") {
+function policies(coordination: "local" | "central" | "hybrid") {
   const limits = [tokenBucket({ capacity, refill: `${refillPerSecond}/s` })];
   const shared = { deadline: "1s", onStoreFailure: "deny" } as const;
   const options = { coordination, limits, ...(coordination === "local" ? {} : shared) };
   return Object.fromEntries(POLICIES.map((name) => [name, options]));
 }
 
-function createShared(coordination: "central"): Decider {
+function createShared(coordination: "central" | "hybrid"): Decider {
   const store = redisStore({ url: `redis://127.0.0.1:${redisPort}` });
   return createLimiter({ store, policies: policies(coordination) });
 }
@@ -90,10 +90,12 @@ async function run(order: Order): Promise<NodeReport> {
       rejection ??= String(error);
     }
   };
+  const before = process.cpuUsage();
   await askWhenDue(schedule, startMs, ask);
+  const { user, system } = process.cpuUsage(before);
   const { keys } = schedule;
   return {
-    ...{ askedUs, keys, outcomes, rejection },
+    ...{ askedUs, keys, outcomes, rejection, cpuUs: user + system },
     ...{ latency: latency.counts, lateness: lateness.counts },
   };
 }

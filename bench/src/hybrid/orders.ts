@@ -25,7 +25,7 @@ export interface Order {
 
 /** A Decision's sources, by the number that stands for each in a report. */
 export const SOURCES: readonly Decision["source"][] = [
-  ...(["local", "store", "cache", "fail-open", "fail-closed", "fallback"] as const),
+  ...(["local", "store", "lease", "cache", "fail-open", "fail-closed", "fallback"] as const),
 ];
 
 /** What came of it. */
@@ -39,6 +39,8 @@ export interface NodeReport {
   readonly latency: Uint32Array<ArrayBuffer>;
   /** Counts of a Histogram: how long after it was due a request was asked. */
   readonly lateness: Uint32Array<ArrayBuffer>;
+  /** Processor time of the node, its load generator included, in microseconds. */
+  readonly cpuUs: number;
   /** The first call that rejected; none should. */
   readonly rejection: string | undefined;
 }

@@ -35,6 +35,8 @@ export interface RunResult {
   /** Units beyond capacity + refill × time by Redis' clock, over all keys. */
   readonly over: number;
   readonly redis: RedisUse;
+  /** Processor time of all nodes, in microseconds. */
+  readonly nodeCpuUs: number;
   readonly latency: Histogram;
   readonly lateness: Histogram;
   readonly bySource: Readonly<Partial<Record<Decision["source"], number>>>;
@@ -73,6 +75,7 @@ function judge(
   const latency = new Histogram();
   const lateness = new Histogram();
   let requests = 0;
+  let nodeCpuUs = 0;
   let lastUs = 0;
   for (const report of reports) {
     report.outcomes.forEach((outcome, index) => {
@@ -81,6 +84,7 @@ function judge(
       if (outcome % 2 === 1) admitted[report.keys[index]!]! += 1;
     });
     requests += report.outcomes.length;
+    nodeCpuUs += report.cpuUs;
     lastUs = Math.max(lastUs, report.askedUs.at(-1) ?? 0);
     latency.merge(new Histogram(report.latency));
     lateness.merge(new Histogram(report.lateness));
@@ -92,6 +96,7 @@ function judge(
     admitted: sum(admitted),
     ideal: sum(admittedByIdeal(workload, reports)),
     over: sum(admitted.map((units) => Math.max(units - allowed, 0))),
+    nodeCpuUs,
     latency,
     lateness,
     bySource,

@@ -1,7 +1,7 @@
 // What the nodes are asked: how many keys, how often each, and the limit that holds for each.
 
-/** Who decides: all in Redis, or by the usual recipe. */
-export const CONTENDERS = ["central", "recipe"] as const;
+/** Who decides: all in Redis, the usual recipe, or leases. */
+export const CONTENDERS = ["central", "recipe", "hybrid"] as const;
 export type ContenderName = (typeof CONTENDERS)[number];
 
 /** Requests over some keys, each with a token bucket of its own. */
