@@ -1,6 +1,7 @@
 // A Redis that answers, and not what was asked for: full, read-only, busy, or without scripts.
 
 import { systemTimer } from "../../../packages/tidegate/src/runtime/system-timer.ts";
+import { eventually } from "../../support/eventually.ts";
 import { startFaultProxy } from "../../support/fault-proxy.ts";
 import { type RedisServer, startRedis } from "../../support/redis-server.ts";
 import type { Fault, Scene } from "../fault.ts";
@@ -53,8 +54,10 @@ function busy(): Promise<Scene> {
         () => other.disconnect(),
         () => other.disconnect(),
       );
-      // Ended by the fault's end, or by that of the server.
-      running.catch(() => {});
+      await eventually(async () => {
+        const answer = await server.client.ping().catch((error: Error) => error.message);
+        if (!answer.startsWith("BUSY")) throw new Error(`it answers ${answer}`);
+      });
     },
     async (server) => {
       await server.client.call("SCRIPT", "KILL");

@@ -11,15 +11,26 @@ export interface Remembered {
 /** How many are looked at for expiry with each new one. */
 const SWEEP = 2;
 
+/** One of them, between the one that was set before and the one that was set after it. */
+interface Link<Value> {
+  readonly name: string;
+  readonly value: Value;
+  older: Link<Value> | undefined;
+  newer: Link<Value> | undefined;
+}
+
 /** Things by policy, key and id. */
 export class Records<Value extends Remembered> {
   readonly #max: number;
   readonly #sweeps: boolean;
-  readonly #values = new Map<string, Value>();
+  readonly #links = new Map<string, Link<Value>>();
   #weight = 0;
-  /** Stands behind the oldest. */
-  #hand = this.#values.entries();
-  #oldest: readonly [string, Value] | undefined;
+  /**
+   * The ends of the list in the order in which they were set. Not an iterator of the map: a new one would pass all that
+   * was dropped since the map grew, and one that is kept keeps every table that the map has left behind.
+   */
+  #oldest: Link<Value> | undefined;
+  #newest: Link<Value> | undefined;
 
   constructor(max: number, sweeps: boolean) {
     this.#max = max;
@@ -27,51 +38,44 @@ export class Records<Value extends Remembered> {
   }
 
   get size(): number {
-    return this.#values.size;
+    return this.#links.size;
   }
 
   /** Finds what has not expired. */
   find(name: string, now: number): Value | undefined {
-    const value = this.#values.get(name);
+    const value = this.#links.get(name)?.value;
     return value !== undefined && now < value.expiresAt ? value : undefined;
   }
 
   set(name: string, value: Value, now: number): void {
-    const before = this.#values.get(name);
-    if (before !== undefined) this.#drop(name, before);
+    const before = this.#links.get(name);
+    if (before !== undefined) this.#drop(before);
     this.#sweep(weightOf(value), now);
-    this.#values.set(name, value);
+    const link: Link<Value> = { name, value, older: this.#newest, newer: undefined };
+    if (this.#newest === undefined) this.#oldest = link;
+    else this.#newest.newer = link;
+    this.#newest = link;
+    this.#links.set(name, link);
     this.#weight += weightOf(value);
   }
 
   /** Drops the oldest where they have expired, or there is no room for `weight` more. */
   #sweep(weight: number, now: number): void {
-    for (let looked = 0; ; looked += 1) {
-      const oldest = this.#findOldest();
-      if (oldest === undefined) return;
+    for (let looked = 0; this.#oldest !== undefined; looked += 1) {
       const full = this.#weight + weight > this.#max;
-      const isKept = !this.#sweeps || looked >= SWEEP || now < oldest[1].expiresAt;
+      const isKept = !this.#sweeps || looked >= SWEEP || now < this.#oldest.value.expiresAt;
       if (!full && isKept) return;
-      this.#drop(oldest[0], oldest[1]);
+      this.#drop(this.#oldest);
     }
   }
 
-  #findOldest(): readonly [string, Value] | undefined {
-    if (this.#oldest !== undefined || this.#values.size === 0) return this.#oldest;
-    // One iterator for all calls: a new one would pass everything that has been dropped since the map grew.
-    let next = this.#hand.next();
-    if (next.done) {
-      this.#hand = this.#values.entries();
-      next = this.#hand.next();
-    }
-    this.#oldest = next.value;
-    return this.#oldest;
-  }
-
-  #drop(name: string, value: Value): void {
-    this.#values.delete(name);
+  #drop({ name, value, older, newer }: Link<Value>): void {
+    this.#links.delete(name);
     this.#weight -= weightOf(value);
-    if (this.#oldest?.[0] === name) this.#oldest = undefined;
+    if (older === undefined) this.#oldest = newer;
+    else older.newer = newer;
+    if (newer === undefined) this.#newest = older;
+    else newer.older = older;
   }
 }
 

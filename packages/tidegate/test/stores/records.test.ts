@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Records, recordName } from "../../src/stores/records.ts";
+import { heapUsed } from "../support/heap-used.ts";
 
 const value = (expiresAt: number, weight?: number) => {
   return weight === undefined ? { expiresAt } : { expiresAt, weight };
@@ -74,6 +75,21 @@ test("whatever comes, the same are kept as by a list that is looked through from
   );
   assert.ok(dropped > 5_000, `${dropped} were dropped`);
 });
+
+for (const staying of [["cold"], []]) {
+  test(`one key that is set again and again holds no more than the last, beside ${staying.length}`, () => {
+    const records = new Records(1_000, true);
+    const setAgain = (times: number) => {
+      for (let index = 0; index < times; index += 1) records.set("hot", value(1_000), 0);
+    };
+    for (const name of staying) records.set(name, value(1_000), 0);
+    setAgain(10_000);
+    const before = heapUsed();
+    setAgain(100_000);
+    const grown = heapUsed() - before;
+    assert.ok(grown < 1e6, `the heap grew by ${grown} bytes`);
+  });
+}
 
 test("stores that are compared do not sweep", () => {
   const records = new Records(1_000, false);
