@@ -134,9 +134,9 @@ async function runWarm(effort: Effort): Promise<Section> {
   return {
     title: WARM_KEYS.title,
     how:
-      `${describe(WARM_KEYS, [result])} One node, and Redis beside it. All of its decisions are counted, while leases ` +
-      `are renewed in the background with ${count(writes)} writes/s in Redis; the clock is read before and after ` +
-      "each.",
+      `${describe(WARM_KEYS, [result])} One node, and Redis beside it. All of its decisions are ` +
+      `counted, while leases are renewed in the background with ${count(writes)} writes/s in Redis; ` +
+      "the clock is read before and after each.",
     valuesTitle: "from asking to the answer",
     measurements: [value("p50", 0.5), value("p99", 0.99), value("p99.9", 0.999)],
     goals: [
