@@ -48,8 +48,8 @@ export interface PolicyOptions {
   /** Of "hybrid" alone: which part of what nobody wants a node is granted on top, 0 to 1; default 0.25. */
   readonly leaseFraction?: number;
   /**
-   * Of "hybrid" alone: which part of a limit all nodes together may admit before the store has answered, 0 to 1; default
-   * 0. It is repaid as debt.
+   * Of "hybrid" alone: which part of a limit all nodes together may admit before the store has answered, 0 to 1;
+   * default 0. It is repaid as debt.
    */
   readonly maxOvershoot?: number;
 }

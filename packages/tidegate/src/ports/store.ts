@@ -121,7 +121,7 @@ export interface LeaseBack {
 /** What was granted, debited already. */
 export interface LeaseGrant {
   readonly units: number;
-  /** Microseconds until the first window of a limit ends, which it must not be spent after; Infinity where none does. */
+  /** Microseconds until the first window of a limit ends, and it must not be spent; Infinity where none does. */
   readonly windowLeftUs: number;
   /** By how many units the key is in debt. */
   readonly debt: number;
