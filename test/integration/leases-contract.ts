@@ -93,7 +93,7 @@ export function leasesContract(open: () => Store, suite: number): void {
     assert.equal(lease!.windowLeftUs, Number.POSITIVE_INFINITY);
   });
 
-  test("what a node owes is charged, as debt where it is not there, and nothing is granted till it is paid", async () => {
+  test("what a node owes is charged, as debt where it is not there; nothing is granted till that is paid", async () => {
     const store = open();
     const policy = policyOf([fixedWindow({ limit: 10, window: AGES })]);
     assert.deepEqual(grantOf(await borrow(store, policy, { owed: 4, want: 3 })), [3, 0]);
