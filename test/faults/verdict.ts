@@ -103,7 +103,10 @@ function wrongLeases({ fault, reports: nodes, awayAtMs }: Run, reports: readonly
   });
 }
 
-/** What all nodes together admitted: by the store, and by its leases, no more than its limit, by shares a unit more for each node. */
+/**
+ * What all nodes together admitted: by the store, and by its leases, no more than its limit, by shares a unit more for
+ * each node.
+ */
 function wrongAdmissions(run: Run, reports: readonly ModeReport[]): string[] {
   const lives = 1 + (run.fault.losses ?? 0);
   const nodes = run.reports.length;
@@ -141,7 +144,7 @@ function wrongCharges({ fault, options }: Run, reports: readonly ModeReport[]): 
   const asked = reports.reduce((sum, report) => sum + askedForSum(report), 0);
   const inTime = inTimeOf(reports);
   const late = reports.reduce((sum, report) => sum + report.late, 0);
-  // What was leased and neither spent nor given back, since the store was away, is charged without having been asked for.
+  // What was leased, and neither spent nor given back since the store was away, is charged and was never asked for.
   if (charged > asked && options.coordination !== "hybrid")
     return [`${charged} units charged for ${asked} asked for`];
   if ((fault.losses ?? 0) === 0 && charged < inTime + late) {
