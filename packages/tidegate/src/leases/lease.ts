@@ -21,6 +21,8 @@ const QUIET_US_MAX = 900_000;
 /** By how long a denial outlasts the next question, for the answer to arrive. */
 const LEAD_US_MAX = 50_000;
 
+const NONE: readonly number[] = [];
+
 /** A check that waits for units. */
 export interface Waiter {
   readonly cost: number;
@@ -48,6 +50,8 @@ export class Lease {
   #first: Tranche = SPENT;
   #second: Tranche = SPENT;
   #dead: Tranche[] = [];
+  /** Units of each tranche that is neither spent nor given back. */
+  #lost: number[] = [];
   /** Units left below which the next lease is asked for; -1 where that would be for too few. */
   #low = -1;
   /** What the store said last, and when it was asked. */
@@ -121,10 +125,10 @@ export class Lease {
     this.#second = SPENT;
   }
 
-  /** Forgets all that is in hand: it is not there any more. */
+  /** Forgets all that is in hand: it is not there any more, or cannot be given back. */
   forfeit(): void {
-    this.#first = SPENT;
-    this.#second = SPENT;
+    this.putAway();
+    for (const { units } of this.#dead) this.#lost.push(units);
     this.#dead = [];
     this.owed = 0;
   }
@@ -142,11 +146,21 @@ export class Lease {
   /** Whether there is something that is worth giving back. */
   hasDead(now: number): boolean {
     if (this.#dead.length === 0) return false;
-    this.#dead = this.#dead.filter(({ from, returnsUs }) => {
+    this.#dead = this.#dead.filter(({ units, from, returnsUs }) => {
       const age = now - from;
-      return age < 0 || age < returnsUs;
+      const isWorth = age < 0 || age < returnsUs;
+      if (!isWorth) this.#lost.push(units);
+      return isWorth;
     });
     return this.#dead.length > 0;
+  }
+
+  /** Takes note of what was neither spent nor given back since the last time. */
+  takeLost(): readonly number[] {
+    if (this.#lost.length === 0) return NONE;
+    const lost = this.#lost;
+    this.#lost = [];
+    return lost;
   }
 
   /** Whether the next lease is to be asked for before this one is spent. */
