@@ -1,6 +1,6 @@
 -- Leases: units that a node spends from its memory. Debited when they are granted, and shared out by what all nodes
 -- asked for within the last second. Stands between states.lua and transact.lua. Twin of algorithms/lease.ts and
--- stores/memory-leases.ts.
+-- stores/memory-demands.ts.
 --
 -- A demand is in Redis: for each node its name, the units that it wanted, and when: "name,units,us;".
 
