@@ -88,7 +88,7 @@ class Hybrid implements Coordination {
     const lease = this.#leaseOf(policy, key, now);
     lease.asked += cost;
     if (lease.spend(cost, now)) {
-      if (lease.isLow() && !lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
+      if (lease.isLow(now) && !lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
       return lease.admitted(now);
     }
     const denial = lease.deny(cost, now);
