@@ -24,7 +24,9 @@ const LEAD_US_MAX = 50_000;
 /** A check that waits for units. */
 export interface Waiter {
   readonly cost: number;
-  readonly resolve: (decision: Decision) => void;
+  readonly resolve: (decision: Decision | Promise<Decision>) => void;
+  /** Questions that asked for it. */
+  asks: number;
 }
 
 /** One key of a policy, on one node. */
@@ -248,7 +250,9 @@ export class Lease {
     const { owed } = this;
     // What is hardly asked for is not asked about ahead.
     const isWanted = waiting > 0 || owed > 0 || rate * HORIZON_S >= 1;
-    const want = isWanted && !this.isDropped ? Math.min(Math.max(waiting, soon), most) : 0;
+    const ahead = this.isDropped ? waiting : Math.max(waiting, soon);
+    const want = isWanted ? Math.min(ahead, most) : 0;
+    for (const waiter of this.waiters) waiter.asks += 1;
     const backs = this.hasDead(now) ? this.#dead.map(toBack) : [];
     this.#dead = [];
     return {
