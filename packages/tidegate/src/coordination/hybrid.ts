@@ -322,9 +322,9 @@ class Hybrid implements Coordination {
         continue;
       }
       lease.expire(now);
-      // Who forgets a debt would lend again.
+      // Who forgets a debt would lend again, and who forgets that a grant fell short would ask again.
       const owes = lease.owed > 0 || (lease.inDebt && lease.debtEndsAt() > now);
-      if (lease.asked > 0 || lease.unitsAt(now) > 0 || owes) {
+      if (lease.asked > 0 || lease.unitsAt(now) > 0 || owes || lease.isQuiet(now)) {
         if (lease.asked > 0) lease.rate(now);
         this.#leases.later(lease, now + LEASE_US);
       } else {

@@ -111,3 +111,19 @@ for (const end of ["the limits change", "the limiter is closed"]) {
     assert.equal(answered, checks.length);
   });
 }
+
+test("a node that forgets idle keys does not forget that a grant fell short", async () => {
+  const clock = createManualClock();
+  const limits = [fixedWindow({ limit: 10, window: "1h" })];
+  const store = createSharedStore(clock);
+  const node = createNode({ limits, leaseFraction: 0 }, store, clock);
+  await node.check();
+  const central = createLimiter({ policies: { api: { limits } }, store });
+  await central.check({ policy: "api", key: "k", cost: 9 });
+  await node.timer.advanceMs(950);
+  assert.equal((await node.check()).allowed, false);
+  await node.timer.advanceMs(400);
+  const asked = store.works.length;
+  assert.equal((await node.check()).source, "lease");
+  assert.equal(store.works.length, asked);
+});
