@@ -24,6 +24,9 @@ const SWEEP_MS = 250;
 /** Checks that may wait for a lease. */
 const MAX_WAITING = 100_000;
 
+/** Grants in a row of which a check may get nothing though they were all that was wanted. */
+const MAX_ASKS = 2;
+
 /** Keys in debt that are remembered; with more, nothing is lent. */
 const MAX_DEBTS = 100_000;
 
@@ -63,9 +66,14 @@ class Hybrid implements Coordination {
     this.#store = store;
     this.#id = id;
     this.#telemetry = telemetry;
-    this.#clock = clock;
+    // A lease that outlives a clock's step back would be spent in the next window.
+    this.#clock = clock.steady === undefined ? clock : { now: () => clock.steady!() };
     this.#timer = timer;
-    this.#asks = new LeaseAsks({ ...options, send: (leases) => this.#send(leases) });
+    this.#asks = new LeaseAsks({
+      ...options,
+      clock: this.#clock,
+      send: (leases) => this.#send(leases),
+    });
     store.attach(telemetry);
     telemetry?.leasesHeld?.(() => this.#unitsHeld());
   }
@@ -133,8 +141,7 @@ class Hybrid implements Coordination {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelSweep?.();
-    this.#asks.flush();
-    await Promise.all(this.#inFlight);
+    await this.#settle();
     const now = this.#clock.now();
     for (const lease of this.#leases.all()) {
       lease.putAway();
@@ -143,9 +150,16 @@ class Hybrid implements Coordination {
       if (lease.hasNews(now) && !this.#store.isAway(lease.policy, lease.key)) this.#ask(lease);
       else this.#forfeit(lease);
     }
-    this.#asks.flush();
-    await Promise.all(this.#inFlight);
+    await this.#settle();
     await this.#store.detach(this.#telemetry);
+  }
+
+  /** Asks what is to be asked, and waits for the answers and what follows from them. */
+  async #settle(): Promise<void> {
+    do {
+      this.#asks.flush();
+      await Promise.all(this.#inFlight);
+    } while (!this.#asks.isEmpty || this.#inFlight.size > 0);
   }
 
   /** A look is answered by the store, which does not know what is in hand here. */
@@ -213,7 +227,7 @@ class Hybrid implements Coordination {
     this.#telemetry?.leaseAwaited?.(policy.name);
     return new Promise((resolve) => {
       this.#waiting += 1;
-      lease.waiters.push({ cost, resolve });
+      lease.waiters.push({ cost, resolve, asks: 0 });
       if (!lease.isAsking) this.#ask(lease);
     });
   }
@@ -268,12 +282,17 @@ class Hybrid implements Coordination {
     const now = this.#clock.now();
     const waiters = lease.waiters.splice(0);
     for (const waiter of waiters) {
+      // Some came while the question was under way.
+      const wasAsked = waiter.asks > 0;
       if (lease.spend(waiter.cost, now)) waiter.resolve(lease.admitted(now));
-      else if (!full) waiter.resolve(lease.refuse(waiter.cost, now));
-      else {
-        // It came while the question was under way.
+      else if (!full || (wasAsked && !outcome.decision.allowed)) {
+        waiter.resolve(lease.refuse(waiter.cost, now));
+      } else if (waiter.asks < MAX_ASKS) {
         lease.waiters.push(waiter);
         continue;
+      } else {
+        // What is granted ends before it is here: a window is shorter than the way.
+        waiter.resolve(this.#store.decide(lease.policy, lease.key, waiter.cost, true));
       }
       this.#waiting -= 1;
     }
@@ -282,7 +301,6 @@ class Hybrid implements Coordination {
     else this.#debts.delete(lease);
     const again = lease.waiters.length > 0 || (lease.isDropped && lease.hasNews(now));
     if (again) this.#ask(lease);
-    this.#leases.later(lease, askedAt + lastsUs);
   }
 
   /** Gives what is in hand of a key back, and begins anew. */
@@ -324,13 +342,12 @@ class Hybrid implements Coordination {
         continue;
       }
       lease.expire(now);
-      if (lease.asked > 0) {
-        lease.rate(now);
+      // Who forgets a debt would lend again, and who forgets that a grant fell short would ask again.
+      const owes = lease.owed > 0 || (lease.inDebt && lease.debtEndsAt() > now);
+      if (lease.asked > 0 || lease.unitsAt(now) > 0 || owes || lease.isQuiet(now)) {
+        if (lease.asked > 0) lease.rate(now);
         this.#leases.later(lease, now + LEASE_US);
-      } else if (lease.inDebt && lease.debtEndsAt() > now) {
-        // Who forgets a debt would lend again.
-        this.#leases.later(lease, now + LEASE_US);
-      } else if (lease.unitsAt(now) === 0 && lease.owed === 0) {
+      } else {
         this.#debts.delete(lease);
         this.#leases.drop(lease);
       }

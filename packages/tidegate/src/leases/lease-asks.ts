@@ -29,6 +29,11 @@ export class LeaseAsks {
     this.#options = options;
   }
 
+  /** Whether nothing is to be asked. */
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
+  }
+
   /** Asks about a lease soon. */
   add(lease: Lease): void {
     this.#waiting.push(lease);

@@ -32,7 +32,9 @@ const NONE: readonly number[] = [];
 /** A check that waits for units. */
 export interface Waiter {
   readonly cost: number;
-  readonly resolve: (decision: Decision) => void;
+  readonly resolve: (decision: Decision | Promise<Decision>) => void;
+  /** Questions that asked for it. */
+  asks: number;
 }
 
 /** One key of a policy, on one node. */
@@ -271,8 +273,11 @@ export class Lease {
     const soon = Math.max(Math.ceil(rate * HORIZON_S), 1);
     const { owed } = this;
     // What is hardly asked for is not asked about ahead.
-    const isWanted = waiting > 0 || owed > 0 || rate * HORIZON_S >= 1;
-    const want = isWanted && !this.isDropped ? Math.min(Math.max(waiting, soon), most) : 0;
+    const isSoon = (owed > 0 || rate * HORIZON_S >= 1) && !this.isQuiet(now);
+    const isWanted = waiting > 0 || isSoon;
+    const ahead = this.isDropped ? waiting : Math.max(waiting, soon);
+    const want = isWanted ? Math.min(ahead, most) : 0;
+    for (const waiter of this.waiters) waiter.asks += 1;
     const backs = this.hasDead(now) ? this.#dead.map(toBack) : [];
     this.#dead = [];
     return {
@@ -289,10 +294,12 @@ export class Lease {
   receive(ask: LeaseAsk, outcome: Outcome, askedAt: number, lastsUs: number): boolean {
     const { decision, lease, receipts, at } = outcome;
     const { units, windowLeftUs, debt } = lease!;
-    this.#told = { ...decision, source: "lease" };
-    this.#toldAt = askedAt;
     this.owed -= ask.owed;
     this.inDebt = debt > 0;
+    // Where something was only given back or owed, what was told before still holds.
+    if (ask.want === 0 && this.#told !== undefined) return true;
+    this.#told = { ...decision, source: "lease" };
+    this.#toldAt = askedAt;
     const index = this.policy.limitNames.indexOf(decision.limitName);
     this.#nearRemaining = this.policy.nearRemaining[index] ?? 0;
     if (units > 0) {

@@ -70,7 +70,10 @@ local function lease(part, extra)
   local node, want, spare, keepUs, owed, backs = extra[1], extra[2], extra[3], extra[4], extra[5], extra[6]
   for i = 1, #backs do
     local back = backs[i]
-    giveBack(state, back[1], back[2], { cost = back[3], units = back[4], marks = back[5] })
+    -- The gifts that its marks are among may be forgotten by then.
+    if now - back[2] <= keepUs or not hasBucket(state) then
+      giveBack(state, back[1], back[2], { cost = back[3], units = back[4], marks = back[5] })
+    end
   end
   if owed > 0 then charge(state, owed) end
   look(state, 0)
