@@ -2,7 +2,7 @@
 // what a lease costs in its own process.
 
 import type { Benchmark, Effort } from "../benchmark.ts";
-import type { Goal, Measurement, Section } from "../report/section.ts";
+import type { Measurement, Section } from "../report/section.ts";
 import { throughputSection } from "./in-process.ts";
 import { type RunOptions, type RunResult, runWorkload } from "./run-workload.ts";
 import {
@@ -46,31 +46,42 @@ export const hybridBenchmark: Benchmark = {
 };
 
 async function runContenders(workload: Workload, effort: Effort): Promise<Section> {
-  const results: [name: string, result: RunResult][] = [];
+  const results = new Map<ContenderName, RunResult>();
   for (const contender of CONTENDERS) {
     const options = { contender, workload, nodes: NODES, perSecond: PER_SECOND, latencyFromMs: 0 };
-    results.push([NAMES[contender], await runAnswered(options, effort)]);
+    results.set(contender, await runAnswered(options, effort));
   }
-  const { hybrid, central } = NAMES;
-  const { commandsAtMost } = workload;
-  const goals: Goal[] = [
-    { contender: hybrid, atLeast: 0.99 },
-    { contender: hybrid, atMost: EQUAL },
-    { contender: hybrid, column: OVER, atMost: 0 },
-    { contender: hybrid, column: COMMANDS, atMost: commandsAtMost },
-    { contender: hybrid, column: COMMANDS, against: central, atMost: commandsAtMost },
-  ];
+  const { hybrid } = NAMES;
+  const deciders = [...results].map(([name, result]) => `- ${NAMES[name]}: ${decidersOf(result)}.`);
   return {
     title: workload.title,
-    how: describe(
-      workload,
-      results.map(([, result]) => result),
-    ),
+    how: describe(workload, [...results.values()]),
     valuesTitle: "admitted ÷ ideal",
-    measurements: results.map(([name, result]) => row(name, result)),
-    goals,
-    remarks: [results.map(([name, result]) => `- ${name}: ${decidersOf(result)}.`).join("\n")],
+    measurements: [...results].map(([name, result]) => row(NAMES[name], result)),
+    goals: [
+      { contender: hybrid, atLeast: 0.99 },
+      { contender: hybrid, atMost: EQUAL },
+      { contender: hybrid, column: OVER, atMost: 0 },
+      // Against one call for each request, as the budget says.
+      { contender: hybrid, column: COMMANDS, atMost: workload.commandsAtMost },
+    ],
+    remarks: [`${savingsOf(results)}\n\n${deciders.join("\n")}`],
   };
+}
+
+/** Says how many commands leases save: of one for each request, and of those that central sends. */
+function savingsOf(results: ReadonlyMap<ContenderName, RunResult>): string {
+  const each = ({ redis, requests }: RunResult) => redis.calls / requests;
+  const hybrid = each(results.get("hybrid")!);
+  const central = each(results.get("central")!);
+  return (
+    `hybrid sends ${fewer(hybrid)} fewer commands than one for each request, and ${fewer(hybrid / central)} ` +
+    `fewer than central, each of whose commands decides ${(1 / central).toFixed(1)} requests.`
+  );
+}
+
+function fewer(ratio: number): string {
+  return `${(100 * (1 - ratio)).toFixed(1)} %`;
 }
 
 /** @throws where a check rejected: none may. */

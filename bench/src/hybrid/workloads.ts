@@ -12,7 +12,7 @@ export interface Workload {
   readonly zipf: number;
   readonly capacity: number;
   readonly refillPerSecond: number;
-  /** Share of one call per request that is left at most: the goal. */
+  /** Redis commands per request that hybrid sends at most: the goal. */
   readonly commandsAtMost: number;
 }
 
