@@ -14,7 +14,10 @@ import type { Coordination } from "./coordination.ts";
 
 /** Creates the hybrid coordination over a shared store. */
 export function createHybrid(options: LeaseKeeperOptions): Coordination {
-  return new Hybrid(options);
+  const { clock } = options;
+  // A lease that outlives a clock's step back would be spent in the next window.
+  const steady = clock.steady === undefined ? clock : { now: () => clock.steady!() };
+  return new Hybrid({ ...options, clock: steady });
 }
 
 class Hybrid implements Coordination {

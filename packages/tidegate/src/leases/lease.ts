@@ -36,8 +36,9 @@ export interface Question {
   readonly ask: LeaseAsk;
   /** Units without which what waits longest is not served; 0 where nothing is wanted. */
   readonly least: number;
-  /** How many of those who wait it is asked for. */
+  /** How many of those who wait it is asked for, and how many units they lack, be it more than there ever are. */
   readonly waiters: number;
+  readonly missing: number;
   /** By this node's clock. */
   readonly askedAt: number;
   /** Microseconds from then on for which the grant may be spent. */
@@ -156,13 +157,23 @@ export class Lease {
       owed,
       backs: this.hand.takeBacks(now),
     };
-    const least = Math.min(Math.max(missing, 1), want);
-    return { ask, least, waiters: this.#waiters.length, askedAt: now, lastsUs };
+    return {
+      ask,
+      least: Math.min(Math.max(missing, 1), want),
+      waiters: this.#waiters.length,
+      missing: this.#waitingUnits() - this.hand.unitsAt(now),
+      askedAt: now,
+      lastsUs,
+    };
+  }
+
+  #waitingUnits(): number {
+    return this.#waiters.reduce((sum, { cost }) => sum + cost, 0);
   }
 
   #want(now: number): number {
     const soon = this.demand.rateAt(now) * HORIZON_S;
-    const waiting = this.#waiters.reduce((sum, { cost }) => sum + cost, 0);
+    const waiting = this.#waitingUnits();
     // What is hardly asked for is not asked about ahead.
     const isAhead = !this.isDropped && !this.isQuiet(now) && (soon >= 1 || this.#owed > 0);
     if (waiting === 0 && !isAhead) return 0;
@@ -175,7 +186,7 @@ export class Lease {
   receive(question: Question, outcome: Outcome, now: number): number {
     const { ask, askedAt, lastsUs } = question;
     const { units, windowLeftUs, debt } = outcome.lease!;
-    const isShort = units < ask.want;
+    const isShort = units < ask.want || units < question.missing;
     const answer = new LastAnswer(this.policy, outcome, isShort, now);
     this.#charging = 0;
     // What only gives back asks nothing that an earlier answer does not know.
