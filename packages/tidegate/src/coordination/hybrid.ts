@@ -124,8 +124,8 @@ class Hybrid implements Coordination {
   }
 
   /**
-   * Whether a cost that is not in hand is within this node's part of what all nodes may owe. It is charged with the next
-   * question; while the key is in debt nothing more is lent.
+   * Whether a cost that is not in hand is within this node's part of what all nodes may owe. It is charged with the
+   * next question; while the key is in debt nothing more is lent.
    */
   #mayLend({ policy, key, debtEndsAt, owed }: Lease, cost: number): boolean {
     const nodes = this.#store.certainNodes;

@@ -26,8 +26,9 @@ export class Demand {
   }
 
   /** Whether nothing was asked for since that was asked last. */
-  takeIdle(): boolean {
-    const isIdle = this.#isIdle && this.asked === 0;
+  takeIdle(now: number): boolean {
+    if (this.asked > 0) this.rateAt(now);
+    const isIdle = this.#isIdle;
     this.#isIdle = true;
     return isIdle;
   }

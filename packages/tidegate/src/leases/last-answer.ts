@@ -12,9 +12,10 @@ const QUIET_US_MAX = 900_000;
 /** By how long denials outlast the time for the next question, so that its answer can arrive meanwhile. */
 const LEAD_US_MAX = 50_000;
 
-/** How a key stands for costs of so many units. */
+/** How a key stands for a cost of which so many units are missing in hand. */
 interface Standing {
-  readonly units: number;
+  readonly cost: number;
+  readonly missing: number;
   /** Microseconds until they are there; Infinity never. */
   readonly waitUs: number;
   readonly decision: Decision;
@@ -49,7 +50,7 @@ export class LastAnswer {
         return resetOf(limit, this.#numbers, policy.offsets[index]!, at);
       }),
     );
-    this.#standing = this.#standingOf(1);
+    this.#standing = this.#standingOf(1, 1);
     const leastUs = policy.syncIntervalMs * 1_000;
     this.#quietUs = isShort ? Math.max(leastUs, Math.min(this.#standing.waitUs, QUIET_US_MAX)) : 0;
   }
@@ -91,8 +92,7 @@ export class LastAnswer {
     if (this.#quietUs === 0) return undefined;
     const age = now - this.at;
     const missing = cost - inHand;
-    if (this.#standing.units !== missing) this.#standing = this.#standingOf(missing);
-    const { waitUs, decision } = this.#standing;
+    const { waitUs, decision } = this.#standingFor(cost, missing);
     const leadUs = Math.min(this.#policy.syncIntervalMs * 500, LEAD_US_MAX);
     const leftUs = Math.max(this.#quietUs + leadUs, waitUs) - age;
     if (age < 0 || leftUs <= 0) return undefined;
@@ -118,19 +118,30 @@ export class LastAnswer {
     return Math.max(resetAfterMs - Math.floor(Math.max(now - this.at, 0) / 1_000), 0);
   }
 
-  #standingOf(units: number): Standing {
+  #standingFor(cost: number, missing: number): Standing {
+    const known = this.#standing;
+    if (known.cost !== cost || known.missing !== missing) {
+      this.#standing = this.#standingOf(cost, missing);
+    }
+    return this.#standing;
+  }
+
+  #standingOf(cost: number, missing: number): Standing {
     const { limits, offsets } = this.#policy;
-    const waits = Float64Array.from(limits, (limit, index) => {
-      return waitFor(limit, this.#numbers, offsets[index]!, this.#storeAt, units, undefined);
-    });
-    const waitUs = Math.max(...waits);
     const [policy, numbers] = [this.#policy, this.#numbers];
     const { key } = this.decision;
     const at = this.#storeAt;
+    const waits = Float64Array.from(limits, (limit, index) => {
+      const waitUs = waitFor(limit, numbers, offsets[index]!, at, missing, undefined);
+      if (waitUs === 0 || limit.algorithm !== "sliding-window") return waitUs;
+      // What is in hand may have to be given back until then, and counts for less in the window before.
+      return waitFor(limit, numbers, offsets[index]!, at, cost, undefined);
+    });
+    const waitUs = Math.max(...waits);
     const decision = createDecision(
       policy,
       key,
-      units,
+      missing,
       waitUs,
       false,
       numbers,
@@ -139,6 +150,6 @@ export class LastAnswer {
       "lease",
       waits,
     );
-    return { units, waitUs, decision };
+    return { cost, missing, waitUs, decision };
   }
 }

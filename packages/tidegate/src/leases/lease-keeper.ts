@@ -1,5 +1,5 @@
-// Keeps the leases of one node in step with the store: asks for what is wanted, gives back what is not, and forgets keys
-// that nobody asks for. One timer looks after all of them.
+// Keeps the leases of one node in step with the store: asks for what is wanted, gives back what is not, and forgets
+// keys that nobody asks for. One timer looks after all of them.
 
 import type { Decision } from "../decision.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -211,7 +211,7 @@ export class LeaseKeeper {
     const now = this.#options.clock.now();
     for (const lease of this.#leases.takeDue(now)) {
       lease.hand.expire(now);
-      const isIdle = lease.demand.takeIdle() || lease.isDropped;
+      const isIdle = lease.demand.takeIdle(now) || lease.isDropped;
       if (isIdle) lease.hand.putAway();
       const hasNews = lease.hasNews(now);
       this.#tellLost(lease);
