@@ -9,6 +9,7 @@ import { LeaseTable } from "../leases/lease-table.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
 import type { LeaseAsk, Outcome, Part, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
@@ -39,6 +40,7 @@ export interface HybridOptions {
   readonly clock: Clock;
   readonly timer: Timer;
   readonly scheduler: Scheduler;
+  readonly random: Random;
 }
 
 /** Creates the hybrid coordination over a shared store. */
@@ -52,6 +54,7 @@ class Hybrid implements Coordination {
   readonly #telemetry: Telemetry | undefined;
   readonly #clock: Clock;
   readonly #timer: Timer;
+  readonly #random: Random;
   readonly #leases = new LeaseTable();
   readonly #asks: LeaseAsks;
   readonly #inFlight = new Set<Promise<void>>();
@@ -69,6 +72,7 @@ class Hybrid implements Coordination {
     // A lease that outlives a clock's step back would be spent in the next window.
     this.#clock = clock.steady === undefined ? clock : { now: () => clock.steady!() };
     this.#timer = timer;
+    this.#random = options.random;
     this.#asks = new LeaseAsks({
       ...options,
       clock: this.#clock,
@@ -180,6 +184,8 @@ class Hybrid implements Coordination {
     // Its limits are others by now: what is in hand was debited from those before.
     if (known !== undefined) this.#giveBack(known.policy, key, now);
     const lease = this.#leases.create(policy, key, now);
+    if (known !== undefined) lease.inherit(known);
+    if (lease.inDebt) this.#debts.add(lease);
     // It may never be granted anything.
     this.#leases.later(lease, now + LEASE_US);
     this.#sweepLater();
@@ -256,6 +262,8 @@ class Hybrid implements Coordination {
       outcome = await this.#store.borrow({ policy, key, cost: least }, ask);
     } catch {
       lease.isAsking = false;
+      lease.lose();
+      if (lease.isDropped) this.#leases.find(policy.name, key)?.inherit(lease);
       for (const { cost, resolve } of lease.waiters.splice(0)) {
         this.#waiting -= 1;
         resolve(this.#store.answer(policy, key, cost));
@@ -268,7 +276,7 @@ class Hybrid implements Coordination {
   }
 
   #receive(lease: Lease, ask: LeaseAsk, outcome: Outcome, askedAt: number, lastsUs: number): void {
-    const full = lease.receive(ask, outcome, askedAt, lastsUs);
+    const full = lease.receive(ask, outcome, askedAt, lastsUs, this.#random.next());
     const now = this.#clock.now();
     const waiters = lease.waiters.splice(0);
     for (const waiter of waiters) {

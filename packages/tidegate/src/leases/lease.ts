@@ -18,6 +18,9 @@ const LOW_S = 0.02;
 /** Known denials are asked about again after this long: another node may have given units back. */
 const QUIET_US_MAX = 900_000;
 
+/** How much longer than it must be a quiet time is at most: who always asks after another gets less than that one. */
+const JITTER = 0.25;
+
 /** By how long a denial outlasts the next question, for the answer to arrive. */
 const LEAD_US_MAX = 50_000;
 
@@ -44,7 +47,9 @@ export class Lease {
   readonly waiters: Waiter[] = [];
   /** Units admitted that no lease covered. */
   owed = 0;
-  /** Whether the store said last that the key is in debt. */
+  /** Of those, what a question that is under way says. */
+  #owing = 0;
+  /** Whether the key is in debt: as the store said last, or because it must be. */
   inDebt = false;
   /** The older, which is spent first, and the newer. */
   #first: Tranche = SPENT;
@@ -58,6 +63,8 @@ export class Lease {
   #nearRemaining = 0;
   /** For this long no cost is admitted that is not in hand, and the store is not asked. */
   #quietUs = 0;
+  /** By what its quiet times are longer than those of others. */
+  #longer = 1;
   /** For this long no cost is admitted that is at least `#deniedCost`; Infinity where none ever is. */
   #deniedUs = 0;
   #deniedCost = 0;
@@ -138,7 +145,21 @@ export class Lease {
 
   /** For how long the key is in debt at most, by what the store said last. */
   debtEndsAt(): number {
-    return this.inDebt ? this.#toldAt + this.#told!.resetAfterMs * 1_000 : 0;
+    if (!this.inDebt) return 0;
+    if (this.#told !== undefined) return this.#toldAt + this.#told.resetAfterMs * 1_000;
+    return this.#ratedAt + 2 * Math.max(...this.policy.limits.map(({ windowUs }) => windowUs));
+  }
+
+  /** Takes over what another lease of the key owes, and has not said yet. */
+  inherit(other: Lease): void {
+    this.inDebt ||= other.inDebt || other.owed > 0;
+    this.owed += other.owed - other.#owing;
+    other.owed = other.#owing;
+  }
+
+  /** Notes that a question was not answered: it may not have been heard. */
+  lose(): void {
+    this.#owing = 0;
   }
 
   /** Whether there is something that is worth giving back. */
@@ -256,6 +277,7 @@ export class Lease {
     for (const waiter of this.waiters) waiter.asks += 1;
     const backs = this.hasDead(now) ? this.#dead.map(toBack) : [];
     this.#dead = [];
+    this.#owing = owed;
     return {
       ask: { node, want, spare: this.policy.leaseFraction, keepUs, owed, backs },
       least: costs[0] ?? (want > 0 ? 1 : 0),
@@ -265,12 +287,20 @@ export class Lease {
   /**
    * Takes what the store has granted.
    * @param askedAt when it was asked, by this node's clock.
+   * @param chance from 0 to 1, by which quiet times of nodes differ.
    * @returns whether it was as much as was wanted.
    */
-  receive(ask: LeaseAsk, outcome: Outcome, askedAt: number, lastsUs: number): boolean {
+  receive(
+    ask: LeaseAsk,
+    outcome: Outcome,
+    askedAt: number,
+    lastsUs: number,
+    chance: number,
+  ): boolean {
     const { decision, lease, receipts, at } = outcome;
     const { units, windowLeftUs, debt } = lease!;
     this.owed -= ask.owed;
+    this.#owing = 0;
     this.inDebt = debt > 0;
     // Where something was only given back or owed, what was told before still holds.
     if (ask.want === 0 && this.#told !== undefined) return true;
@@ -296,7 +326,8 @@ export class Lease {
     const full = units >= ask.want;
     this.#quietUs = 0;
     this.#deniedUs = 0;
-    if (!full) this.#quietUs = this.policy.syncIntervalMs * 1_000;
+    this.#longer = 1 + JITTER * chance;
+    if (!full) this.#quietUs = this.policy.syncIntervalMs * 1_000 * this.#longer;
     return full;
   }
 
@@ -306,7 +337,8 @@ export class Lease {
     // What the store said is about the cost that had waited longest, before anything was granted.
     const waitUs = told.allowed ? 0 : (told.retryAfterMs ?? Number.POSITIVE_INFINITY) * 1_000;
     const leastUs = this.policy.syncIntervalMs * 1_000;
-    this.#quietUs = Math.max(this.#quietUs, Math.min(Math.max(waitUs, leastUs), QUIET_US_MAX));
+    const quietUs = Math.min(Math.max(waitUs, leastUs), QUIET_US_MAX) * this.#longer;
+    this.#quietUs = Math.max(this.#quietUs, quietUs);
     const deniedUs = Math.max(leastUs + leadOf(this.policy), waitUs);
     if (this.#deniedUs === 0 || cost < this.#deniedCost) this.#deniedCost = cost;
     this.#deniedUs = Math.max(this.#deniedUs, deniedUs);
