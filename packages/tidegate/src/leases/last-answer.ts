@@ -37,8 +37,8 @@ export class LastAnswer {
   #quietUs: number;
   #standing: Standing;
 
-  /** @param isShort whether less was granted than was wanted. */
-  constructor(policy: Policy, { decision, lease, at }: Outcome, isShort: boolean, now: number) {
+  /** @param quiet how often the time is quiet that must be; 0 where all was granted that was wanted. */
+  constructor(policy: Policy, { decision, lease, at }: Outcome, quiet: number, now: number) {
     this.#policy = policy;
     this.decision = decision;
     this.at = now;
@@ -52,7 +52,7 @@ export class LastAnswer {
     );
     this.#standing = this.#standingOf(1, 1);
     const leastUs = policy.syncIntervalMs * 1_000;
-    this.#quietUs = isShort ? Math.max(leastUs, Math.min(this.#standing.waitUs, QUIET_US_MAX)) : 0;
+    this.#quietUs = quiet * Math.max(leastUs, Math.min(this.#standing.waitUs, QUIET_US_MAX));
   }
 
   /** Whether the store is not to be asked yet. */

@@ -5,6 +5,7 @@ import type { Decision } from "../decision.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
 import type { Outcome } from "../ports/store.ts";
 import type { LeaseEvent, Telemetry } from "../ports/telemetry.ts";
@@ -31,6 +32,7 @@ export interface LeaseKeeperOptions {
   readonly clock: Clock;
   readonly timer: Timer;
   readonly scheduler: Scheduler;
+  readonly random: Random;
 }
 
 /** The leases of a node. */
@@ -192,7 +194,7 @@ export class LeaseKeeper {
 
   #receive(lease: Lease, question: Question, outcome: Outcome): void {
     const now = this.#options.clock.now();
-    this.#waiting -= lease.receive(question, outcome, now);
+    this.#waiting -= lease.receive(question, outcome, now, this.#options.random.next());
     if (lease.isDropped) lease.hand.putAway();
     else if (lease.debtEndsAt > 0) this.#debts.add(lease);
     else this.#debts.delete(lease);

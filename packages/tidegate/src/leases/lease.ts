@@ -25,6 +25,9 @@ const RENEW_SHARE = 0.8;
 /** A key that was asked for so little before is asked about ahead when so many units were asked for since. */
 const BUSY_UNITS = 3;
 
+/** How much longer than it must be a quiet time is at most: who always asks after another gets less than that one. */
+const JITTER = 0.25;
+
 /** A check that waits for units. */
 export interface Waiter {
   readonly cost: number;
@@ -182,12 +185,15 @@ export class Lease {
     return Math.min(Math.max(waiting - this.hand.unitsAt(now), ahead, 1), most);
   }
 
-  /** Takes what the store has granted, and serves those who wait. Returns how many it has. */
-  receive(question: Question, outcome: Outcome, now: number): number {
+  /**
+   * Takes what the store has granted, and serves those who wait. Returns how many it has.
+   * @param chance from 0 to 1, by which the quiet times of nodes differ.
+   */
+  receive(question: Question, outcome: Outcome, now: number, chance: number): number {
     const { ask, askedAt, lastsUs } = question;
     const { units, windowLeftUs, debt } = outcome.lease!;
     const isShort = units < ask.want || units < question.missing;
-    const answer = new LastAnswer(this.policy, outcome, isShort, now);
+    const answer = new LastAnswer(this.policy, outcome, isShort ? 1 + JITTER * chance : 0, now);
     this.#charging = 0;
     // What only gives back asks nothing that an earlier answer does not know.
     if (ask.want > 0) this.#answer = answer;

@@ -29,7 +29,7 @@ test("all waiters of a key share one request, and the first are served first", a
   const { check, store, close } = createHybridNodes([HOUR], { leaseFraction: 0 });
   const costs = [30, 40, 20, 5, 10, 5];
   const decisions = await Promise.all(costs.map((cost) => check("k", cost)));
-  assert.deepEqual(store.calls, ["lease", "lease"], "the second knows that nothing is left");
+  assert.deepEqual(store.calls, ["lease"]);
   assert.deepEqual(
     decisions.map(({ allowed }) => allowed),
     [true, true, true, true, false, true],
