@@ -333,6 +333,9 @@ class Hybrid implements Coordination {
       } else if (lease.unitsAt(now) === 0 && lease.owed === 0) {
         this.#debts.delete(lease);
         this.#leases.drop(lease);
+      } else {
+        // It was granted anew since this was planned.
+        this.#leases.later(lease, now + LEASE_US);
       }
       if (lease.hasNews(now) && !this.#store.isAway(lease.policy, lease.key)) this.#ask(lease);
       else if (lease.isDropped) this.#forfeit(lease);
