@@ -79,6 +79,12 @@ export class Load {
     }
   }
 
+  admittedByLeases(): number {
+    const tallies = Object.values(this.modes).flatMap(({ tally }) => Object.entries(tally));
+    const own = tallies.filter(([name]) => name.endsWith(" lease"));
+    return own.reduce((sum, [, { allowed }]) => sum + allowed, 0);
+  }
+
   /** Does nothing else for a while, with what was just asked under way. */
   block(ms: number): void {
     this.#askAll();

@@ -48,8 +48,8 @@ interface Opened {
   readonly circuits: CircuitEvent[];
   readonly calls: Record<string, number>;
   readonly newcomers: string[];
-  /** Units of leases in hand. */
-  readonly unitsHeld: () => number;
+  /** Units of leases that were granted, and neither given back nor expired. */
+  unitsLeased: number;
   unsettled: number;
   readonly disconnect: () => void;
 }
@@ -105,11 +105,9 @@ function open(setup: Setup): void {
   namesResolve = true;
   const circuits: CircuitEvent[] = [];
   const calls: Record<string, number> = {};
-  let heldByPolicy: () => ReadonlyMap<string, number> = () => new Map();
-  const unitsHeld = () => [...heldByPolicy().values()].reduce((sum, units) => sum + units, 0);
   const telemetry: Telemetry = {
-    leasesHeld(read) {
-      heldByPolicy = read;
+    leased({ kind, units }) {
+      opened!.unitsLeased += kind === "granted" ? units : -units;
     },
     circuitChanged({ node, deadlineMs, state }) {
       circuits.push({ atMs: monotonicMs(), circuit: `${node} ${deadlineMs}`, state });
@@ -126,8 +124,8 @@ function open(setup: Setup): void {
   const { limiter, disconnect } = createNode(setup, telemetry);
   const load = new Load(limiter, setup.modes, String(process.pid));
   const newcomers: string[] = [];
-  const seen = { circuits, calls, newcomers, unsettled: 0 };
-  opened = { setup, limiter, load, unitsHeld, disconnect, ...seen };
+  const seen = { circuits, calls, newcomers, unitsLeased: 0, unsettled: 0 };
+  opened = { setup, limiter, load, disconnect, ...seen };
 }
 
 async function newcomer({ setup, newcomers }: Opened): Promise<void> {
@@ -219,8 +217,9 @@ async function obey(order: Order): Promise<unknown> {
     case "stop":
       await opened!.load.stop();
       return eventually(() => {
-        const units = opened!.unitsHeld();
-        if (units > 0) throw new Error(`${units} units of leases in hand`);
+        // What was spent was admitted, a unit each time.
+        const units = opened!.unitsLeased - opened!.load.admittedByLeases();
+        if (units !== 0) throw new Error(`${units} units of leases are nowhere`);
       });
     case "report":
       return report(opened!);

@@ -63,7 +63,7 @@ export type Order =
   | { readonly do: "resolve"; readonly works: boolean }
   /** Answers how many keys the store has answered for since the fault ended. */
   | { readonly do: "recovered" }
-  /** Ends the load, waits for what is asked, and until no lease is in hand. */
+  /** Ends the load, waits for what is asked, and until all leases are spent, given back or expired. */
   | { readonly do: "stop" }
   /** Reads the sums, closes the limiter, and reports. */
   | { readonly do: "report" }
