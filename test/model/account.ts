@@ -9,6 +9,8 @@ export interface AccountOptions {
   readonly startUs: number;
   /** For how long a lease may be spent after it was granted. */
   readonly leaseUs: number;
+  /** How many nodes may hold a lease at once. */
+  readonly holders: number;
   /** Units that all nodes together may admit beyond it. */
   readonly beyond: readonly number[];
 }
@@ -45,7 +47,7 @@ export class KeyAccount {
   }
 }
 
-type Since = Pick<AccountOptions, "startUs" | "leaseUs">;
+type Since = Pick<AccountOptions, "startUs" | "leaseUs" | "holders">;
 
 function accountOf(limit: Limit, since: Since, beyond: number): LimitAccount {
   switch (limit.algorithm) {
@@ -107,7 +109,7 @@ function slidingAccount(limit: number, windowUs: number, beyond: number): LimitA
 
 function bucketAccount(
   limit: { readonly limit: number; readonly periodUs: number; readonly units: number },
-  { startUs, leaseUs }: Since,
+  { startUs, leaseUs, holders }: Since,
   beyond: number,
 ): LimitAccount {
   const unitUs = limit.periodUs / limit.units;
@@ -115,8 +117,11 @@ function bucketAccount(
   // The instant at which all is back that was spent.
   let backUs = 0;
   return {
-    // What refills while a lease holds units is not given back with them, and a unit that is partly back is in use.
-    left: (nowUs) => limit.limit - Math.max(backUs - nowUs, 0) / unitUs - leaseUs / unitUs - 1,
+    // Of units that nobody used those are not given back that refilled meanwhile; one that is partly back is in use.
+    left(nowUs) {
+      const used = Math.max(backUs - nowUs, 0) / unitUs;
+      return limit.limit - used - (holders * leaseUs) / unitUs - 1;
+    },
     admit(nowUs, cost) {
       total += cost;
       const ideal = limit.limit + (nowUs - startUs) / unitUs + beyond;

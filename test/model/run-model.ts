@@ -155,10 +155,10 @@ class ModelRun {
   #accountOf(key: number): KeyAccount {
     let account = this.#accounts.get(key);
     if (account === undefined) {
-      const { policy, startUs, leaseUs } = this.#scenario;
+      const { policy, startUs, leaseUs, nodes: holders } = this.#scenario;
       const { limits, maxOvershoot = 0 } = policy;
       const beyond = limits.map(({ limit }) => Math.floor(maxOvershoot * limit));
-      account = new KeyAccount({ limits, startUs, leaseUs, beyond });
+      account = new KeyAccount({ limits, startUs, leaseUs, holders, beyond });
       this.#accounts.set(key, account);
     }
     return account;

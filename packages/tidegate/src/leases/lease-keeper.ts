@@ -91,7 +91,7 @@ export class LeaseKeeper {
     this.#options.telemetry?.leaseAwaited?.(lease.policy.name);
     return new Promise((resolve) => {
       this.#waiting += 1;
-      lease.wait({ cost, resolve });
+      lease.wait({ cost, resolve, asks: 0 });
       if (!lease.isAsking) this.#ask(lease);
     });
   }
@@ -195,6 +195,10 @@ export class LeaseKeeper {
   #receive(lease: Lease, question: Question, outcome: Outcome): void {
     const now = this.#options.clock.now();
     this.#waiting -= lease.receive(question, outcome, now, this.#options.random.next());
+    for (const { cost, resolve } of lease.takeTired()) {
+      this.#waiting -= 1;
+      resolve(this.#options.store.decide(lease.policy, lease.key, cost, true));
+    }
     if (lease.isDropped) lease.hand.putAway();
     else if (lease.debtEndsAt > 0) this.#debts.add(lease);
     else this.#debts.delete(lease);

@@ -28,10 +28,15 @@ const BUSY_UNITS = 3;
 /** How much longer than it must be a quiet time is at most: who always asks after another gets less than that one. */
 const JITTER = 0.25;
 
+/** Questions after which the store itself decides what was granted too late each time. */
+const MAX_ASKS = 2;
+
 /** A check that waits for units. */
 export interface Waiter {
   readonly cost: number;
-  readonly resolve: (decision: Decision) => void;
+  readonly resolve: (decision: Decision | Promise<Decision>) => void;
+  /** Questions that asked for it. */
+  asks: number;
 }
 
 /** What is asked of the store. */
@@ -39,8 +44,7 @@ export interface Question {
   readonly ask: LeaseAsk;
   /** Units without which what waits longest is not served; 0 where nothing is wanted. */
   readonly least: number;
-  /** How many of those who wait it is asked for, and how many units they lack, be it more than there ever are. */
-  readonly waiters: number;
+  /** Units that those lack who wait, be it more than there ever are. */
   readonly missing: number;
   /** By this node's clock. */
   readonly askedAt: number;
@@ -149,6 +153,7 @@ export class Lease {
     const want = this.#want(now);
     const first = this.#waiters[0];
     const missing = first === undefined ? 1 : first.cost - this.hand.unitsAt(now);
+    for (const waiter of this.#waiters) waiter.asks += 1;
     const owed = this.#owed;
     this.#owed = 0;
     this.#charging = owed;
@@ -163,7 +168,6 @@ export class Lease {
     return {
       ask,
       least: Math.min(Math.max(missing, 1), want),
-      waiters: this.#waiters.length,
       missing: this.#waitingUnits() - this.hand.unitsAt(now),
       askedAt: now,
       lastsUs,
@@ -201,7 +205,7 @@ export class Lease {
     const soon = this.demand.rateAt(now) * HORIZON_S;
     this.#isBusy = soon >= 2;
     this.hand.low = Math.max((soon / HORIZON_S) * LOW_S, units * LOW_SHARE);
-    if (units === 0) return this.#serve(question, undefined, isShort, now);
+    if (units === 0) return this.#serve(isShort, now);
     const tranche: Tranche = {
       units,
       from: askedAt,
@@ -212,25 +216,27 @@ export class Lease {
       back: { takenAt: outcome.at, receipt: outcome.receipts[0]! },
     };
     this.hand.add(tranche);
-    return this.#serve(question, tranche, isShort, now);
+    return this.#serve(isShort, now);
   }
 
-  #serve(question: Question, granted: Tranche | undefined, isShort: boolean, now: number): number {
+  #serve(isShort: boolean, now: number): number {
     const waiters = this.#waiters;
     this.#waiters = [];
-    for (const [index, waiter] of waiters.entries()) {
+    for (const waiter of waiters) {
       const { cost, resolve } = waiter;
-      // For whom it was asked it is there, also where its window has ended on the way.
-      const isFor = granted !== undefined && index < question.waiters && cost <= granted.units;
       if (this.hand.spend(cost, now)) resolve(this.admitted(now));
-      else if (isFor) {
-        granted.units -= cost;
-        resolve(this.admitted(now));
-      } else if (isShort) resolve(this.deny(cost, now)!);
-      // It came while the question was under way, or less is in hand than there was.
+      else if (isShort) resolve(this.deny(cost, now)!);
+      // It came while the question was under way, or what was granted has ended on the way.
       else this.#waiters.push(waiter);
     }
     return waiters.length - this.#waiters.length;
+  }
+
+  /** Takes those who have waited for several grants, and got nothing of any: windows are shorter than the way. */
+  takeTired(): readonly Waiter[] {
+    const tired = this.#waiters.filter(({ asks }) => asks >= MAX_ASKS);
+    if (tired.length > 0) this.#waiters = this.#waiters.filter(({ asks }) => asks < MAX_ASKS);
+    return tired;
   }
 
   /** Takes back what was to be charged, for nobody knows whether it was; returns those who wait no more. */
