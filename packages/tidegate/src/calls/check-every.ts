@@ -145,16 +145,21 @@ async function giveBack(
     return parts.map(async (part, at) => {
       const receipt = outcome.receipts[at];
       if (receipt === undefined) return;
-      const own = record === undefined ? {} : { record: { ...record, id: giftId(record.id) } };
+      const own = record === undefined ? {} : undoing(record, parts[0]!, outcome.at);
       await coordination.run({ kind: "give", part, takenAt: outcome.at, receipt, ...own });
     });
   });
   await Promise.allSettled(gifts);
 }
 
-/** Names the giving back of what was taken under `id`, with an id too long to be a caller's: it repeats no other. */
-function giftId(id: string): string {
-  return `${"back".padEnd(MAX_ID_LENGTH)}${id}`;
+/**
+ * Has what was taken under an id at an instant given back once, and the id answer a denial from then on: another group
+ * may have denied where nobody remembers it, and would admit when the call is repeated.
+ */
+function undoing(record: RecordOptions, first: Part, takenAt: number) {
+  // Too long to be a caller's id, so that it repeats no other.
+  const id = `${"back".padEnd(MAX_ID_LENGTH)}${takenAt} ${record.id}`;
+  return { record: { ...record, id }, undoes: { first, id: record.id } };
 }
 
 function groupsOf(parts: readonly CoordinatedPart[]): Group[] {

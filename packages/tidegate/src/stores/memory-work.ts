@@ -17,7 +17,7 @@ import {
 import { grantOf, roomOf, windowLeft } from "../algorithms/lease.ts";
 import { combineDecisions, createDecision, type Decision } from "../decision.ts";
 import { MAX_LIMITS, MAX_RECORD_MS, type Policy } from "../policy/policy.ts";
-import type { LeaseAsk, Outcome, Part, RecordOptions, Work } from "../ports/store.ts";
+import type { LeaseAsk, Outcome, Part, RecordName, RecordOptions, Work } from "../ports/store.ts";
 import type { KeptSlots, KeySpace, Place } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
 import { MemoryDemands } from "./memory-demands.ts";
@@ -34,6 +34,8 @@ interface Recorded {
   /** The rules of the first part's policy. */
   readonly rules: string;
   settled: boolean;
+  /** Whether what it took was given back, so that it must not be had under the id any more. */
+  undone: boolean;
 }
 
 /** What is remembered of a key beside its states, while something may be given back. */
@@ -84,6 +86,7 @@ export class MemoryWork {
           return this.#take(work.parts, work.permit ?? "", now, work.receiptUs ?? 0);
         });
       case "give":
+        if (work.undoes !== undefined) this.#undo(work.undoes, now);
         return this.#recorded("give", [work.part], work.record, now, () => {
           const { part, takenAt, receipt } = work;
           const done = this.#give(part, part.cost, takenAt, receipt, now);
@@ -148,21 +151,39 @@ export class MemoryWork {
       const { rules } = first.policy;
       const expiresAt = now + record.ttlUs;
       const weight = (record.whole ?? parts).length;
-      const value = { expiresAt, asked, limits, outcome, weight, rules, settled: false };
+      const value = {
+        expiresAt,
+        asked,
+        limits,
+        outcome,
+        weight,
+        rules,
+        settled: false,
+        undone: false,
+      };
       this.#records.set(name, value, now);
       return outcome;
     }
     if (known.asked !== asked) throw reusedId(record.id);
-    return known.limits === limits ? known.outcome : this.#retell(parts, known.outcome, now);
+    return known.limits === limits && !known.undone
+      ? known.outcome
+      : this.#retell(parts, known, now);
   }
 
-  /** Answers as recorded, in numbers of limits that have changed since. */
-  #retell(parts: readonly Part[], recorded: Outcome, now: number): Outcome {
-    const { allowed } = recorded.decision;
+  #undo({ first, id }: RecordName, now: number): void {
+    const known = this.#records.find(recordName(first.policy.name, first.key, id), now);
+    if (known !== undefined) known.undone = true;
+  }
+
+  /** Answers as recorded, or a denial where that was undone, in the numbers of now. */
+  #retell(parts: readonly Part[], { outcome: recorded, undone }: Recorded, now: number): Outcome {
+    const allowed = recorded.decision.allowed && !undone;
     const waits = parts.map(() => 0);
     const decisions = parts.map((part, index) => {
       const state = this.#stateOf(part, now);
-      const wait = look(part.policy.limits, state, now, part.cost, this.#waits);
+      // What was undone binds where nothing else of what was asked does.
+      const cost = undone ? 0 : part.cost;
+      const wait = look(part.policy.limits, state, now, cost, this.#waits);
       // Denied is denied, also where there would be room by now: nothing was taken.
       waits[index] = allowed ? 0 : Math.max(wait, 1);
       return this.#decisionOf(part, waits[index]!, false, state, this.#waits, now);

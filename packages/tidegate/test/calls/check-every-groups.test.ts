@@ -147,6 +147,34 @@ test("a denial that comes when the call is repeated gives back what the first ca
   assert.deepEqual(await lefts(a), [5]);
 });
 
+test("what was given back under an id stays denied, also where the one that denied has forgotten", async () => {
+  const { limiter, clock, lefts, drain, store } = create({
+    shut: [fixedWindow({ limit: 5, window: "1h" })],
+  });
+  // As a policy's `onStoreFailure` denies: under the id nothing of it is remembered.
+  await drain("shut", "b");
+  const run = store.run.bind(store);
+  store.run = async (work) => {
+    const isOther = work.kind === "take" && work.parts[0]!.key === "b";
+    return run(isOther ? { ...work, record: { id: "unheard of", ttlUs: 1 } } : work);
+  };
+  const options = { id: "order-14" };
+  const requests = [a, { policy: "log", key: "a", cost: 1 }, { policy: "shut", key: "b" }];
+  assert.equal((await limiter.checkEvery(requests, options)).allowed, false);
+  assert.deepEqual(await lefts(...requests), [5, 5, 0], "all is given back");
+  store.run = run;
+  await limiter.reset({ policy: "shut", key: "b" });
+  clock.advanceMs(1_000);
+  for (let time = 0; time < 3; time += 1) {
+    const again = await limiter.checkEvery(requests, options);
+    assert.deepEqual([again.allowed, again.key], [false, "a"]);
+    assert.deepEqual(await lefts(...requests), [5, 5, 5], "nothing is had without being charged");
+    clock.advanceMs(10_000);
+  }
+  const fresh = await limiter.checkEvery(requests, { id: "order-15" });
+  assert.deepEqual([fresh.allowed, ...(await lefts(...requests))], [true, 3, 4, 4]);
+});
+
 test("where one group refuses the id as another request's, what the others took is given back", async () => {
   const { limiter, lefts, drain, told } = create();
   const options = { id: "order-10" };
