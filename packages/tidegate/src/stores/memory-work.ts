@@ -19,7 +19,7 @@ import { combineDecisions, createDecision, type Decision } from "../decision.ts"
 import { MAX_LIMITS, MAX_RECORD_MS, type Policy } from "../policy/policy.ts";
 import type { LeaseAsk, Outcome, Part, RecordName, RecordOptions, Work } from "../ports/store.ts";
 import type { KeptSlots, KeySpace, Place } from "./key-space.ts";
-import type { KeyTable } from "./key-table.ts";
+import { type KeyTable, OVERFLOW_SLOT } from "./key-table.ts";
 import { MemoryDemands } from "./memory-demands.ts";
 import { Records, type Remembered, recordName } from "./records.ts";
 import { askedOf, isEstimate, limitsOf, reusedId } from "./work-print.ts";
@@ -101,8 +101,8 @@ export class MemoryWork {
       case "extend": {
         const { limits } = work.part.policy;
         const change = work.kind === "release" ? releasePermit : extendPermit;
-        const done = this.#holders(work.part, now).some((state) => {
-          return change(limits, state, now, work.permit);
+        const done = this.#holders(work.part, now).some((place) => {
+          return change(limits, stateAt(place), now, permitName(place, work.part, work.permit));
         });
         return this.#standing(work.part, done, now);
       }
@@ -199,15 +199,19 @@ export class MemoryWork {
   #take(parts: readonly Part[], permit: string, now: number, receiptUs: number): Outcome {
     const located = this.#locate(parts, now);
     const held = permit === "" ? undefined : this.#findHeld(located, permit, now);
-    if (held !== undefined) return { ...this.#standing(parts[0]!, true, now), held };
+    if (held !== undefined) {
+      for (const { place, inserted } of located) if (inserted) place.table.remove(place.slot);
+      return { ...this.#standing(parts[0]!, true, now), held };
+    }
     const waits = located.map(({ part, state, waits: own }) => {
       return look(part.policy.limits, state, now, part.cost, own);
     });
     const admitted = parts.every(({ policy }, index) => waits[index] === 0 || policy.shadow);
-    const receipts = located.map(({ part, state }, index) => {
+    const receipts = located.map(({ part, state, place }, index) => {
       if (!admitted || waits[index]! > 0) return undefined;
       const gifts = receiptUs > 0 ? this.#keepGifts(part, receiptUs, now) : undefined;
-      return takeFrom(part.policy.limits, state, now, part.cost, permit, gifts);
+      const name = permitName(place, part, permit);
+      return takeFrom(part.policy.limits, state, now, part.cost, name, gifts);
     });
     const decisions = located.map(({ part, state, place, inserted, waits: own }, index) => {
       const wait = waits[index]!;
@@ -231,9 +235,13 @@ export class MemoryWork {
   }
 
   #findHeld(located: readonly Located[], permit: string, now: number): Outcome["held"] {
-    for (const { part, state } of located) {
-      const held = part.policy.holds && findPermit(part.policy.limits, state, now, permit);
-      if (held) return { units: held.units, leftUs: held.expiresAt - now };
+    for (const { part, place: own } of located) {
+      if (!part.policy.holds) continue;
+      for (const place of [own, this.#keys.overflow(part.policy, now)]) {
+        const name = permitName(place, part, permit);
+        const held = findPermit(part.policy.limits, stateAt(place), now, name);
+        if (held) return { units: held.units, leftUs: held.expiresAt - now };
+      }
     }
     return undefined;
   }
@@ -311,19 +319,15 @@ export class MemoryWork {
   /** Returns a key's states; those of a key that is not known are written to nowhere. */
   #stateOf({ policy, key }: Part, now: number): KeyState {
     const place = this.#keys.find(policy, key, now) ?? this.#carry(policy, key, now);
-    if (place !== undefined) return place.table.stateOf(place.slot);
-    if (!this.#keys.findRoom(policy, now)) {
-      const { table, slot } = this.#keys.overflow(policy, now);
-      return table.stateOf(slot);
-    }
+    if (place !== undefined) return stateAt(place);
+    if (!this.#keys.findRoom(policy, now)) return stateAt(this.#keys.overflow(policy, now));
     return freshState(policy);
   }
 
   /** Where a permit of a key may be held: with the key, or if that had no room then, with all that had none. */
-  #holders({ policy, key }: Part, now: number): KeyState[] {
+  #holders({ policy, key }: Part, now: number): Place[] {
     const own = this.#keys.find(policy, key, now) ?? this.#carry(policy, key, now);
-    const places = [...(own === undefined ? [] : [own]), this.#keys.overflow(policy, now)];
-    return places.map(({ table, slot }) => table.stateOf(slot));
+    return [...(own === undefined ? [] : [own]), this.#keys.overflow(policy, now)];
   }
 
   /** Moves a key that was written under limits of another width. */
@@ -345,9 +349,9 @@ export class MemoryWork {
       return {
         part,
         place,
-        state: place.table.stateOf(place.slot),
+        state: stateAt(place),
         waits: new Float64Array(policy.limits.length),
-        inserted: known === undefined && place.slot !== 0,
+        inserted: known === undefined && place.slot !== OVERFLOW_SLOT,
       };
     });
   }
@@ -366,6 +370,15 @@ function pastOf(found: Past | undefined, { rules, limits }: Policy): Past {
   if (found?.rules === rules) return found;
   const gifts = limits.map((_limit, index) => passedGifts(found?.gifts[index] ?? createGifts()));
   return { resetAt: found?.resetAt ?? 0, rules, gifts, expiresAt: found?.expiresAt ?? 0 };
+}
+
+function stateAt({ table, slot }: Place): KeyState {
+  return table.stateOf(slot);
+}
+
+/** Names a permit at a place: among those of all keys that had no room by its key as well. */
+function permitName({ slot }: Place, { key }: Part, permit: string): string {
+  return slot === OVERFLOW_SLOT ? recordName("", key, permit) : permit;
 }
 
 function keep(kept: Map<KeyTable, Set<number>>, { table, slot }: Place): void {

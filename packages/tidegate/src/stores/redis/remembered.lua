@@ -2,8 +2,8 @@
 -- given back to token buckets while units that were taken later are in use, which return the earlier for it. Stands
 -- between entries.lua and transact.lua. Twin of algorithms/gifts.ts.
 --
--- A record is in Redis: "R", settled "S", or undone "U", what was asked, a space, the hash, a space, the rules of its first part's
--- policy, "|", and in doubles its end and answer.
+-- A record is in Redis: "R", settled "S", or undone "U", what was asked, a space, the hash, a space, the rules of its
+-- first part's policy, "|", and in doubles its end and answer.
 -- A past is in Redis: the rules, "|", and in doubles its end, the instant of the last reset, and for each limit the
 -- microseconds that have passed, how many gifts are told apart, and of each its place and size.
 
