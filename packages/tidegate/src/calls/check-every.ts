@@ -42,7 +42,9 @@ export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEver
     });
     const { parts, rulings } = targetsOf(context, requests);
     if (rulings.some(({ allowed }) => !allowed)) return told(context, combineDecisions(rulings));
-    const record = id === undefined ? undefined : { id, ttlUs: parts[0]?.policy.idTtlUs ?? 0 };
+    // An id is remembered with the first of them, in whichever order they are asked for again.
+    if (id !== undefined) parts.sort(inOrder);
+    const record = id === undefined ? undefined : { id, ttlUs: longestIdTtl(parts) };
     const taken = parts.length === 0 ? [] : [await takeEvery(parts, record)];
     return told(context, combineDecisions([...taken, ...rulings]));
   }
@@ -78,6 +80,16 @@ function targetsOf(
     parts.push({ policy: target.policy, coordination: target.coordination, key, cost });
   }
   return { parts, rulings };
+}
+
+function longestIdTtl(parts: readonly Part[]): number {
+  return Math.max(0, ...parts.map(({ policy }) => policy.idTtlUs));
+}
+
+/** Orders parts by policy and key. */
+function inOrder(a: Part, b: Part): number {
+  if (a.policy.name !== b.policy.name) return a.policy.name < b.policy.name ? -1 : 1;
+  return a.key < b.key ? -1 : 1;
 }
 
 interface Group {
