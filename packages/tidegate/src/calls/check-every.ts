@@ -5,6 +5,7 @@ import type { Coordination } from "../coordination/coordination.ts";
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { CheckRequest, Limiter } from "../limiter.ts";
+import { couldAdmit } from "../policy/overrides.ts";
 import {
   checkCost,
   checkId,
@@ -13,7 +14,14 @@ import {
   requestError,
 } from "../policy/request.ts";
 import type { Outcome, Part, RecordOptions } from "../ports/store.ts";
-import { abortable, type CallContext, checkCheck, refuseHeld, told } from "./call-context.ts";
+import {
+  abortable,
+  type CallContext,
+  checkCheck,
+  orLater,
+  refuseHeld,
+  told,
+} from "./call-context.ts";
 import type { Entry } from "./policy-entries.ts";
 
 /** The most requests that are decided as one. */
@@ -25,6 +33,7 @@ const RECEIPT_US = 60_000_000;
 /** A part, and who decides on it. */
 interface CoordinatedPart extends Part {
   readonly coordination: Coordination;
+  readonly laterMs: number | undefined;
 }
 
 /** Creates the call. */
@@ -45,7 +54,7 @@ export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEver
     // An id is remembered with the first of them, in whichever order they are asked for again.
     if (id !== undefined) parts.sort(inOrder);
     const record = id === undefined ? undefined : { id, ttlUs: longestIdTtl(parts) };
-    const taken = parts.length === 0 ? [] : [await takeEvery(parts, record)];
+    const taken = parts.length === 0 ? [] : [orLaterAll(parts, await takeEvery(parts, record))];
     return told(context, combineDecisions([...taken, ...rulings]));
   }
 
@@ -77,9 +86,20 @@ function targetsOf(
       continue;
     }
     checkCost(cost);
-    parts.push({ policy: target.policy, coordination: target.coordination, key, cost });
+    const { policy, coordination, laterMs } = target;
+    parts.push({ policy, coordination, key, cost, laterMs });
   }
   return { parts, rulings };
+}
+
+/** Answers costs that limits will never admit with when others will hold for all of them that could. */
+function orLaterAll(parts: readonly CoordinatedPart[], decision: Decision): Decision {
+  const waits = parts.map(({ policy, cost, laterMs }) => {
+    return laterMs ?? (couldAdmit(policy, cost) ? 0 : Number.POSITIVE_INFINITY);
+  });
+  const longest = Math.max(...waits);
+  const laterMs = Number.isFinite(longest) ? longest : undefined;
+  return orLater({ laterMs }, decision);
 }
 
 function longestIdTtl(parts: readonly Part[]): number {
