@@ -131,7 +131,8 @@ async function takeEvery(
     return (await coordination.run({ ...takeOf(all, record), receiptUs })).decision;
   }
   const own = record === undefined ? undefined : { ...record, whole: parts };
-  const receiptUs = record?.ttlUs ?? RECEIPT_US;
+  // A repetition that is told the record is given its receipts, be it as the record ends.
+  const receiptUs = (record?.ttlUs ?? 0) + RECEIPT_US;
   const settled = await Promise.allSettled(
     groups.map(async (group) => {
       return group.coordination.run({ ...takeOf(group.parts, own), receiptUs });

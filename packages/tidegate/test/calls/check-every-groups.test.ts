@@ -13,7 +13,7 @@ const BROKEN = "broken";
 const hour = (limit: number) => [fixedWindow({ limit, window: "1h" })];
 
 /** Policies of this node, and of a store of three slots: keys of "a...", "b..." and "c...". */
-function create(limits: Record<string, Limit[]> = {}) {
+function create(limits: Record<string, Limit[]> = {}, settings: { idTtl?: string } = {}) {
   const clock = createManualClock();
   const store = createSharedStore(clock, { slots: true, fail: () => new Error(BROKEN) });
   const policies = {
@@ -21,7 +21,9 @@ function create(limits: Record<string, Limit[]> = {}) {
     api: { limits: hour(5) },
     log: { limits: [slidingLog({ limit: 5, window: "1h" })] },
     bucket: { limits: [tokenBucket({ capacity: 5, refill: "5/h" })] },
-    ...Object.fromEntries(Object.entries(limits).map(([name, list]) => [name, { limits: list }])),
+    ...Object.fromEntries(
+      Object.entries(limits).map(([name, list]) => [name, { limits: list, ...settings }]),
+    ),
   };
   const own = createTestLimiter(policies, { clock, store });
   const left = async (policy: string, key: string) => {
@@ -88,6 +90,30 @@ test("what has come back by itself is not given back again", async () => {
   gate.resolve();
   assert.equal((await call).allowed, false);
   assert.deepEqual(await lefts(bucket), [0]);
+});
+
+test("what has come back by itself is known for longer than an id is remembered", async () => {
+  const { limiter, clock, lefts, drain, store } = create(
+    { quick: [tokenBucket({ capacity: 5, refill: "5/s" })] },
+    { idTtl: "1ms" },
+  );
+  const quick = { policy: "quick", key: "a", cost: 5 };
+  // Has units that are taken later return earlier than the instants that they are known by.
+  await limiter.settle(await limiter.reserve({ ...quick, ttl: "1ms" }), 0);
+  const gate = Promise.withResolvers<void>();
+  const run = store.run.bind(store);
+  store.run = async (work) => {
+    const { key } = work.kind === "take" ? work.parts[0]! : work.part;
+    if (key === "b") await gate.promise;
+    return run(work);
+  };
+  const call = limiter.checkEvery([quick, { policy: "quick", key: "b" }], { id: "order-16" });
+  clock.advanceMs(1_500);
+  assert.equal((await limiter.check(quick)).allowed, true, "it has come back");
+  await drain("quick", "b");
+  gate.resolve();
+  assert.equal((await call).allowed, false);
+  assert.deepEqual(await lefts(quick), [0]);
 });
 
 test("where a group fails, what others took is given back, and the failure is told", async () => {
