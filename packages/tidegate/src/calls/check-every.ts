@@ -150,7 +150,16 @@ async function takeEvery(
     await giveBack(groups, outcomes, record);
   }
   if (failed !== undefined) throw failed.reason;
-  return combineDecisions(outcomes.map((outcome) => outcome!.decision));
+  return combineOutcomes(outcomes as Outcome[]);
+}
+
+/** Puts the answers of groups together. What was undone denies as well, but binds only where nothing else does. */
+function combineOutcomes(outcomes: readonly Outcome[]): Decision {
+  const denials = outcomes.filter(({ decision, receipts }) => {
+    return !decision.allowed && receipts.length > 0;
+  });
+  const bind = denials.length > 0 ? denials : outcomes;
+  return combineDecisions(bind.map(({ decision }) => decision));
 }
 
 /** Whether a group will never be taken under this id, which is another request's: repeating it is of no use. */

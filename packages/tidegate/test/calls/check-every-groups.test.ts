@@ -162,6 +162,19 @@ test("under an id a denial is answered again, and what was given back is given o
   assert.deepEqual(await lefts(a, b), [1, 5]);
 });
 
+test("under an id the denial that is answered again is the same, however short its wait is", async () => {
+  const { limiter, drain, lefts } = create({
+    fine: [tokenBucket({ capacity: 5, refill: "1000/s" })],
+  });
+  const fine = { policy: "fine", key: "b" };
+  await drain("fine", "b");
+  const options = { id: "order-17" };
+  const first = await limiter.checkEvery([a, fine, c], options);
+  assert.deepEqual([first.allowed, first.key, first.retryAfterMs], [false, "b", 1]);
+  assert.deepEqual(await limiter.checkEvery([c, fine, a], options), first);
+  assert.deepEqual(await lefts(a, c), [5, 5]);
+});
+
 test("a denial that comes when the call is repeated gives back what the first call took", async () => {
   const { limiter, lefts, drain, store } = create();
   const options = { id: "order-9" };
