@@ -17,5 +17,6 @@ export interface Benchmark {
   readonly name: string;
   /** File in docs/ that has a place for its tables; left out, docs/benchmarks.md, which holds nothing else. */
   readonly page?: string;
-  run(effort: Effort): Promise<readonly Section[]>;
+  /** Measures. A long one hands its tables over one by one, so that what it has found is told if it fails. */
+  run(effort: Effort): Promise<readonly Section[]> | AsyncIterable<Section>;
 }

@@ -43,7 +43,7 @@ let missed = 0;
 for (const benchmark of chosen) {
   const own: string[] = [];
   const { page } = benchmark;
-  for (const section of await benchmark.run(quick ? QUICK : FULL)) {
+  for await (const section of await benchmark.run(quick ? QUICK : FULL)) {
     const markdown = sectionToMarkdown(section, page === undefined ? "##" : "###");
     console.log(`${markdown}\n`);
     own.push(markdown);

@@ -54,7 +54,7 @@ for (const contender of CONTENDERS) {
   }, async () => {
     const result = await runWorkload({
       ...{ contender, workload: WORKLOAD, nodes: 2, perSecond: 600, durationMs: 1_000 },
-      ...{ warmUpMs: 200, settleMs: 0, seed: 1 },
+      ...{ warmUpMs: 200, settleMs: 0, latencyFromMs: 0, seed: 1 },
     });
     const { admitted, ideal, over, redis, bySource, latency } = result;
     assert.equal(result.rejection, undefined);

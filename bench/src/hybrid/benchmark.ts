@@ -2,7 +2,7 @@
 // what a lease costs in its own process.
 
 import type { Benchmark, Effort } from "../benchmark.ts";
-import type { Goal, Measurement, Section } from "../report/section.ts";
+import type { Measurement, Section } from "../report/section.ts";
 import { throughputSection } from "./in-process.ts";
 import { type RunOptions, type RunResult, runWorkload } from "./run-workload.ts";
 import {
@@ -15,11 +15,13 @@ import {
 
 const NODES = 5;
 const PER_SECOND = 15_000;
-const WARM_PER_SECOND = 20_000;
+const WARM_PER_SECOND = 50_000;
 /** Beyond a lease's time, so that nothing of the warm-up is left to give back. */
-const SETTLE_MS = 3_000;
-const FULL = { durationMs: 30_000, warmUpMs: 3_000, settleMs: SETTLE_MS, seed: 1 };
+const SETTLE_MS = 2_500;
+const FULL = { durationMs: 20_000, warmUpMs: 2_000, settleMs: SETTLE_MS, seed: 1 };
 const QUICK = { durationMs: 5_000, warmUpMs: 1_000, settleMs: SETTLE_MS, seed: 1 };
+/** After which all keys are warm that are asked for often. */
+const WARM_FROM_MS = 2_000;
 
 const NAMES: Readonly<Record<ContenderName, string>> = {
   central: "central",
@@ -35,45 +37,55 @@ const EQUAL = 1.0005;
 export const hybridBenchmark: Benchmark = {
   name: "hybrid",
   page: "coordination.md",
-  async run(effort) {
-    const sections: Section[] = [];
-    for (const workload of WORKLOADS) sections.push(await runContenders(workload, effort));
-    sections.push(await runWarm(effort), await throughputSection(effort));
-    return sections;
+  async *run(effort) {
+    for (const workload of WORKLOADS) yield await runContenders(workload, effort);
+    yield await runWarm(effort);
+    yield await throughputSection(effort);
   },
 };
 
 async function runContenders(workload: Workload, effort: Effort): Promise<Section> {
-  const results: [name: string, result: RunResult][] = [];
+  const results = new Map<ContenderName, RunResult>();
   for (const contender of CONTENDERS) {
-    const options = { contender, workload, nodes: NODES, perSecond: PER_SECOND };
-    results.push([NAMES[contender], await runAnswered(options, effort)]);
+    const options = { contender, workload, nodes: NODES, perSecond: PER_SECOND, latencyFromMs: 0 };
+    results.set(contender, await runAnswered(options, effort));
   }
-  const { hybrid, central } = NAMES;
-  const { commandsAtMost } = workload;
-  const goals: Goal[] = [
-    { contender: hybrid, atLeast: 0.99 },
-    { contender: hybrid, atMost: EQUAL },
-    { contender: hybrid, column: OVER, atMost: 0 },
-    { contender: hybrid, column: COMMANDS, atMost: commandsAtMost },
-    { contender: hybrid, column: COMMANDS, against: central, atMost: commandsAtMost },
-  ];
+  const { hybrid } = NAMES;
+  const deciders = [...results].map(([name, result]) => `- ${NAMES[name]}: ${decidersOf(result)}.`);
   return {
     title: workload.title,
-    how: describe(
-      workload,
-      results.map(([, result]) => result),
-    ),
+    how: describe(workload, [...results.values()]),
     valuesTitle: "admitted ÷ ideal",
-    measurements: results.map(([name, result]) => row(name, result)),
-    goals,
-    remarks: [results.map(([name, result]) => `- ${name}: ${decidersOf(result)}.`).join("\n")],
+    measurements: [...results].map(([name, result]) => row(NAMES[name], result)),
+    goals: [
+      { contender: hybrid, atLeast: 0.99 },
+      { contender: hybrid, atMost: EQUAL },
+      { contender: hybrid, column: OVER, atMost: 0 },
+      // Against one call for each request, as the budget says.
+      { contender: hybrid, column: COMMANDS, atMost: workload.commandsAtMost },
+    ],
+    remarks: [`${savingsOf(results)}\n\n${deciders.join("\n")}`],
   };
+}
+
+/** Says how many commands leases save: of one for each request, and of those that central sends. */
+function savingsOf(results: ReadonlyMap<ContenderName, RunResult>): string {
+  const each = ({ redis, requests }: RunResult) => redis.calls / requests;
+  const hybrid = each(results.get("hybrid")!);
+  const central = each(results.get("central")!);
+  return (
+    `hybrid sends ${fewer(hybrid)} fewer commands than one for each request, and ${fewer(hybrid / central)} ` +
+    `fewer than central, each of whose commands decides ${(1 / central).toFixed(1)} requests.`
+  );
+}
+
+function fewer(ratio: number): string {
+  return `${(100 * (1 - ratio)).toFixed(1)} %`;
 }
 
 /** @throws where a check rejected: none may. */
 async function runAnswered(
-  options: Pick<RunOptions, "contender" | "workload" | "nodes" | "perSecond">,
+  options: Omit<RunOptions, keyof typeof FULL>,
   effort: Effort,
 ): Promise<RunResult> {
   const result = await runWorkload({ ...options, ...(effort.quick ? QUICK : FULL) });
@@ -125,25 +137,36 @@ function decidersOf({ bySource, requests, lateness }: RunResult): string {
 }
 
 async function runWarm(effort: Effort): Promise<Section> {
-  const options = { contender: "hybrid", workload: WARM_KEYS, nodes: 1 } as const;
-  const result = await runAnswered({ ...options, perSecond: WARM_PER_SECOND }, effort);
-  const value = (contender: string, share: number): Measurement => {
+  const load = { workload: WARM_KEYS, nodes: 1, perSecond: WARM_PER_SECOND };
+  const options = { ...load, latencyFromMs: WARM_FROM_MS };
+  const hybrid = await runAnswered({ contender: "hybrid", ...options }, effort);
+  // All of its requests are admitted by the node's own bucket, so that this is the memory limiter, and nothing else.
+  const local = await runAnswered({ contender: "recipe", ...options }, effort);
+  const value = (contender: string, result: RunResult, share: number): Measurement => {
     return { contender, unit: "µs", values: [1_000 * result.latency.percentile(share)] };
   };
-  const writes = (result.redis.updates * result.perSecond) / result.requests;
+  const writes = (hybrid.redis.updates * hybrid.perSecond) / hybrid.requests;
   return {
     title: WARM_KEYS.title,
     how:
-      `${describe(WARM_KEYS, [result])} One node, and Redis beside it. All of its decisions are ` +
-      `counted, while leases are renewed in the background with ${count(writes)} writes/s in Redis; ` +
-      "the clock is read before and after each.",
+      `${describe(WARM_KEYS, [hybrid, local])} One node, and Redis beside it. All decisions after the first ` +
+      `${WARM_FROM_MS / 1_000} s are counted, while leases are renewed in the background with ${count(writes)} ` +
+      "writes/s in Redis; the clock is read before and after each. For comparison, the memory limiter under the " +
+      "same load.",
     valuesTitle: "from asking to the answer",
-    measurements: [value("p50", 0.5), value("p99", 0.99), value("p99.9", 0.999)],
+    measurements: [
+      value("p50", hybrid, 0.5),
+      value("p99", hybrid, 0.99),
+      value("p99.9", hybrid, 0.999),
+      value("p50 in memory", local, 0.5),
+      value("p99 in memory", local, 0.99),
+      value("p99.9 in memory", local, 0.999),
+    ],
     goals: [
       { contender: "p50", atMost: 1 },
       { contender: "p99", atMost: 20 },
     ],
-    remarks: [`Of the decisions ${decidersOf(result)}.`],
+    remarks: [`Of the decisions ${decidersOf(hybrid)}.`],
   };
 }
 

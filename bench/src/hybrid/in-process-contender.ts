@@ -11,7 +11,8 @@ const keys = Array.from({ length: keyCount }, (_, index) => `user:${1_000_000 + 
 /** Decisions between two looks at the clock. */
 const CHUNK = 1_024;
 /** Keys that are asked for at once where they are made warm. */
-const AT_ONCE = 1_000;
+const AT_ONCE = 500;
+const TRIES = 5;
 
 const limits = [tokenBucket({ capacity: 1_000_000_000, refill: "100/s" })];
 const limiter =
@@ -30,26 +31,39 @@ const source = coordination === "hybrid" ? "lease" : "local";
 let position = 0;
 
 answerMeasurements({}, async ({ sliceMs }) => {
-  await warm();
+  for (let tried = 1; ; tried += 1) {
+    await warm();
+    const perSecond = await measure(sliceMs as number);
+    if (perSecond !== undefined) return { perSecond };
+    if (tried === TRIES)
+      throw new Error(`${TRIES} slices had decisions that were not by ${source}`);
+  }
+});
+
+/** Decisions a second; undefined where some were not made as they should, for Redis was kept from its processor. */
+async function measure(sliceMs: number): Promise<number | undefined> {
   const started = performance.now();
   let decisions = 0;
   let elapsedMs = 0;
   do {
-    await decide(position, CHUNK);
+    if (!(await decide(position, CHUNK))) return undefined;
     decisions += CHUNK;
     position = (position + CHUNK) % keyCount;
     elapsedMs = performance.now() - started;
-  } while (elapsedMs < (sliceMs as number));
-  return { perSecond: (1_000 * decisions) / elapsedMs };
-});
+  } while (elapsedMs < sliceMs);
+  return (1_000 * decisions) / elapsedMs;
+}
 
-async function decide(from: number, count: number): Promise<void> {
+/** Says whether all were admitted by what is measured. */
+async function decide(from: number, count: number): Promise<boolean> {
+  let admitted = 0;
   for (let index = 0, at = from; index < count; index += 1) {
     const decision = await limiter.check({ policy: "api", key: keys[at]! });
-    if (!decision.allowed || decision.source !== source) throw new Error(JSON.stringify(decision));
+    if (decision.allowed && decision.source === source) admitted += 1;
     at += 1;
     if (at === keyCount) at = 0;
   }
+  return admitted === count;
 }
 
 async function warm(): Promise<void> {

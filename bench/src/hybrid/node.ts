@@ -72,6 +72,7 @@ async function run(order: Order): Promise<NodeReport> {
   const lateness = new Histogram();
   const askedUs = new Uint32Array(count);
   const outcomes = new Uint8Array(count);
+  const countedFromUs = 1_000 * order.latencyFromMs;
   let rejection: string | undefined;
   const startMs = performance.now() + (order.startMs - monotonicMs());
   const ask = async (index: number) => {
@@ -84,7 +85,7 @@ async function run(order: Order): Promise<NodeReport> {
         policy: order.policy,
         key: names[schedule.keys[index]!]!,
       });
-      latency.add(performance.now() - askedMs);
+      if (sinceUs >= countedFromUs) latency.add(performance.now() - askedMs);
       outcomes[index] = 2 * SOURCES.indexOf(source) + (allowed ? 1 : 0);
     } catch (error) {
       rejection ??= String(error);

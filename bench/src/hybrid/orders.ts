@@ -19,6 +19,8 @@ export interface Order {
   readonly seed: number;
   readonly perSecond: number;
   readonly durationMs: number;
+  /** From when on latencies are counted, in milliseconds after the start. */
+  readonly latencyFromMs: number;
   /** Begin, in milliseconds of monotonicMs(). */
   readonly startMs: number;
 }

@@ -21,6 +21,8 @@ export interface RunOptions {
   /** Before that the nodes compile and settle on another policy; then they wait until nothing of it is left. */
   readonly warmUpMs: number;
   readonly settleMs: number;
+  /** From when on latencies are counted, in milliseconds after the start. */
+  readonly latencyFromMs: number;
   readonly seed: number;
 }
 
@@ -45,16 +47,17 @@ export interface RunResult {
 
 /** Starts Redis and the nodes, runs, and ends what it started. */
 export async function runWorkload(options: RunOptions): Promise<RunResult> {
-  const { contender, workload, perSecond, durationMs, warmUpMs, settleMs, seed } = options;
+  const { contender, workload, durationMs, warmUpMs, settleMs, seed } = options;
+  const load = { perSecond: options.perSecond, latencyFromMs: options.latencyFromMs };
   const redis = await startRedis();
   let nodes: Nodes | undefined;
   try {
     nodes = await startNodes(options.nodes, { contender, workload, redisPort: redis.port });
-    await nodes.run({ policy: "warm-up", seed: seed + 1, perSecond, durationMs: warmUpMs });
+    await nodes.run({ policy: "warm-up", ...load, seed: seed + 1, durationMs: warmUpMs });
     await new Promise((resolve) => setTimeout(resolve, settleMs));
     const account = await beginAccount(redis.client);
     const beganAt = await secondsOf(redis.client);
-    const reports = await nodes.run({ policy: "measured", seed, perSecond, durationMs });
+    const reports = await nodes.run({ policy: "measured", ...load, seed, durationMs });
     const seconds = (await secondsOf(redis.client)) - beganAt;
     const use = await account();
     await nodes.close();

@@ -12,7 +12,7 @@ export interface Workload {
   readonly zipf: number;
   readonly capacity: number;
   readonly refillPerSecond: number;
-  /** Share of one call per request that is left at most: the goal. */
+  /** Redis commands per request that hybrid sends at most: the goal. */
   readonly commandsAtMost: number;
 }
 
@@ -36,7 +36,7 @@ export const WORKLOADS: readonly Workload[] = [
   },
 ];
 
-/** Keys of one node whose leases are renewed before they run dry; each is asked for 20 times a second of its 100. */
+/** Keys of one node whose leases are renewed before they run dry; each is asked for 50 times a second of its 100. */
 export const WARM_KEYS: Workload = {
   title: "In process: warm keys, while leases are renewed",
   ...{ keys: 1_000, zipf: 0, capacity: 100, refillPerSecond: 100, commandsAtMost: 0.1 },

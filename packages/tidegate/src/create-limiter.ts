@@ -200,6 +200,7 @@ function openCoordination(
         clock: options.clock ?? createSystemClock(),
         timer: options.timer ?? systemTimer,
         scheduler: options.scheduler ?? systemScheduler,
+        random: options.random ?? systemRandom,
       });
     case "central":
       requireShared(name, store);

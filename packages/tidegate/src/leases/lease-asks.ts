@@ -29,6 +29,11 @@ export class LeaseAsks {
     this.#options = options;
   }
 
+  /** Number of leases that are about to be asked about. */
+  get size(): number {
+    return this.#waiting.length;
+  }
+
   /** Asks about a lease soon. */
   add(lease: Lease): void {
     this.#waiting.push(lease);

@@ -2,4 +2,9 @@
 export interface Clock {
   /** Returns integer microseconds since the Unix epoch. It may step back; nothing here breaks when it does. */
   now(): number;
+  /**
+   * Returns integer microseconds since some instant, for durations: it never steps back, and steps forward only where
+   * time has passed that nobody saw. Left out where now() is as good.
+   */
+  steady?(): number;
 }

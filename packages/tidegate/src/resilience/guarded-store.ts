@@ -122,19 +122,18 @@ export class GuardedStore implements AnsweringStore {
     if (!("then" in answer)) return answer;
     return circuit.flight().wait(answer, {
       instead: throwUnavailable,
-      late: (outcome) => this.#returnLate(part, outcome),
+      late: (outcome) => this.#returnLate(part, ask, outcome),
     });
   }
 
   /** Gives back what was granted when nobody waited for it any more. */
-  #returnLate(part: Part, { lease, receipts, at }: Outcome): void {
+  #returnLate(part: Part, asked: LeaseAsk, { lease, receipts, at }: Outcome): void {
     const [receipt] = receipts;
     if (lease === undefined || receipt === undefined) return;
-    const own = { ...part, cost: lease.units };
+    const backs = [{ units: lease.units, takenAt: at, receipt }];
+    const ask = { ...asked, want: 0, owed: 0, backs };
     // Where that fails too it returns by time, as the leases of a node that crashed do.
-    Promise.resolve(this.#store.run({ kind: "give", part: own, takenAt: at, receipt })).catch(
-      () => undefined,
-    );
+    Promise.resolve(this.#store.run({ kind: "lease", part, ask })).catch(() => undefined);
   }
 
   split(parts: readonly Part[]): readonly (readonly Part[])[] {

@@ -13,12 +13,16 @@ export function createSystemClock(): Clock {
   // The global is a getter, and asking it each time takes a tenth of a check in memory.
   const { performance } = globalThis;
   let offsetMs = Date.now() - performance.now();
+  let steadyOffsetMs = 0;
   let nextAnchorMs = performance.now() + REANCHOR_AFTER_MS;
 
   function anchor(monotonicMs: number): void {
     nextAnchorMs = monotonicMs + REANCHOR_AFTER_MS;
     const wall = Date.now() - monotonicMs;
-    if (Math.abs(wall - offsetMs) > STEP_MS) offsetMs = wall;
+    if (Math.abs(wall - offsetMs) <= STEP_MS) return;
+    // The machine may have slept, which the monotonic clock does not count.
+    steadyOffsetMs += Math.max(wall - offsetMs, 0);
+    offsetMs = wall;
   }
 
   return {
@@ -26,6 +30,11 @@ export function createSystemClock(): Clock {
       const monotonicMs = performance.now();
       if (monotonicMs > nextAnchorMs) anchor(monotonicMs);
       return Math.floor((offsetMs + monotonicMs) * 1_000);
+    },
+    steady() {
+      const monotonicMs = performance.now();
+      if (monotonicMs > nextAnchorMs) anchor(monotonicMs);
+      return Math.floor((steadyOffsetMs + monotonicMs) * 1_000);
     },
   };
 }

@@ -228,7 +228,7 @@ export class MemoryWork {
 
   /** Sees that what is given back is remembered while a receipt may be used, and returns what has been. */
   #keepGifts({ policy, key }: Part, receiptUs: number, now: number): readonly Gifts[] | undefined {
-    if (!policy.limits.some(({ algorithm }) => algorithm === "token-bucket")) return undefined;
+    if (!hasBucket(policy)) return undefined;
     const past = pastOf(this.#pasts.find(recordName(policy.name, key, ""), now), policy);
     this.#remember(policy, key, past, receiptUs, now);
     return past.gifts;
@@ -265,6 +265,8 @@ export class MemoryWork {
   #lease(part: Part, ask: LeaseAsk, now: number): Outcome {
     const { policy, key, cost: least } = part;
     for (const { units, takenAt, receipt } of ask.backs) {
+      // The gifts that its marks are among may be forgotten by then.
+      if (now - takenAt > ask.keepUs && hasBucket(policy)) continue;
       this.#give(part, units, takenAt, receipt, now);
     }
     if (ask.owed > 0) this.#charge(part, ask.owed, now);
@@ -364,6 +366,11 @@ export class MemoryWork {
 }
 
 const MAX_RECORD_US = 1_000 * MAX_RECORD_MS;
+
+/** Whether receipts hold marks that gifts move. */
+function hasBucket({ limits }: Policy): boolean {
+  return limits.some(({ algorithm }) => algorithm === "token-bucket");
+}
 
 /** Returns a past for a policy: the one that was found, or one like it where that is of other rules, or of none. */
 function pastOf(found: Past | undefined, { rules, limits }: Policy): Past {

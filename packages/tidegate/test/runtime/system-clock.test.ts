@@ -32,3 +32,23 @@ test("runs on the monotonic clock, and follows the wall clock's steps", (t) => {
   assert.equal(pass(1_001), 82_814_142.75);
   assert.ok(Number.isInteger(clock.now()));
 });
+
+test("for durations it goes on while the machine sleeps, and never back", (t) => {
+  let monotonicMs = 1_000;
+  let aheadMs = START_MS - monotonicMs;
+  t.mock.method(performance, "now", () => monotonicMs);
+  t.mock.method(Date, "now", () => monotonicMs + aheadMs);
+  const clock = createSystemClock();
+  const startUs = clock.steady!();
+  const passedMs = () => (clock.steady!() - startUs) / 1_000;
+  const pass = (milliseconds: number) => {
+    monotonicMs += milliseconds;
+    return passedMs();
+  };
+  assert.equal(pass(0.25), 0.25, "in microseconds");
+  aheadMs -= 3_600_000;
+  assert.equal(pass(2_000), 2_000.25, "a step back is none");
+  aheadMs += 60_000;
+  assert.equal(pass(1_001), 63_001.25, "a step forward may be a sleep");
+  assert.equal(pass(1_001), 64_002.25, "and counts once");
+});

@@ -7,17 +7,19 @@
 local DEMAND_US = 1000000
 -- Nodes told apart; of more the demand is believed to be less than it is, and never more granted than there is.
 local MAX_NODES = 128
+-- What a limit has at most, and so a node wants.
+local MAX_UNITS = 1000000000
 
 -- Notes what a node wants, and returns what all do.
 local function noteDemand(state, node, want)
   local key = state.key .. ':lease'
   local value, total, kept = get(key), want, {}
   if value then
-    for text, name, units, at in string.gmatch(value, '(([^,;]+),(%d+),(%d+);)') do
-      local age = now - tonumber(at)
-      if name ~= node and age >= 0 and age < DEMAND_US and #kept < MAX_NODES - 1 then
+    for text, name, wanted, at in string.gmatch(value, '(([^,;]+),(%d+),(%d+);)') do
+      local age, units = now - tonumber(at), tonumber(wanted)
+      if units <= MAX_UNITS and name ~= node and age >= 0 and age < DEMAND_US and #kept < MAX_NODES - 1 then
         kept[#kept + 1] = text
-        total = total + tonumber(units)
+        total = total + units
       end
     end
   end
@@ -68,7 +70,10 @@ local function lease(part, extra)
   local node, want, spare, keepUs, owed, backs = extra[1], extra[2], extra[3], extra[4], extra[5], extra[6]
   for i = 1, #backs do
     local back = backs[i]
-    giveBack(state, back[1], back[2], { cost = back[3], units = back[4], marks = back[5] })
+    -- The gifts that its marks are among may be forgotten by then.
+    if now - back[2] <= keepUs or not hasBucket(state) then
+      giveBack(state, back[1], back[2], { cost = back[3], units = back[4], marks = back[5] })
+    end
   end
   if owed > 0 then charge(state, owed) end
   look(state, 0)

@@ -139,12 +139,17 @@ local function remember(state, past, ends)
   call('SET', state.key .. ':past', pastText(past, state.policy.rules), 'PX', ttlOf(past.ends - now))
 end
 
+-- Whether receipts hold marks that gifts move.
+local function hasBucket(state)
+  local found = false
+  eachLimit(state, function(limit) found = found or isBucket(limit) end)
+  return found
+end
+
 -- Sees that what is given back is remembered while a receipt may be used, and returns what has been by limit; nil where
 -- no limit needs it.
 local function keepGifts(state, receiptUs)
-  local needed = false
-  eachLimit(state, function(limit) needed = needed or isBucket(limit) end)
-  if not needed then return nil end
+  if not hasBucket(state) then return nil end
   local past = pastOf(state) or newPast(#state.limits)
   remember(state, past, now + receiptUs)
   return past.gifts

@@ -1,0 +1,131 @@
+// What may have been admitted of one key, by the definition of each limit and nothing of the code that decides. Each
+// admission is held against it when it is told.
+
+import type { Limit } from "tidegate";
+
+/** How far an account goes beyond the limits. */
+export interface AccountOptions {
+  readonly limits: readonly Limit[];
+  readonly startUs: number;
+  /** For how long a lease may be spent after it was granted. */
+  readonly leaseUs: number;
+  /** Units that all nodes together may admit beyond it. */
+  readonly beyond: readonly number[];
+}
+
+interface LimitAccount {
+  /** Says what is wrong where a cost goes beyond what it allows; undefined where it does not. */
+  admit(nowUs: number, cost: number): string | undefined;
+  /** Units that are left at least, where nothing is held that was not admitted. */
+  left(nowUs: number): number;
+}
+
+/** The account of a key. */
+export class KeyAccount {
+  admitted = 0;
+  readonly #limits: readonly LimitAccount[];
+
+  constructor({ limits, ...options }: AccountOptions) {
+    this.#limits = limits.map((limit, index) => {
+      return accountOf(limit, options, options.beyond[index]!);
+    });
+  }
+
+  /** Notes that a cost was admitted; says what is wrong with that. */
+  admit(nowUs: number, cost: number): string | undefined {
+    this.admitted += cost;
+    let wrong: string | undefined;
+    for (const limit of this.#limits) wrong ??= limit.admit(nowUs, cost);
+    return wrong;
+  }
+
+  /** Units that are left at least, where nobody holds any. */
+  left(nowUs: number): number {
+    return Math.floor(Math.min(...this.#limits.map((limit) => limit.left(nowUs))));
+  }
+}
+
+type Since = Pick<AccountOptions, "startUs" | "leaseUs">;
+
+function accountOf(limit: Limit, since: Since, beyond: number): LimitAccount {
+  switch (limit.algorithm) {
+    case "token-bucket":
+      return bucketAccount(limit, since, beyond);
+    case "sliding-window":
+      return slidingAccount(limit.limit, limit.windowUs, beyond);
+    case "fixed-window":
+      return windowAccount(limit.limit, limit.windowUs, beyond);
+    case "calendar-window":
+      // Days of UTC are the calendar windows of a model.
+      return windowAccount(limit.limit, 86_400_000_000, beyond);
+    default:
+      throw new Error(`no account of a ${limit.algorithm}`);
+  }
+}
+
+function windowAccount(limit: number, windowUs: number, beyond: number): LimitAccount {
+  let window = Number.NaN;
+  let count = 0;
+  return {
+    admit(nowUs, cost) {
+      const own = Math.floor(nowUs / windowUs);
+      if (own !== window) count = 0;
+      window = own;
+      count += cost;
+      if (count <= limit + beyond) return undefined;
+      return `${count} units in a window of ${limit} + ${beyond}`;
+    },
+    left: (nowUs) => limit - (Math.floor(nowUs / windowUs) === window ? count : 0),
+  };
+}
+
+function slidingAccount(limit: number, windowUs: number, beyond: number): LimitAccount {
+  let window = Number.NaN;
+  let count = 0;
+  let before = 0;
+  const estimateAt = (nowUs: number) => {
+    const own = Math.floor(nowUs / windowUs);
+    if (own !== window) {
+      before = own === window + 1 ? count : 0;
+      count = 0;
+      window = own;
+    }
+    const left = (own + 1) * windowUs - nowUs;
+    return count + Math.ceil((before * left) / windowUs - 1e-9);
+  };
+  return {
+    left: (nowUs) => limit - estimateAt(nowUs) - 1,
+    admit(nowUs, cost) {
+      const estimate = estimateAt(nowUs) + cost;
+      count += cost;
+      // What is owed of the window before counts for its part alone, which may round to one more.
+      if (estimate <= limit + beyond + (beyond > 0 ? 1 : 0)) return undefined;
+      return `an estimate of ${estimate} units in a sliding window of ${limit} + ${beyond}`;
+    },
+  };
+}
+
+function bucketAccount(
+  limit: { readonly limit: number; readonly periodUs: number; readonly units: number },
+  { startUs, leaseUs }: Since,
+  beyond: number,
+): LimitAccount {
+  const unitUs = limit.periodUs / limit.units;
+  let total = 0;
+  // The instant at which all is back that was spent.
+  let backUs = 0;
+  return {
+    // What refills while a lease holds units is not given back with them, and a unit that is partly back is in use.
+    left: (nowUs) => limit.limit - Math.max(backUs - nowUs, 0) / unitUs - leaseUs / unitUs - 1,
+    admit(nowUs, cost) {
+      total += cost;
+      const ideal = limit.limit + (nowUs - startUs) / unitUs + beyond;
+      if (total > ideal + 1e-6) return `${total} units since the start, of ${ideal} in all`;
+      backUs = Math.max(backUs, nowUs) + cost * unitUs;
+      const used = (backUs - nowUs) / unitUs;
+      const most = limit.limit + leaseUs / unitUs + beyond;
+      if (used <= most + 1e-6) return undefined;
+      return `${used} units in use at once, of ${most} with what leases hold over`;
+    },
+  };
+}

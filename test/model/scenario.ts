@@ -1,0 +1,50 @@
+// What a model is made of: the policy, the nodes and keys, the traffic, the network, and what goes wrong.
+
+import type { PolicyOptions } from "tidegate";
+import type { NetworkOptions } from "./shared-server.ts";
+
+/** Faults of each kind a second, in the mean. */
+export interface FaultRates {
+  readonly crashes: number;
+  readonly absences: number;
+  readonly steps: number;
+  /** Policies that are set anew, with the same limits: leases of the one before are given back. */
+  readonly changes: number;
+}
+
+/** One scenario. */
+export interface Scenario {
+  readonly name: string;
+  readonly policy: PolicyOptions;
+  /** For how long a lease may be spent, in microseconds: by its `syncInterval`, and a second at least. */
+  readonly leaseUs: number;
+  /** For how long a node is to be quiet after a grant that fell short; 0 where what it was told may be lost. */
+  readonly quietUs: number;
+  /** For how long a check may wait for its answer. */
+  readonly waitMs: number;
+  readonly nodes: number;
+  /** By key and by node, its part of the requests. */
+  readonly keyShares: readonly number[];
+  readonly nodeShares: readonly number[];
+  /** Requests a second, by the seconds since the start. */
+  readonly rate: (seconds: number) => number;
+  readonly seconds: number;
+  /** Costs, each as often as the others. */
+  readonly costs: readonly number[];
+  readonly network: NetworkOptions;
+  readonly faults: FaultRates;
+  /** Whether units may be lost: by a crash, or by a call that is. They come back with time. */
+  readonly losesUnits: boolean;
+  /** In microseconds since the epoch. */
+  readonly startUs: number;
+}
+
+/**
+ * For how long a check may wait, by the policy's deadline: for a question that is under way, for the one that asks for
+ * it and one more, each after the time that keys wait for each other.
+ */
+export function waitOf(deadlineMs: number): number {
+  return 3 * (deadlineMs + 6);
+}
+
+export const NO_FAULTS: FaultRates = { crashes: 0, absences: 0, steps: 0, changes: 0 };
