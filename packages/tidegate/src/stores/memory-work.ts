@@ -18,8 +18,8 @@ import { grantOf, roomOf, windowLeft } from "../algorithms/lease.ts";
 import { combineDecisions, createDecision, type Decision } from "../decision.ts";
 import { MAX_LIMITS, MAX_RECORD_MS, type Policy } from "../policy/policy.ts";
 import type { LeaseAsk, Outcome, Part, RecordName, RecordOptions, Work } from "../ports/store.ts";
-import type { KeptSlots, KeySpace, Place } from "./key-space.ts";
-import { type KeyTable, OVERFLOW_SLOT } from "./key-table.ts";
+import { isOverflow, type KeptSlots, type KeySpace, type Place, stateAt } from "./key-space.ts";
+import type { KeyTable } from "./key-table.ts";
 import { MemoryDemands } from "./memory-demands.ts";
 import { Records, type Remembered, recordName } from "./records.ts";
 import { askedOf, isEstimate, limitsOf, reusedId } from "./work-print.ts";
@@ -102,7 +102,7 @@ export class MemoryWork {
         const { limits } = work.part.policy;
         const change = work.kind === "release" ? releasePermit : extendPermit;
         const done = this.#holders(work.part, now).some((place) => {
-          return change(limits, stateAt(place), now, permitName(place, work.part, work.permit));
+          return change(limits, stateAt(place), now, permitName(place, work.part.key, work.permit));
         });
         return this.#standing(work.part, done, now);
       }
@@ -210,7 +210,7 @@ export class MemoryWork {
     const receipts = located.map(({ part, state, place }, index) => {
       if (!admitted || waits[index]! > 0) return undefined;
       const gifts = receiptUs > 0 ? this.#keepGifts(part, receiptUs, now) : undefined;
-      const name = permitName(place, part, permit);
+      const name = permitName(place, part.key, permit);
       return takeFrom(part.policy.limits, state, now, part.cost, name, gifts);
     });
     const decisions = located.map(({ part, state, place, inserted, waits: own }, index) => {
@@ -238,7 +238,7 @@ export class MemoryWork {
     for (const { part, place: own } of located) {
       if (!part.policy.holds) continue;
       for (const place of [own, this.#keys.overflow(part.policy, now)]) {
-        const name = permitName(place, part, permit);
+        const name = permitName(place, part.key, permit);
         const held = findPermit(part.policy.limits, stateAt(place), now, name);
         if (held) return { units: held.units, leftUs: held.expiresAt - now };
       }
@@ -353,7 +353,7 @@ export class MemoryWork {
         place,
         state: stateAt(place),
         waits: new Float64Array(policy.limits.length),
-        inserted: known === undefined && place.slot !== OVERFLOW_SLOT,
+        inserted: known === undefined && !isOverflow(place),
       };
     });
   }
@@ -379,13 +379,9 @@ function pastOf(found: Past | undefined, { rules, limits }: Policy): Past {
   return { resetAt: found?.resetAt ?? 0, rules, gifts, expiresAt: found?.expiresAt ?? 0 };
 }
 
-function stateAt({ table, slot }: Place): KeyState {
-  return table.stateOf(slot);
-}
-
 /** Names a permit at a place: among those of all keys that had no room by its key as well. */
-function permitName({ slot }: Place, { key }: Part, permit: string): string {
-  return slot === OVERFLOW_SLOT ? recordName("", key, permit) : permit;
+function permitName(place: Place, key: string, permit: string): string {
+  return isOverflow(place) ? recordName("", key, permit) : permit;
 }
 
 function keep(kept: Map<KeyTable, Set<number>>, { table, slot }: Place): void {
