@@ -6,7 +6,7 @@ import type { CheckRequest, Held } from "../limiter.ts";
 import { show } from "../policy/options.ts";
 import { checkCost, checkId, checkKey, checkRequest, requestError } from "../policy/request.ts";
 import type { Timer } from "../ports/timer.ts";
-import type { Entry, PolicyEntries, Target } from "./policy-entries.ts";
+import type { Deciders, Entry, PolicyEntries, Target } from "./policy-entries.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /** What the calls are made of. */
@@ -49,6 +49,12 @@ export function checkHeld(
 export function told(context: CallContext, decision: Decision): Decision {
   context.decided?.(decision);
   return decision;
+}
+
+/** Answers a cost that the limits of a key will never admit with when others will hold that could. */
+export function orLater({ laterMs }: Pick<Deciders, "laterMs">, decision: Decision): Decision {
+  if (laterMs === undefined || decision.retryAfterMs !== null) return decision;
+  return { ...decision, retryAfterMs: laterMs };
 }
 
 /** Throws where the policy is one that is acquired. */

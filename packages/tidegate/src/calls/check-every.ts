@@ -5,6 +5,7 @@ import type { Coordination } from "../coordination/coordination.ts";
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { CheckRequest, Limiter } from "../limiter.ts";
+import { couldAdmit } from "../policy/overrides.ts";
 import {
   checkCost,
   checkId,
@@ -13,7 +14,14 @@ import {
   requestError,
 } from "../policy/request.ts";
 import type { Outcome, Part, RecordOptions } from "../ports/store.ts";
-import { abortable, type CallContext, checkCheck, refuseHeld, told } from "./call-context.ts";
+import {
+  abortable,
+  type CallContext,
+  checkCheck,
+  orLater,
+  refuseHeld,
+  told,
+} from "./call-context.ts";
 import type { Entry } from "./policy-entries.ts";
 
 /** The most requests that are decided as one. */
@@ -25,6 +33,7 @@ const RECEIPT_US = 60_000_000;
 /** A part, and who decides on it. */
 interface CoordinatedPart extends Part {
   readonly coordination: Coordination;
+  readonly laterMs: number | undefined;
 }
 
 /** Creates the call. */
@@ -42,8 +51,10 @@ export function createCheckEvery(context: CallContext): Pick<Limiter, "checkEver
     });
     const { parts, rulings } = targetsOf(context, requests);
     if (rulings.some(({ allowed }) => !allowed)) return told(context, combineDecisions(rulings));
-    const record = id === undefined ? undefined : { id, ttlUs: parts[0]?.policy.idTtlUs ?? 0 };
-    const taken = parts.length === 0 ? [] : [await takeEvery(parts, record)];
+    // An id is remembered with the first of them, in whichever order they are asked for again.
+    if (id !== undefined) parts.sort(inOrder);
+    const record = id === undefined ? undefined : { id, ttlUs: longestIdTtl(parts) };
+    const taken = parts.length === 0 ? [] : [orLaterAll(parts, await takeEvery(parts, record))];
     return told(context, combineDecisions([...taken, ...rulings]));
   }
 
@@ -75,9 +86,30 @@ function targetsOf(
       continue;
     }
     checkCost(cost);
-    parts.push({ policy: target.policy, coordination: target.coordination, key, cost });
+    const { policy, coordination, laterMs } = target;
+    parts.push({ policy, coordination, key, cost, laterMs });
   }
   return { parts, rulings };
+}
+
+/** Answers costs that limits will never admit with when others will hold for all of them that could. */
+function orLaterAll(parts: readonly CoordinatedPart[], decision: Decision): Decision {
+  const waits = parts.map(({ policy, cost, laterMs }) => {
+    return laterMs ?? (couldAdmit(policy, cost) ? 0 : Number.POSITIVE_INFINITY);
+  });
+  const longest = Math.max(...waits);
+  const laterMs = Number.isFinite(longest) ? longest : undefined;
+  return orLater({ laterMs }, decision);
+}
+
+function longestIdTtl(parts: readonly Part[]): number {
+  return Math.max(0, ...parts.map(({ policy }) => policy.idTtlUs));
+}
+
+/** Orders parts by policy and key. */
+function inOrder(a: Part, b: Part): number {
+  if (a.policy.name !== b.policy.name) return a.policy.name < b.policy.name ? -1 : 1;
+  return a.key < b.key ? -1 : 1;
 }
 
 interface Group {
@@ -99,7 +131,8 @@ async function takeEvery(
     return (await coordination.run({ ...takeOf(all, record), receiptUs })).decision;
   }
   const own = record === undefined ? undefined : { ...record, whole: parts };
-  const receiptUs = record?.ttlUs ?? RECEIPT_US;
+  // A repetition that is told the record is given its receipts, be it as the record ends.
+  const receiptUs = (record?.ttlUs ?? 0) + RECEIPT_US;
   const settled = await Promise.allSettled(
     groups.map(async (group) => {
       return group.coordination.run({ ...takeOf(group.parts, own), receiptUs });
@@ -117,7 +150,16 @@ async function takeEvery(
     await giveBack(groups, outcomes, record);
   }
   if (failed !== undefined) throw failed.reason;
-  return combineDecisions(outcomes.map((outcome) => outcome!.decision));
+  return combineOutcomes(outcomes as Outcome[]);
+}
+
+/** Puts the answers of groups together. What was undone denies as well, but binds only where nothing else does. */
+function combineOutcomes(outcomes: readonly Outcome[]): Decision {
+  const denials = outcomes.filter(({ decision, receipts }) => {
+    return !decision.allowed && receipts.length > 0;
+  });
+  const bind = denials.length > 0 ? denials : outcomes;
+  return combineDecisions(bind.map(({ decision }) => decision));
 }
 
 /** Whether a group will never be taken under this id, which is another request's: repeating it is of no use. */
@@ -145,16 +187,21 @@ async function giveBack(
     return parts.map(async (part, at) => {
       const receipt = outcome.receipts[at];
       if (receipt === undefined) return;
-      const own = record === undefined ? {} : { record: { ...record, id: giftId(record.id) } };
+      const own = record === undefined ? {} : undoing(record, parts[0]!, outcome.at);
       await coordination.run({ kind: "give", part, takenAt: outcome.at, receipt, ...own });
     });
   });
   await Promise.allSettled(gifts);
 }
 
-/** Names the giving back of what was taken under `id`, with an id too long to be a caller's: it repeats no other. */
-function giftId(id: string): string {
-  return `${"back".padEnd(MAX_ID_LENGTH)}${id}`;
+/**
+ * Has what was taken under an id at an instant given back once, and the id answer a denial from then on: another group
+ * may have denied where nobody remembers it, and would admit when the call is repeated.
+ */
+function undoing(record: RecordOptions, first: Part, takenAt: number) {
+  // Too long to be a caller's id, so that it repeats no other.
+  const id = `${"back".padEnd(MAX_ID_LENGTH)}${takenAt} ${record.id}`;
+  return { record: { ...record, id }, undoes: { first, id: record.id } };
 }
 
 function groupsOf(parts: readonly CoordinatedPart[]): Group[] {

@@ -3,8 +3,8 @@
 import type { Decision } from "../decision.ts";
 import type { CheckRequest, Limiter } from "../limiter.ts";
 import { checkCost, checkId, checkKey, checkRequest, checkRequests } from "../policy/request.ts";
-import { type CallContext, checkCheck, refuseHeld, told } from "./call-context.ts";
-import type { Entry } from "./policy-entries.ts";
+import { type CallContext, checkCheck, orLater, refuseHeld, told } from "./call-context.ts";
+import type { Deciders, Entry } from "./policy-entries.ts";
 import { untilAborted } from "./until-aborted.ts";
 
 /** The plain calls. */
@@ -84,10 +84,21 @@ export function decideWhole(
   consume: boolean,
 ): Decision | Promise<Decision> {
   if (consume) refuseHeld(entry);
-  const { id, key, cost = 1 } = request;
+  const { key, cost = 1 } = request;
   const target = context.entries.target(entry, key, cost);
   if (target.ruling !== undefined) return target.ruling;
-  const { policy, coordination } = target;
+  const answer = decideBy(target, request, consume);
+  if (target.laterMs === undefined) return answer;
+  return isPromise(answer)
+    ? answer.then((decision) => orLater(target, decision))
+    : orLater(target, answer);
+}
+
+function decideBy(
+  { policy, coordination }: Deciders,
+  { id, key, cost = 1 }: CheckRequest,
+  consume: boolean,
+): Decision | Promise<Decision> {
   if (id === undefined || !consume) return coordination.decide(policy, key, cost, consume);
   const parts = [{ policy, key, cost }];
   const record = { id, ttlUs: policy.idTtlUs };

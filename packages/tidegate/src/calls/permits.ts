@@ -6,7 +6,14 @@ import { show } from "../policy/options.ts";
 import type { Policy } from "../policy/policy.ts";
 import { requestError } from "../policy/request.ts";
 import { createSystemId } from "../runtime/system-ids.ts";
-import { abortable, type CallContext, checkCheck, checkHeld, told } from "./call-context.ts";
+import {
+  abortable,
+  type CallContext,
+  checkCheck,
+  checkHeld,
+  orLater,
+  told,
+} from "./call-context.ts";
 import type { Entry } from "./policy-entries.ts";
 import { type PermitLease, withPermit } from "./with-permit.ts";
 
@@ -39,7 +46,7 @@ export function createPermits(context: CallContext): PermitCalls {
       held === undefined
         ? { id, cost, leaseMs }
         : { id, cost: held.units, leaseMs: Math.max(Math.floor(held.leftUs / 1_000), 1) };
-    return { permit: { ...told(context, decision), ...own }, leaseMs };
+    return { permit: { ...told(context, orLater(target, decision)), ...own }, leaseMs };
   }
 
   async function change(kind: "release" | "extend", permit: Held): Promise<boolean> {

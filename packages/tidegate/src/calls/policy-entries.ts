@@ -5,7 +5,7 @@ import { createBlocked, createUnlimited, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { LimitDescription, PolicyDescription } from "../limiter.ts";
 import { optionError, unknownName } from "../policy/options.ts";
-import { createOverrides, type Overrides } from "../policy/overrides.ts";
+import { couldAdmit, createOverrides, type Overrides } from "../policy/overrides.ts";
 import {
   COORDINATIONS,
   type CoordinationName,
@@ -27,9 +27,16 @@ export interface Entry {
 }
 
 /** What a key is decided by: limits, or an answer that is there already. */
-export type Target =
-  | { readonly ruling: undefined; readonly policy: Policy; readonly coordination: Coordination }
-  | { readonly ruling: Decision };
+export type Target = Deciders | { readonly ruling: Decision };
+
+/** Limits, and who decides by them. */
+export interface Deciders {
+  readonly ruling: undefined;
+  readonly policy: Policy;
+  readonly coordination: Coordination;
+  /** Milliseconds until limits hold that could admit the cost: left out where these could, or none ever will. */
+  readonly laterMs?: number | undefined;
+}
 
 /** The policies by name. */
 export class PolicyEntries {
@@ -98,15 +105,20 @@ export class PolicyEntries {
   target(entry: Entry, key: string, cost = 0): Target {
     if (entry.overrides === undefined) return entry;
     const nowUs = this.#clock.now();
-    const ruling = entry.overrides.find(key, nowUs);
+    const { overrides, coordination } = entry;
+    const ruling = overrides.find(key, nowUs);
     if (ruling === undefined) return entry;
+    const msUntil = (instantUs: number) => Math.ceil((instantUs - nowUs) / 1_000);
+    const retryIn = () => msUntil(overrides.admitsFrom(key, ruling, cost));
     if (ruling.kind === "limits") {
-      return { ruling: undefined, policy: ruling.policy, coordination: entry.coordination };
+      const { policy } = ruling;
+      const retryMs = couldAdmit(policy, cost) ? Number.POSITIVE_INFINITY : retryIn();
+      const laterMs = Number.isFinite(retryMs) ? retryMs : undefined;
+      return { ruling: undefined, policy, coordination, laterMs };
     }
     const { name, shadow } = entry.policy;
     if (ruling.kind === "unlimited") return { ruling: createUnlimited(name, key) };
-    const msUntil = (instantUs: number) => Math.ceil((instantUs - nowUs) / 1_000);
-    const retryMs = msUntil(entry.overrides.admitsFrom(key, ruling, cost));
+    const retryMs = retryIn();
     return { ruling: createBlocked(name, key, retryMs, msUntil(ruling.untilUs), shadow) };
   }
 

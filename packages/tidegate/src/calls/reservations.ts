@@ -9,6 +9,7 @@ import {
   type CallContext,
   checkCheck,
   checkHeld,
+  orLater,
   refuseHeld,
   told,
 } from "./call-context.ts";
@@ -31,7 +32,7 @@ export function createReservations(
     const parts = [{ policy, key, cost }];
     const record = { id, ttlUs, fresh: request.id === undefined };
     const { decision } = await coordination.run({ kind: "take", parts, record, receiptUs: ttlUs });
-    return { ...told(context, decision), ...answer };
+    return { ...told(context, orLater(target, decision)), ...answer };
   }
 
   return {

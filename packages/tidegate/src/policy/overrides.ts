@@ -22,10 +22,10 @@ export interface Overrides {
   /** Finds what holds for a key at `nowUs`; undefined where the policy's own limits do. */
   find(key: string, nowUs: number): Ruling | undefined;
   /**
-   * Finds when what holds for a key that is blocked could first admit a cost: when the block ends, or where others hold
-   * then that cannot, when those do. Infinity where that is never, the cost being above the limits.
+   * Finds when a cost could first be admitted that what holds for a key cannot admit: when that ends, or where others
+   * hold then that cannot, when those do. Infinity where that is never, the cost being above the limits.
    */
-  admitsFrom(key: string, block: Ruling, cost: number): number;
+  admitsFrom(key: string, holding: Ruling, cost: number): number;
 }
 
 /**
@@ -53,8 +53,8 @@ export function createOverrides(
       now = nowUs;
       return patterns.find(key, holds);
     },
-    admitsFrom(key, block, cost) {
-      for (let from = block.untilUs; from !== Number.POSITIVE_INFINITY; ) {
+    admitsFrom(key, holding, cost) {
+      for (let from = holding.untilUs; from !== Number.POSITIVE_INFINITY; ) {
         const next = this.find(key, from);
         if (next === undefined) return couldAdmit(policy, cost) ? from : Number.POSITIVE_INFINITY;
         if (next.kind === "unlimited") return from;
@@ -67,7 +67,7 @@ export function createOverrides(
 }
 
 /** Whether a cost is within all limits that deny, so that they admit it once enough has come back. */
-function couldAdmit({ limits, shadow }: Policy, cost: number): boolean {
+export function couldAdmit({ limits, shadow }: Policy, cost: number): boolean {
   return shadow || limits.every(({ limit, soft }) => soft || cost <= limit);
 }
 

@@ -83,6 +83,12 @@ export interface RecordOptions {
   readonly whole?: readonly Part[];
 }
 
+/** Names what is remembered under an id: with the first part of the work that it answers. */
+export interface RecordName {
+  readonly first: Part;
+  readonly id: string;
+}
+
 /** What `run` does. */
 export type Work =
   /** Decides all parts, whose policy keys differ, and takes all of them where all admit. */
@@ -103,6 +109,8 @@ export type Work =
       readonly takenAt: number;
       readonly receipt?: Receipt;
       readonly record?: RecordOptions;
+      /** The record of the take that the receipt is of: it answers a denial from then on. */
+      readonly undoes?: RecordName;
     }
   /** Replaces what was taken under the record `id` by the part's cost. */
   | { readonly kind: "settle"; readonly part: Part; readonly id: string }

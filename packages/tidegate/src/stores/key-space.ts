@@ -1,7 +1,12 @@
 // All keys of a memory store, by policy: finds a key's states or makes room for them, whatever the limits were that
 // they were written under. A key is in one table at most, that of its states' width.
 
-import { carryOver, createKeyEntries, type KeyEntries } from "../algorithms/key-state.ts";
+import {
+  carryOver,
+  createKeyEntries,
+  type KeyEntries,
+  type KeyState,
+} from "../algorithms/key-state.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Random } from "../ports/random.ts";
 import { KeyTable, OVERFLOW_SLOT } from "./key-table.ts";
@@ -19,6 +24,16 @@ export interface RoomListener {
 export interface Place {
   readonly table: KeyTable;
   readonly slot: number;
+}
+
+/** The states at a place. */
+export function stateAt({ table, slot }: Place): KeyState {
+  return table.stateOf(slot);
+}
+
+/** Whether it is the place that keys share for which there is no room. */
+export function isOverflow({ slot }: Place): boolean {
+  return slot === OVERFLOW_SLOT;
 }
 
 /** What a key has that was written under limits of another width. */

@@ -17,8 +17,8 @@ import {
 import { grantOf, roomOf, windowLeft } from "../algorithms/lease.ts";
 import { combineDecisions, createDecision, type Decision } from "../decision.ts";
 import { MAX_LIMITS, MAX_RECORD_MS, type Policy } from "../policy/policy.ts";
-import type { LeaseAsk, Outcome, Part, RecordOptions, Work } from "../ports/store.ts";
-import type { KeptSlots, KeySpace, Place } from "./key-space.ts";
+import type { LeaseAsk, Outcome, Part, RecordName, RecordOptions, Work } from "../ports/store.ts";
+import { isOverflow, type KeptSlots, type KeySpace, type Place, stateAt } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
 import { MemoryDemands } from "./memory-demands.ts";
 import { Records, type Remembered, recordName } from "./records.ts";
@@ -34,6 +34,8 @@ interface Recorded {
   /** The rules of the first part's policy. */
   readonly rules: string;
   settled: boolean;
+  /** Whether what it took was given back, so that it must not be had under the id any more. */
+  undone: boolean;
 }
 
 /** What is remembered of a key beside its states, while something may be given back. */
@@ -84,6 +86,7 @@ export class MemoryWork {
           return this.#take(work.parts, work.permit ?? "", now, work.receiptUs ?? 0);
         });
       case "give":
+        if (work.undoes !== undefined) this.#undo(work.undoes, now);
         return this.#recorded("give", [work.part], work.record, now, () => {
           const { part, takenAt, receipt } = work;
           const done = this.#give(part, part.cost, takenAt, receipt, now);
@@ -98,8 +101,8 @@ export class MemoryWork {
       case "extend": {
         const { limits } = work.part.policy;
         const change = work.kind === "release" ? releasePermit : extendPermit;
-        const done = this.#holders(work.part, now).some((state) => {
-          return change(limits, state, now, work.permit);
+        const done = this.#holders(work.part, now).some((place) => {
+          return change(limits, stateAt(place), now, permitName(place, work.part.key, work.permit));
         });
         return this.#standing(work.part, done, now);
       }
@@ -148,21 +151,39 @@ export class MemoryWork {
       const { rules } = first.policy;
       const expiresAt = now + record.ttlUs;
       const weight = (record.whole ?? parts).length;
-      const value = { expiresAt, asked, limits, outcome, weight, rules, settled: false };
+      const value = {
+        expiresAt,
+        asked,
+        limits,
+        outcome,
+        weight,
+        rules,
+        settled: false,
+        undone: false,
+      };
       this.#records.set(name, value, now);
       return outcome;
     }
     if (known.asked !== asked) throw reusedId(record.id);
-    return known.limits === limits ? known.outcome : this.#retell(parts, known.outcome, now);
+    return known.limits === limits && !known.undone
+      ? known.outcome
+      : this.#retell(parts, known, now);
   }
 
-  /** Answers as recorded, in numbers of limits that have changed since. */
-  #retell(parts: readonly Part[], recorded: Outcome, now: number): Outcome {
-    const { allowed } = recorded.decision;
+  #undo({ first, id }: RecordName, now: number): void {
+    const known = this.#records.find(recordName(first.policy.name, first.key, id), now);
+    if (known !== undefined) known.undone = true;
+  }
+
+  /** Answers as recorded, or a denial where that was undone, in the numbers of now. */
+  #retell(parts: readonly Part[], { outcome: recorded, undone }: Recorded, now: number): Outcome {
+    const allowed = recorded.decision.allowed && !undone;
     const waits = parts.map(() => 0);
     const decisions = parts.map((part, index) => {
       const state = this.#stateOf(part, now);
-      const wait = look(part.policy.limits, state, now, part.cost, this.#waits);
+      // What was undone binds where nothing else of what was asked does.
+      const cost = undone ? 0 : part.cost;
+      const wait = look(part.policy.limits, state, now, cost, this.#waits);
       // Denied is denied, also where there would be room by now: nothing was taken.
       waits[index] = allowed ? 0 : Math.max(wait, 1);
       return this.#decisionOf(part, waits[index]!, false, state, this.#waits, now);
@@ -178,15 +199,19 @@ export class MemoryWork {
   #take(parts: readonly Part[], permit: string, now: number, receiptUs: number): Outcome {
     const located = this.#locate(parts, now);
     const held = permit === "" ? undefined : this.#findHeld(located, permit, now);
-    if (held !== undefined) return { ...this.#standing(parts[0]!, true, now), held };
+    if (held !== undefined) {
+      for (const { place, inserted } of located) if (inserted) place.table.remove(place.slot);
+      return { ...this.#standing(parts[0]!, true, now), held };
+    }
     const waits = located.map(({ part, state, waits: own }) => {
       return look(part.policy.limits, state, now, part.cost, own);
     });
     const admitted = parts.every(({ policy }, index) => waits[index] === 0 || policy.shadow);
-    const receipts = located.map(({ part, state }, index) => {
+    const receipts = located.map(({ part, state, place }, index) => {
       if (!admitted || waits[index]! > 0) return undefined;
       const gifts = receiptUs > 0 ? this.#keepGifts(part, receiptUs, now) : undefined;
-      return takeFrom(part.policy.limits, state, now, part.cost, permit, gifts);
+      const name = permitName(place, part.key, permit);
+      return takeFrom(part.policy.limits, state, now, part.cost, name, gifts);
     });
     const decisions = located.map(({ part, state, place, inserted, waits: own }, index) => {
       const wait = waits[index]!;
@@ -210,9 +235,13 @@ export class MemoryWork {
   }
 
   #findHeld(located: readonly Located[], permit: string, now: number): Outcome["held"] {
-    for (const { part, state } of located) {
-      const held = part.policy.holds && findPermit(part.policy.limits, state, now, permit);
-      if (held) return { units: held.units, leftUs: held.expiresAt - now };
+    for (const { part, place: own } of located) {
+      if (!part.policy.holds) continue;
+      for (const place of [own, this.#keys.overflow(part.policy, now)]) {
+        const name = permitName(place, part.key, permit);
+        const held = findPermit(part.policy.limits, stateAt(place), now, name);
+        if (held) return { units: held.units, leftUs: held.expiresAt - now };
+      }
     }
     return undefined;
   }
@@ -292,19 +321,15 @@ export class MemoryWork {
   /** Returns a key's states; those of a key that is not known are written to nowhere. */
   #stateOf({ policy, key }: Part, now: number): KeyState {
     const place = this.#keys.find(policy, key, now) ?? this.#carry(policy, key, now);
-    if (place !== undefined) return place.table.stateOf(place.slot);
-    if (!this.#keys.findRoom(policy, now)) {
-      const { table, slot } = this.#keys.overflow(policy, now);
-      return table.stateOf(slot);
-    }
+    if (place !== undefined) return stateAt(place);
+    if (!this.#keys.findRoom(policy, now)) return stateAt(this.#keys.overflow(policy, now));
     return freshState(policy);
   }
 
   /** Where a permit of a key may be held: with the key, or if that had no room then, with all that had none. */
-  #holders({ policy, key }: Part, now: number): KeyState[] {
+  #holders({ policy, key }: Part, now: number): Place[] {
     const own = this.#keys.find(policy, key, now) ?? this.#carry(policy, key, now);
-    const places = [...(own === undefined ? [] : [own]), this.#keys.overflow(policy, now)];
-    return places.map(({ table, slot }) => table.stateOf(slot));
+    return [...(own === undefined ? [] : [own]), this.#keys.overflow(policy, now)];
   }
 
   /** Moves a key that was written under limits of another width. */
@@ -326,9 +351,9 @@ export class MemoryWork {
       return {
         part,
         place,
-        state: place.table.stateOf(place.slot),
+        state: stateAt(place),
         waits: new Float64Array(policy.limits.length),
-        inserted: known === undefined && place.slot !== 0,
+        inserted: known === undefined && !isOverflow(place),
       };
     });
   }
@@ -352,6 +377,11 @@ function pastOf(found: Past | undefined, { rules, limits }: Policy): Past {
   if (found?.rules === rules) return found;
   const gifts = limits.map((_limit, index) => passedGifts(found?.gifts[index] ?? createGifts()));
   return { resetAt: found?.resetAt ?? 0, rules, gifts, expiresAt: found?.expiresAt ?? 0 };
+}
+
+/** Names a permit at a place: among those of all keys that had no room by its key as well. */
+function permitName(place: Place, key: string, permit: string): string {
+  return isOverflow(place) ? recordName("", key, permit) : permit;
 }
 
 function keep(kept: Map<KeyTable, Set<number>>, { table, slot }: Place): void {

@@ -20,7 +20,7 @@ import { MemoryWork } from "./memory-work.ts";
 export interface MemoryStoreOptions {
   /**
    * Keys kept per policy, 1 to 16,000,000; default 1,000,000, of about 80 bytes each beyond the key itself. A sliding
-   * log takes some 400 more and 16 for each entry beyond its fourth, permits some 450 and 140 for each beyond the
+   * log takes some 400 more and 16 for each entry beyond its fourth, permits some 460 and 160 for each beyond the
    * first. When all are in use, a key that is not being limited is forgotten; when all are being limited, new keys
    * share one count.
    */

@@ -13,7 +13,7 @@ const BROKEN = "broken";
 const hour = (limit: number) => [fixedWindow({ limit, window: "1h" })];
 
 /** Policies of this node, and of a store of three slots: keys of "a...", "b..." and "c...". */
-function create(limits: Record<string, Limit[]> = {}) {
+function create(limits: Record<string, Limit[]> = {}, settings: { idTtl?: string } = {}) {
   const clock = createManualClock();
   const store = createSharedStore(clock, { slots: true, fail: () => new Error(BROKEN) });
   const policies = {
@@ -21,7 +21,9 @@ function create(limits: Record<string, Limit[]> = {}) {
     api: { limits: hour(5) },
     log: { limits: [slidingLog({ limit: 5, window: "1h" })] },
     bucket: { limits: [tokenBucket({ capacity: 5, refill: "5/h" })] },
-    ...Object.fromEntries(Object.entries(limits).map(([name, list]) => [name, { limits: list }])),
+    ...Object.fromEntries(
+      Object.entries(limits).map(([name, list]) => [name, { limits: list, ...settings }]),
+    ),
   };
   const own = createTestLimiter(policies, { clock, store });
   const left = async (policy: string, key: string) => {
@@ -90,6 +92,30 @@ test("what has come back by itself is not given back again", async () => {
   assert.deepEqual(await lefts(bucket), [0]);
 });
 
+test("what has come back by itself is known for longer than an id is remembered", async () => {
+  const { limiter, clock, lefts, drain, store } = create(
+    { quick: [tokenBucket({ capacity: 5, refill: "5/s" })] },
+    { idTtl: "1ms" },
+  );
+  const quick = { policy: "quick", key: "a", cost: 5 };
+  // Has units that are taken later return earlier than the instants that they are known by.
+  await limiter.settle(await limiter.reserve({ ...quick, ttl: "1ms" }), 0);
+  const gate = Promise.withResolvers<void>();
+  const run = store.run.bind(store);
+  store.run = async (work) => {
+    const { key } = work.kind === "take" ? work.parts[0]! : work.part;
+    if (key === "b") await gate.promise;
+    return run(work);
+  };
+  const call = limiter.checkEvery([quick, { policy: "quick", key: "b" }], { id: "order-16" });
+  clock.advanceMs(1_500);
+  assert.equal((await limiter.check(quick)).allowed, true, "it has come back");
+  await drain("quick", "b");
+  gate.resolve();
+  assert.equal((await call).allowed, false);
+  assert.deepEqual(await lefts(quick), [0]);
+});
+
 test("where a group fails, what others took is given back, and the failure is told", async () => {
   for (const ending of ["lost", "late"] as const) {
     const { limiter, lefts, store, told } = create();
@@ -136,6 +162,19 @@ test("under an id a denial is answered again, and what was given back is given o
   assert.deepEqual(await lefts(a, b), [1, 5]);
 });
 
+test("under an id the denial that is answered again is the same, however short its wait is", async () => {
+  const { limiter, drain, lefts } = create({
+    fine: [tokenBucket({ capacity: 5, refill: "1000/s" })],
+  });
+  const fine = { policy: "fine", key: "b" };
+  await drain("fine", "b");
+  const options = { id: "order-17" };
+  const first = await limiter.checkEvery([a, fine, c], options);
+  assert.deepEqual([first.allowed, first.key, first.retryAfterMs], [false, "b", 1]);
+  assert.deepEqual(await limiter.checkEvery([c, fine, a], options), first);
+  assert.deepEqual(await lefts(a, c), [5, 5]);
+});
+
 test("a denial that comes when the call is repeated gives back what the first call took", async () => {
   const { limiter, lefts, drain, store } = create();
   const options = { id: "order-9" };
@@ -145,6 +184,34 @@ test("a denial that comes when the call is repeated gives back what the first ca
   await drain("api", "b");
   assert.equal((await limiter.checkEvery([a, b], options)).allowed, false);
   assert.deepEqual(await lefts(a), [5]);
+});
+
+test("what was given back under an id stays denied, also where the one that denied has forgotten", async () => {
+  const { limiter, clock, lefts, drain, store } = create({
+    shut: [fixedWindow({ limit: 5, window: "1h" })],
+  });
+  // As a policy's `onStoreFailure` denies: under the id nothing of it is remembered.
+  await drain("shut", "b");
+  const run = store.run.bind(store);
+  store.run = async (work) => {
+    const isOther = work.kind === "take" && work.parts[0]!.key === "b";
+    return run(isOther ? { ...work, record: { id: "unheard of", ttlUs: 1 } } : work);
+  };
+  const options = { id: "order-14" };
+  const requests = [a, { policy: "log", key: "a", cost: 1 }, { policy: "shut", key: "b" }];
+  assert.equal((await limiter.checkEvery(requests, options)).allowed, false);
+  assert.deepEqual(await lefts(...requests), [5, 5, 0], "all is given back");
+  store.run = run;
+  await limiter.reset({ policy: "shut", key: "b" });
+  clock.advanceMs(1_000);
+  for (let time = 0; time < 3; time += 1) {
+    const again = await limiter.checkEvery(requests, options);
+    assert.deepEqual([again.allowed, again.key], [false, "a"]);
+    assert.deepEqual(await lefts(...requests), [5, 5, 5], "nothing is had without being charged");
+    clock.advanceMs(10_000);
+  }
+  const fresh = await limiter.checkEvery(requests, { id: "order-15" });
+  assert.deepEqual([fresh.allowed, ...(await lefts(...requests))], [true, 3, 4, 4]);
 });
 
 test("where one group refuses the id as another request's, what the others took is given back", async () => {

@@ -175,14 +175,70 @@ test("a blocked key is told of no wait where what holds after its block cannot a
   assert.equal((await check("small", 3)).allowed, true);
 });
 
+test("what is above limits that end is told to wait for those that could admit it", async () => {
+  const until = (second: number) => Date.UTC(2026, 0, 1, 0, 0, second);
+  const { limiter, check, clock } = createApi([
+    { key: "low", limits: window(3), until: until(1) },
+    { key: "twice", limits: window(1), until: until(1) },
+    { key: "tw*", limits: window(3), until: until(4) },
+    { key: "shut", limits: window(3), until: until(1) },
+    { key: "sh*", blocked: true },
+    { key: "free", limits: window(3), until: until(2) },
+    { key: "fr*", unlimited: true },
+    { key: "good", limits: window(3) },
+  ]);
+  const table: [key: string, cost: number, retryAfterMs: number | null][] = [
+    ["low", 10, 1_000],
+    ["low", 11, null],
+    ["twice", 3, 1_000],
+    ["twice", 4, 4_000],
+    ["shut", 4, null],
+    ["free", 1_000_000, 2_000],
+    ["good", 4, null],
+  ];
+  for (const [key, cost, retryAfterMs] of table) {
+    const request = { policy: "api", key, cost };
+    const answers = [
+      await check(key, cost),
+      await limiter.check({ ...request, id: `r${cost}` }),
+      await limiter.peek(request),
+      (await limiter.checkAll([request]))[0]!,
+      await limiter.reserve(request),
+      await limiter.checkEvery([request, { policy: "api", key: "other" }]),
+    ];
+    for (const [at, answer] of answers.entries()) {
+      const told = [answer.allowed, answer.retryAfterMs];
+      assert.deepEqual(told, [false, retryAfterMs], `${key} ${cost}, ${at}`);
+    }
+  }
+  const every = async (...parts: [key: string, cost: number][]) => {
+    const requests = parts.map(([key, cost]) => ({ policy: "api", key, cost }));
+    return (await limiter.checkEvery(requests)).retryAfterMs;
+  };
+  assert.equal(await every(["low", 4], ["twice", 4]), 4_000, "until all of them could be");
+  assert.equal(await every(["low", 4], ["good", 4]), null);
+  assert.equal(await every(["low", 4], ["other", 11]), null);
+  await check("low", 3);
+  assert.equal((await check("low", 1)).retryAfterMs, 3_600_000, "within them as ever");
+  clock.advanceMs(1_000);
+  assert.equal((await check("twice", 3)).allowed, true);
+});
+
 test("a permit of a blocked key is told of no wait where there will never be so many", async () => {
-  const overrides = [{ key: "late", blocked: true, until: Date.UTC(2026, 0, 1, 0, 0, 1) }];
+  const until = Date.UTC(2026, 0, 1, 0, 0, 1);
+  const one = [concurrency({ limit: 1, lease: "10s" })];
+  const overrides = [
+    { key: "late", blocked: true, until },
+    { key: "few", limits: one, until },
+  ];
   const limits = [concurrency({ limit: 2, lease: "10s" })];
   const { limiter } = createTestLimiter({ job: { limits, overrides } });
-  const waitFor = async (cost: number) => {
-    return (await limiter.acquire({ policy: "job", key: "late", cost })).retryAfterMs;
+  const waitFor = async (key: string, cost: number) => {
+    return (await limiter.acquire({ policy: "job", key, cost })).retryAfterMs;
   };
-  assert.deepEqual([await waitFor(2), await waitFor(3)], [1_000, null]);
+  for (const key of ["late", "few"]) {
+    assert.deepEqual([await waitFor(key, 2), await waitFor(key, 3)], [1_000, null], key);
+  }
 });
 
 test("a blocked key of a shadow is admitted and said to be blocked", async () => {

@@ -298,3 +298,27 @@ test("keys that share a count for want of room get their permits back all the sa
   assert.equal(await limiter.release(shared), true);
   assert.equal(await limiter.release(shared), false);
 });
+
+test("a permit of a key that had no room is found by its id, also when the key has room by then", async () => {
+  const clock = createManualClock();
+  const store = memoryStore({ clock, maxKeys: 1 });
+  const limits = [concurrency({ limit: 2, lease: "10s" })];
+  const { limiter } = createTestLimiter({ job: { limits } }, { clock, store });
+  const room = await limiter.acquire({ policy: "job", key: "first" });
+  const acquire = (key: string) => limiter.acquire({ policy: "job", key, id: "run-1" });
+  const second = await acquire("second");
+  assert.deepEqual([second.allowed, second.remaining, second.leaseMs], [true, 1, 10_000]);
+  const third = await acquire("third");
+  assert.deepEqual([third.allowed, third.remaining], [true, 0], "not that of another key");
+  assert.equal(await limiter.release(third), true);
+  clock.advanceMs(1_000);
+  for (const released of [false, true]) {
+    if (released) await limiter.release(room);
+    const again = await acquire("second");
+    assert.deepEqual([again.allowed, again.leaseMs], [true, 9_000]);
+  }
+  assert.equal(await limiter.release(second), true);
+  assert.equal(await limiter.release(second), false, "it was held once");
+  const fresh = await acquire("second");
+  assert.deepEqual([fresh.remaining, fresh.leaseMs, store.size], [1, 10_000, 1]);
+});

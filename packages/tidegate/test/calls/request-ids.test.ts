@@ -121,6 +121,27 @@ test("an id that comes with another cost, or other keys, is refused by name and 
   assert.deepEqual([await left(), await left(b)], [7, 9]);
 });
 
+test("the same keys in another order are the same request, as long as any of their policies remembers", async () => {
+  const { limiter, clock } = createTestLimiter({
+    api: { limits: [fixedWindow({ limit: 10, window: "1h" })], idTtl: "1s" },
+    web: { limits: [fixedWindow({ limit: 10, window: "1h" })], idTtl: "5s" },
+  });
+  const parts = [a, { policy: "api", key: "b", cost: 2 }, { policy: "web", key: "a" }];
+  const [first, second, third] = parts as [typeof a, typeof a, typeof a];
+  const remaining = async () => {
+    const looks = parts.map(({ policy, key }) => limiter.peek({ policy, key, cost: 0 }));
+    return (await Promise.all(looks)).map((look) => look.remaining);
+  };
+  for (const order of [parts, [third, second, first], [second, third, first]]) {
+    assert.equal((await limiter.checkEvery(order, { id: "every" })).remaining, 8);
+    assert.deepEqual(await remaining(), [9, 8, 9]);
+    clock.advanceMs(1_600);
+  }
+  clock.advanceMs(200);
+  await limiter.checkEvery([third, second, first], { id: "every" });
+  assert.deepEqual(await remaining(), [8, 6, 8], "forgotten after five seconds");
+});
+
 test("what is not an id is refused by name", async () => {
   const { limiter } = create();
   for (const id of ["", "x".repeat(129), 5, null, {}] as never[]) {

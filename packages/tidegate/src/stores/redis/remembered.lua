@@ -2,8 +2,8 @@
 -- given back to token buckets while units that were taken later are in use, which return the earlier for it. Stands
 -- between entries.lua and transact.lua. Twin of algorithms/gifts.ts.
 --
--- A record is in Redis: "R" or, settled, "S", what was asked, a space, the hash, a space, the rules of its first part's
--- policy, "|", and in doubles its end and answer.
+-- A record is in Redis: "R", settled "S", or undone "U", what was asked, a space, the hash, a space, the rules of its
+-- first part's policy, "|", and in doubles its end and answer.
 -- A past is in Redis: the rules, "|", and in doubles its end, the instant of the last reset, and for each limit the
 -- microseconds that have passed, how many gifts are told apart, and of each its place and size.
 
@@ -19,7 +19,7 @@ local function get(key) return call('MGET', key)[1] end
 local function readRecord(key)
   local value = get(key)
   if not value then return nil end
-  local mark, asked, hash, rules, position = string.match(value, '^([RS])([^ |]*) ([^ |]*) ([^ |]*)|()')
+  local mark, asked, hash, rules, position = string.match(value, '^([RSU])([^ |]*) ([^ |]*) ([^ |]*)|()')
   if not mark then return nil end
   local count = (#value - position + 1) / 8
   if count % 1 ~= 0 or count < 4 then return nil end

@@ -12,7 +12,8 @@
 --         record: 0, or [place of its key in KEYS, ttl us, what is asked, hash of the limits]
 --         "t" takes all parts or none; extra: [permit id or "", how long what it answers may be given back in us].
 --         "l" looks.   "g" gives back; extra: [taken at], -1 for what was taken last, or what an answer to "t" said:
---         [taken at, cost, units by limit, marks by limit].   "s" settles the record to the part's cost.
+--         [taken at, cost, units by limit, marks by limit], and where a record answers a denial from then on, the
+--         place of its key in KEYS.   "s" settles the record to the part's cost.
 --         "r" releases, "e" extends; extra: permit id.   "z" resets.
 --         "b" borrows a lease; its cost is the least that is of use, and its waits are those after the grant; extra:
 --         [node, units wanted, share of what nobody wants that comes on top, how long it may be given back in us,
@@ -22,7 +23,7 @@
 --         limit its numbers, its wait before anything was taken in us, -1 where no wait helps, the units taken and
 --         their mark.
 --         status: 0 denied or not done, 1 admitted or done, 2 the record's id stands for something else (and no parts
---         follow), 3 and 4 as 0 and 1, told again with the limits of now, 5 the permit is held already: then its
+--         follow), 3 and 4 as 0 and 1, told again in the numbers of now, 5 the permit is held already: then its
 --         first part alone follows, and the permit's units and how long it is held still in us. 6 a lease: behind its
 --         part the units granted, how long in us until the first window of a limit ends, -1 where none does, and by
 --         how many units the key is in debt.
@@ -97,11 +98,11 @@ local function takeAll(parts, permit, receiptUs)
   return answer
 end
 
-local function lookAll(parts)
+local function lookAll(parts, cost)
   local answer = { 0, now }
   for i = 1, #parts do
     local state = readState(parts[i])
-    local _, waits = look(state, parts[i][3])
+    local _, waits = look(state, cost or parts[i][3])
     append(answer, state, 0, waits)
   end
   return answer
@@ -133,10 +134,17 @@ local function recorded(record, parts, work)
     return answer
   end
   if known.asked ~= record[3] then return { 2, now } end
-  if known.hash == record[4] and #known.answer == lengthOf(parts) then return known.answer end
-  local answer = lookAll(parts)
-  answer[1], answer[2] = 3 + known.answer[1], known.answer[2]
+  local undone = known.mark == 'U'
+  if known.hash == record[4] and #known.answer == lengthOf(parts) and not undone then return known.answer end
+  local answer = lookAll(parts, undone and 0 or nil)
+  answer[1], answer[2] = undone and 3 or 3 + known.answer[1], known.answer[2]
   return answer
+end
+
+-- Has a record answer a denial from now on: what it took is given back.
+local function undo(key)
+  local known = readRecord(key)
+  if known and known.mark == 'R' then call('SET', key, 'U' .. string.sub(known.value, 2), 'KEEPTTL') end
 end
 
 local function settle(part, record)
@@ -161,8 +169,9 @@ local DO = {
   t = function(parts, record, extra)
     return recorded(record, parts, function() return takeAll(parts, extra[1], extra[2]) end)
   end,
-  l = lookAll,
+  l = function(parts) return lookAll(parts) end,
   g = function(parts, record, extra)
+    if extra[5] then undo(KEYS[extra[5]]) end
     return recorded(record, parts, function()
       local takenAt, receipt = extra[1], nil
       if takenAt < 0 then takenAt = NEVER end

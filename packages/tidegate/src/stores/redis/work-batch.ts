@@ -91,9 +91,17 @@ export class WorkBatch implements ScriptBatch {
     }
     keys.push(...declared);
     const list = works.map(({ work, names, parts }) => {
-      return [LETTERS[work.kind], parts, recordOf(work, names[0]!, keys), extraOf(work)];
+      const record = recordOf(work, names[0]!, keys);
+      return [LETTERS[work.kind], parts, record, extraOf(work, this.#undoneBy(work, keys))];
     });
     return { keys, args: [JSON.stringify({ p: specs, w: list })] };
+  }
+
+  /** Adds the key of the record that a work undoes to the keys, and returns its place; undefined for none. */
+  #undoneBy(work: StoreWork, keys: string[]): number | undefined {
+    if (work.kind !== "give" || work.undoes === undefined) return undefined;
+    const { first, id } = work.undoes;
+    return keys.push(recordKey(this.#nameOf(first.policy.name, first.key), id));
   }
 
   settle(reply: readonly number[]): void {
@@ -154,12 +162,14 @@ function recordOf(work: StoreWork, name: string, keys: string[]): unknown {
   ];
 }
 
-function extraOf(work: StoreWork): unknown {
+function extraOf(work: StoreWork, undone: number | undefined): unknown {
   if (work.kind === "take") return [escapeText(work.permit ?? ""), work.receiptUs ?? 0];
   if (work.kind === "give") {
     const { takenAt, receipt } = work;
     const at = Number.isFinite(takenAt) ? takenAt : -1;
-    return receipt === undefined ? [at] : [at, receipt.cost, receipt.units, receipt.marks];
+    if (receipt === undefined) return [at];
+    const { cost, units, marks } = receipt;
+    return [at, cost, units, marks, ...(undone === undefined ? [] : [undone])];
   }
   if (work.kind === "lease") {
     const { node, want, spare, keepUs, owed, backs } = work.ask;
