@@ -145,9 +145,22 @@ export class GuardedStore implements Store {
       },
       late: ({ decision, done }) => {
         const taken = done && work.parts.some(({ cost }) => cost > 0);
-        if (taken) this.#telemetry?.answeredLate?.(decision);
+        if (!taken) return;
+        this.#telemetry?.answeredLate?.(decision);
+        this.#releaseLate(work);
       },
     });
+  }
+
+  /** Gives a permit back that nobody was told of: it was answered by the policy, and held there or nowhere. */
+  #releaseLate({ parts, permit, freshPermit }: Take): void {
+    // Under an id of the caller's it may have been acquired again meanwhile.
+    if (permit === undefined || freshPermit !== true) return;
+    for (const part of parts) {
+      const released = this.#store.run({ kind: "release", part: { ...part, cost: 0 }, permit });
+      // Where that fails too it comes back when its lease ends.
+      Promise.resolve(released).catch(() => undefined);
+    }
   }
 
   /** Remembers the part that was denied. */
