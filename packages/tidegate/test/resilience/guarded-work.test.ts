@@ -191,7 +191,7 @@ test("a permit that is acquired by somebody who goes away meanwhile is given bac
 });
 
 for (const answer of ANSWERS) {
-  test(`${answer}: a permit that the store gives after its time is given back, unless its id is the caller's`, async () => {
+  test(`${answer}: a permit that comes too late is given back, unless its id is the caller's`, async () => {
     const { limiter, store, expire, late } = createGuardedLimiter(WITH_JOBS);
     await settled();
     const request = { policy: `job-${answer}`, key: "k" };
