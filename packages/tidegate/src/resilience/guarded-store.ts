@@ -16,6 +16,7 @@ import { DenialCache, isNever } from "./denial-cache.ts";
 import { FailureAnswers, type Take } from "./failure-answers.ts";
 import { Call, type Flight, isUnavailable } from "./flight.ts";
 import { LiveNodes } from "./live-nodes.ts";
+import { Ping } from "./ping.ts";
 
 /** What a guarded store is made of. */
 export interface GuardOptions {
@@ -46,6 +47,10 @@ export class GuardedStore implements Store {
   readonly #nodes: LiveNodes;
   readonly #answers: FailureAnswers;
   readonly #context: CheckContext;
+  readonly #timer: Timer;
+  readonly #scheduler: Scheduler;
+  /** The one that is under way, which others join. */
+  #ping: Ping | undefined;
 
   constructor(options: GuardOptions) {
     const { store, memory, clock, telemetry, timer, random } = options;
@@ -53,6 +58,8 @@ export class GuardedStore implements Store {
     this.#memory = memory;
     this.#clock = clock;
     this.#telemetry = telemetry;
+    this.#timer = timer;
+    this.#scheduler = options.scheduler;
     this.#circuits = new Circuits(options);
     this.#nodes = new LiveNodes({
       store,
@@ -60,7 +67,7 @@ export class GuardedStore implements Store {
       expected: options.expectedNodes,
       timer,
       random,
-      isAway: () => this.#circuits.areOpen,
+      isAway: () => this.#circuits.away !== undefined,
     });
     this.#answers = new FailureAnswers(memory, clock, () => this.#nodes.count);
     this.#context = { answers: this.#answers, denials: this.#denials, clock, telemetry };
@@ -108,8 +115,21 @@ export class GuardedStore implements Store {
     await this.#change(policy, key, async () => this.#store.reset(policy, key));
   }
 
-  ping(): void | Promise<void> {
-    return this.#store.ping();
+  /** Asks the store, within a second; but not one that is known to be away, whose circuits find out by themselves. */
+  async ping(): Promise<void> {
+    const away = this.#circuits.away;
+    if (away !== undefined) throw away.awayError();
+    this.#ping ??= this.#startPing();
+    await this.#ping.answer;
+  }
+
+  #startPing(): Ping {
+    const ping = new Ping(async () => this.#store.ping(), this.#timer, this.#scheduler);
+    const forget = () => {
+      if (this.#ping === ping) this.#ping = undefined;
+    };
+    ping.answer.then(forget, forget);
+    return ping;
   }
 
   attach(telemetry: Telemetry | undefined): void {
@@ -121,6 +141,7 @@ export class GuardedStore implements Store {
     this.#nodes.stop();
     this.#circuits.stop();
     this.#denials.clear();
+    this.#ping?.end(new TidegateError("STORE_UNAVAILABLE", "the store gave no answer yet"));
     this.#memory.detach(telemetry);
     await this.#store.detach(telemetry);
   }

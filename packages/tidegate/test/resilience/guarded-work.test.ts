@@ -48,7 +48,8 @@ for (const [name, change] of Object.entries(CHANGES)) {
       const calls = store.calls.length;
       await assert.rejects(change(limiter, answer), {
         ...AWAY,
-        message: "the store is away, and is asked again in 50 ms at most",
+        message:
+          "the store is away (Redis gave no answer: test), and is asked again in 50 ms at most",
       });
       assert.equal(store.calls.length, calls);
     }
