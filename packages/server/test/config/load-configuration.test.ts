@@ -235,6 +235,8 @@ const clashes: readonly (readonly [string, string, Environment, ...string[]])[] 
     { TIDEGATE_STORE: "memory" },
     "tidegate.yaml:3:15: coordination must be local with the store in memory (from TIDEGATE_STORE), " +
       `got "central"; ${CENTRAL}`,
+    "tidegate.yaml:6:16: expectedNodes must be left out with the store in memory (from TIDEGATE_STORE), got 3; " +
+      "nodes share their limits in a store such as store: redis://127.0.0.1:6379",
   ],
   [
     "Redis that no policy uses",

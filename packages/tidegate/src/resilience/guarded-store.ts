@@ -156,11 +156,13 @@ export class GuardedStore implements Store {
     if (denial !== undefined) return denial;
     const instead = () => this.#answers.take(work, breaker.untilProbeMs);
     if (away) return instead();
+    // What was denied before holds as it does where the store is known to be away.
+    const orKnown = () => this.#denialOf(work, true) ?? instead();
     const answer = this.#store.run(work);
     if (!("then" in answer)) return answer;
     const flight = circuit.flight();
     return flight.wait(answer, {
-      instead,
+      instead: orKnown,
       arrived: ({ decision }) => {
         if (!decision.allowed && !mayBeOld(work)) this.#note(work, decision, flight.askedAt);
       },
