@@ -50,7 +50,7 @@ export interface LimiterOptions {
   readonly scheduler?: Scheduler;
   /**
    * How many nodes share the store, 1 to 10,000, until the store has said: what a `local` policy divides its limits by
-   * where it was never reached. Default 1.
+   * where it was never reached. Default 1. Refused where no store is shared.
    */
   readonly expectedNodes?: number;
 }
@@ -134,6 +134,10 @@ function checkPorts(options: LimiterOptions): void {
   checkPort("timer", timer, "after");
   checkPort("scheduler", scheduler, "afterTurn");
   if (expectedNodes !== undefined) positiveInteger("expectedNodes", expectedNodes, MAX_NODES);
+  if (expectedNodes !== undefined && store?.shared !== true) {
+    const expected = "left out where no store is shared, since each node has the whole limit then";
+    throw optionError("expectedNodes", expected, expectedNodes);
+  }
   if (store !== undefined && !store.shared && random !== undefined) {
     throw new TidegateError(
       "INVALID_OPTION",

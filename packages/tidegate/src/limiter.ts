@@ -171,7 +171,7 @@ export interface Limiter {
    * @throws TidegateError INVALID_OPTION; then nothing has changed.
    */
   setPolicy(name: string, options: PolicyOptions): void;
-  /** Resolves where the store can decide; rejects with STORE_UNAVAILABLE where it cannot. */
+  /** Resolves where the store can decide; rejects with STORE_UNAVAILABLE where it cannot, within a second. */
   ping(): Promise<void>;
   /**
    * Waits for the calls in flight and closes what the limiter opened. Afterwards calls reject with LIMITER_CLOSED. What

@@ -36,6 +36,7 @@ export function checkTogether(together: Together): Problem[] {
     ...checkPorts(together),
     ...checkCoordinations(together),
     ...checkLeases(together),
+    ...checkExpectedNodes(together),
     ...checkDefaultPolicy(together),
   ];
   return problems.length > 0 || !together.complete ? problems : checkWhole(together);
@@ -125,6 +126,17 @@ function checkLeases({ settings, policies, wrong }: Together): Problem[] {
     }
   }
   return problems;
+}
+
+/** Without a store that nodes share there is nothing to divide. */
+function checkExpectedNodes({ settings, wrong }: Together): Problem[] {
+  const { store, expectedNodes } = settings;
+  const shared = store !== undefined && store.value !== "memory";
+  if (expectedNodes === undefined || shared || wrong.has("store")) return [];
+  const message =
+    `expectedNodes must be left out with the store in memory${from(store)}, got ${expectedNodes.value}` +
+    `${from(expectedNodes)}; nodes share their limits in a store such as store: redis://127.0.0.1:6379`;
+  return [createProblem(message, expectedNodes.place)];
 }
 
 function checkDefaultPolicy({ settings, policyNames }: Together): Problem[] {

@@ -190,6 +190,12 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
     "2:16: expectedNodes must be a whole number of nodes, 1 to 10000, got 0",
   ],
   [
+    "nodes that share nothing",
+    `${POLICIES}expectedNodes: 3\n`,
+    "2:16: expectedNodes must be left out with the store in memory, got 3; nodes share their limits in a store " +
+      "such as store: redis://127.0.0.1:6379",
+  ],
+  [
     "too many nodes",
     `${POLICIES}expectedNodes: 10001\n`,
     "2:16: expectedNodes must be a whole number of nodes, 1 to 10000, got 10001",

@@ -43,6 +43,13 @@ const clashes: readonly (readonly [string, string, Environment, ...string[]])[] 
       `got "central"; ${CENTRAL}`,
   ],
   [
+    "expectedNodes in memory",
+    `expectedNodes: 3\n${POLICIES}`,
+    {},
+    "tidegate.yaml:1:16: expectedNodes must be left out with the store in memory, got 3; nodes share " +
+      "their limits in a store such as store: redis://127.0.0.1:6379",
+  ],
+  [
     "hybrid in memory",
     `coordination: hybrid\n${POLICIES}`,
     {},

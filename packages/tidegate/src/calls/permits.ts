@@ -35,7 +35,12 @@ export function createPermits(context: CallContext): PermitCalls {
     }
     const { policy, coordination } = target;
     const parts = [{ policy, key, cost }];
-    const { decision, held } = await coordination.run({ kind: "take", parts, permit: id });
+    const { decision, held } = await coordination.run({
+      kind: "take",
+      parts,
+      permit: id,
+      freshPermit: request.id === undefined,
+    });
     if (signal?.aborted === true && request.id === undefined) {
       // Nobody has been told its id, so nobody else can give it back.
       await change("release", { policy: policy.name, key, id }).catch(() => false);

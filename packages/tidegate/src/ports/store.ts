@@ -99,6 +99,8 @@ export type Work =
       readonly record?: RecordOptions;
       /** Names the permit that concurrency limits give out. */
       readonly permit?: string;
+      /** Whether that name was made for this work, so that nobody knows it who was not told. */
+      readonly freshPermit?: boolean;
       /** How long its receipts may be used, by a settlement or to give back; left out, they are for no use. */
       readonly receiptUs?: number;
     }

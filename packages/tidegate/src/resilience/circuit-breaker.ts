@@ -38,6 +38,8 @@ export class CircuitBreaker {
   state: CircuitState = "closed";
   /** Changes whenever it opens: how calls ended that began before says nothing of the node as it is. */
   generation = 0;
+  /** What the call or probe said that opened it last. */
+  reason = "";
   readonly #options: CircuitBreakerOptions;
   #consecutive = 0;
   #span: Calls = { good: 0, bad: 0 };
@@ -101,6 +103,7 @@ export class CircuitBreaker {
   #open(reason: string): void {
     if (this.#stopped) return;
     this.generation += 1;
+    this.reason = reason;
     const { clock, random, timer } = this.#options;
     const ceiling = Math.min(PROBE_MS_MIN * 2 ** Math.min(this.#probes, 8), PROBE_MS_MAX);
     const delayMs = Math.ceil(ceiling * (0.5 + 0.5 * random.next()));

@@ -88,8 +88,10 @@ export class Circuit {
   /** Creates the error for a call that is not made, since the node is away. */
   awayError(): TidegateError {
     const where = this.#node === "" ? "the store" : `the store's node ${this.#node}`;
-    const message = `${where} is away, and is asked again in ${this.breaker.untilProbeMs} ms at most`;
-    return new TidegateError("STORE_UNAVAILABLE", message);
+    const { state, reason, untilProbeMs } = this.breaker;
+    const next =
+      state === "open" ? `and is asked again in ${untilProbeMs} ms at most` : "and is just asked";
+    return new TidegateError("STORE_UNAVAILABLE", `${where} is away (${reason}), ${next}`);
   }
 
   /** Ends the probes, also one that is under way. */
@@ -140,16 +142,16 @@ export class Circuits {
     this.#options = options;
   }
 
-  /** Whether there are circuits, and none of them is closed. */
-  get areOpen(): boolean {
-    let any = false;
+  /** One of the circuits where there are any, and none of them is closed: all of the store is known to be away. */
+  get away(): Circuit | undefined {
+    let one: Circuit | undefined;
     for (const circuits of this.#byDeadline.values()) {
-      for (const { breaker } of circuits.values()) {
-        if (breaker.state === "closed") return false;
-        any = true;
+      for (const circuit of circuits.values()) {
+        if (circuit.breaker.state === "closed") return undefined;
+        one = circuit;
       }
     }
-    return any;
+    return one;
   }
 
   /** Finds the circuit for calls about a key. */

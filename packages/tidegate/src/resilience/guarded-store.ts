@@ -17,6 +17,7 @@ import { DenialCache, isNever } from "./denial-cache.ts";
 import { FailureAnswers, type Take } from "./failure-answers.ts";
 import { Call, type Flight, isUnavailable } from "./flight.ts";
 import { LiveNodes } from "./live-nodes.ts";
+import { Ping } from "./ping.ts";
 
 /** What a guarded store is made of. */
 export interface GuardOptions {
@@ -48,6 +49,10 @@ export class GuardedStore implements AnsweringStore {
   readonly #answers: FailureAnswers;
   #users = 0;
   readonly #context: CheckContext;
+  readonly #timer: Timer;
+  readonly #scheduler: Scheduler;
+  /** The one that is under way, which others join. */
+  #ping: Ping | undefined;
 
   constructor(options: GuardOptions) {
     const { store, memory, clock, telemetry, timer, random } = options;
@@ -55,6 +60,8 @@ export class GuardedStore implements AnsweringStore {
     this.#memory = memory;
     this.#clock = clock;
     this.#telemetry = telemetry;
+    this.#timer = timer;
+    this.#scheduler = options.scheduler;
     this.#circuits = new Circuits(options);
     this.#nodes = new LiveNodes({
       store,
@@ -62,7 +69,7 @@ export class GuardedStore implements AnsweringStore {
       expected: options.expectedNodes,
       timer,
       random,
-      isAway: () => this.#circuits.areOpen,
+      isAway: () => this.#circuits.away !== undefined,
     });
     this.#answers = new FailureAnswers(memory, clock, () => this.#nodes.count);
     this.#context = { answers: this.#answers, denials: this.#denials, clock, telemetry };
@@ -145,8 +152,21 @@ export class GuardedStore implements AnsweringStore {
     await this.#change(policy, key, async () => this.#store.reset(policy, key));
   }
 
-  ping(): void | Promise<void> {
-    return this.#store.ping();
+  /** Asks the store, within a second; but not one that is known to be away, whose circuits find out by themselves. */
+  async ping(): Promise<void> {
+    const away = this.#circuits.away;
+    if (away !== undefined) throw away.awayError();
+    this.#ping ??= this.#startPing();
+    await this.#ping.answer;
+  }
+
+  #startPing(): Ping {
+    const ping = new Ping(async () => this.#store.ping(), this.#timer, this.#scheduler);
+    const forget = () => {
+      if (this.#ping === ping) this.#ping = undefined;
+    };
+    ping.answer.then(forget, forget);
+    return ping;
   }
 
   attach(telemetry: Telemetry | undefined): void {
@@ -161,6 +181,7 @@ export class GuardedStore implements AnsweringStore {
       this.#nodes.stop();
       this.#circuits.stop();
       this.#denials.clear();
+      this.#ping?.end(new TidegateError("STORE_UNAVAILABLE", "the store gave no answer yet"));
     }
     this.#memory.detach(telemetry);
     await this.#store.detach(telemetry);
@@ -176,19 +197,34 @@ export class GuardedStore implements AnsweringStore {
     if (denial !== undefined) return denial;
     const instead = () => this.#answers.take(work, breaker.untilProbeMs);
     if (away) return instead();
+    // What was denied before holds as it does where the store is known to be away.
+    const orKnown = () => this.#denialOf(work, true) ?? instead();
     const answer = this.#store.run(work);
     if (!("then" in answer)) return answer;
     const flight = circuit.flight();
     return flight.wait(answer, {
-      instead,
+      instead: orKnown,
       arrived: ({ decision }) => {
         if (!decision.allowed && !mayBeOld(work)) this.#note(work, decision, flight.askedAt);
       },
       late: ({ decision, done }) => {
         const taken = done && work.parts.some(({ cost }) => cost > 0);
-        if (taken) this.#telemetry?.answeredLate?.(decision);
+        if (!taken) return;
+        this.#telemetry?.answeredLate?.(decision);
+        this.#releaseLate(work);
       },
     });
+  }
+
+  /** Gives a permit back that nobody was told of: it was answered by the policy, and held there or nowhere. */
+  #releaseLate({ parts, permit, freshPermit }: Take): void {
+    // Under an id of the caller's it may have been acquired again meanwhile.
+    if (permit === undefined || freshPermit !== true) return;
+    for (const part of parts) {
+      const released = this.#store.run({ kind: "release", part: { ...part, cost: 0 }, permit });
+      // Where that fails too it comes back when its lease ends.
+      Promise.resolve(released).catch(() => undefined);
+    }
   }
 
   /** Remembers the part that was denied. */

@@ -182,6 +182,11 @@ const table: [name: string, make: () => unknown, message: string][] = [
     "expectedNodes must be a positive integer, got 1.5",
   ],
   [
+    "nodes that share nothing",
+    () => createLimiter({ policies: { api }, expectedNodes: 3 }),
+    "expectedNodes must be left out where no store is shared, since each node has the whole limit then, got 3",
+  ],
+  [
     "coordination unknown",
     () => createLimiter({ policies: { api }, coordination: untyped("gossip") }),
     'coordination must be "local", "central" or "hybrid", got "gossip"',

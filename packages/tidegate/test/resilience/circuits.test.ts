@@ -62,18 +62,18 @@ test("one node that is away leaves the circuits of the others closed", () => {
 
 test("all are open only where there are some and none is closed", async () => {
   const { circuits, open, timer, store } = createTestCircuits({ cluster: true });
-  assert.equal(circuits.areOpen, false, "there are none");
+  assert.equal(circuits.away !== undefined, false, "there are none");
   circuits.of(policy, "b");
   open("a");
-  assert.equal(circuits.areOpen, false);
+  assert.equal(circuits.away !== undefined, false);
   open("b");
-  assert.equal(circuits.areOpen, true);
+  assert.equal(circuits.away !== undefined, true);
   store.set("hung");
   await timer.advanceMs(50);
-  assert.equal(circuits.areOpen, true, "half-open is not closed");
+  assert.equal(circuits.away !== undefined, true, "half-open is not closed");
   store.thaw();
   await settled();
-  assert.equal(circuits.areOpen, false);
+  assert.equal(circuits.away !== undefined, false);
 });
 
 test("a probe asks the node itself, and one that is not answered ends with the deadline", async () => {
@@ -111,7 +111,11 @@ test("trap 8: probes that nobody answers are bounded, and the first answer lets 
   assert.ok(timer.size <= 1, `${timer.size}`);
   store.set("up");
   await timer.advanceMs(1_000);
-  assert.equal(circuits.areOpen, true, "where none of the 8 is answered, a ninth would not be");
+  assert.equal(
+    circuits.away !== undefined,
+    true,
+    "where none of the 8 is answered, a ninth would not be",
+  );
   store.lose();
   await timer.advanceMs(500);
   assert.deepEqual([changes.at(-1)?.state, timer.size], ["closed", 0]);
@@ -131,14 +135,22 @@ test("says which node is away, and when it is asked again", () => {
   );
   assert.equal(
     cluster.circuits.of(policy, "a").awayError().message,
-    "the store's node a is away, and is asked again in 50 ms at most",
+    "the store's node a is away (gone), and is asked again in 50 ms at most",
   );
   const single = createTestCircuits();
   single.open("a");
   assert.equal(
     single.circuits.of(policy, "a").awayError().message,
-    "the store is away, and is asked again in 50 ms at most",
+    "the store is away (gone), and is asked again in 50 ms at most",
   );
+});
+
+test("says so where it is asked at the moment", async () => {
+  const { circuits, open, store, timer } = createTestCircuits();
+  store.set("hung");
+  open("a");
+  await timer.advanceMs(50);
+  assert.equal(circuits.away?.awayError().message, "the store is away (gone), and is just asked");
 });
 
 test("what is asked in one turn goes out as one flight, of each node", () => {

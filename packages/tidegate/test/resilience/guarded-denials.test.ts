@@ -133,7 +133,11 @@ test("before a circuit opens, too, a denial that was known holds where the store
     await limiter.check({ policy, key: "k", cost: 2 });
     await timer.advanceMs(10_000);
     store.set("down");
-    assert.equal((await limiter.check({ policy, key: "k", cost: 2 })).source, "cache", policy);
+    const request = { policy, key: "k", cost: 2 };
+    assert.equal((await limiter.check(request)).source, "cache", policy);
+    assert.equal((await limiter.reserve(request)).source, "cache", policy);
+    const every = await limiter.checkEvery([request, { policy, key: "l" }]);
+    assert.deepEqual([every.allowed, every.source], [false, "cache"], policy);
   }
 });
 

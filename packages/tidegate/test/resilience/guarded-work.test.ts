@@ -48,7 +48,8 @@ for (const [name, change] of Object.entries(CHANGES)) {
       const calls = store.calls.length;
       await assert.rejects(change(limiter, answer), {
         ...AWAY,
-        message: "the store is away, and is asked again in 50 ms at most",
+        message:
+          "the store is away (Redis gave no answer: test), and is asked again in 50 ms at most",
       });
       assert.equal(store.calls.length, calls);
     }
@@ -188,4 +189,43 @@ test("a permit that is acquired by somebody who goes away meanwhile is given bac
   await assert.rejects(asked, /gone/);
   await settled();
   assert.equal((await limiter.peek({ policy: "job-local", key: "k" })).remaining, 2);
+});
+
+for (const answer of ANSWERS) {
+  test(`${answer}: a permit that comes too late is given back, unless its id is the caller's`, async () => {
+    const { limiter, store, expire, late } = createGuardedLimiter(WITH_JOBS);
+    await settled();
+    const request = { policy: `job-${answer}`, key: "k" };
+    const held = async () => 4 - (await limiter.peek({ ...request, cost: 0 })).remaining;
+    store.set("hung");
+    const nameless = limiter.acquire(request);
+    await expire();
+    assert.notEqual((await nameless).source, "store");
+    store.set("up");
+    store.thaw();
+    await settled();
+    assert.deepEqual([await held(), late.length], [0, 1]);
+    // It may have been acquired again by then, and is held once.
+    store.set("hung");
+    const named = limiter.acquire({ ...request, id: "mine" });
+    await expire();
+    await named;
+    store.set("up");
+    store.thaw();
+    await settled();
+    assert.deepEqual([await held(), late.length], [1, 2]);
+  });
+}
+
+test("a permit that is given after its time and cannot be given back is nobody's error", async () => {
+  const { limiter, store, expire, late } = createGuardedLimiter(WITH_JOBS);
+  await settled();
+  store.set("hung");
+  const asked = limiter.acquire({ policy: "job-deny", key: "k" });
+  await expire();
+  await asked;
+  store.set("down");
+  store.thaw();
+  await settled();
+  assert.deepEqual([late.length, store.calls.at(-1)], [1, "release"]);
 });

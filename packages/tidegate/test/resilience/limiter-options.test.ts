@@ -144,6 +144,8 @@ test("what is wrong is refused by its name", () => {
     [{ policies: { api: { limits } }, expectedNodes: 1.5 }, "expectedNodes"],
     [{ policies: { api: { limits } }, expectedNodes: 10_001 }, "expectedNodes"],
     [{ policies: { api: { limits } }, expectedNodes: "2" }, "expectedNodes"],
+    [{ policies: { api: { limits } }, expectedNodes: 2 }, "expectedNodes"],
+    [{ policies: { api: { limits } }, store: memoryStore(), expectedNodes: 2 }, "expectedNodes"],
   ];
   for (const [options, field] of table) {
     assert.throws(() => createLimiter(options as never), { code: "INVALID_OPTION", field });
