@@ -1,6 +1,7 @@
 // A store that always answers in time: what the store that nodes share does not answer within the policy's deadline,
 // the policy does. Nothing waits for a store that is known to be away, and denials that still hold are not asked again.
 
+import type { Receipt } from "../algorithms/key-state.ts";
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -131,19 +132,21 @@ export class GuardedStore implements AnsweringStore {
     if (!("then" in answer)) return answer;
     return circuit.flight().wait(answer, {
       instead: throwUnavailable,
-      late: (outcome) => this.#returnLate(part, outcome),
+      late: (outcome) => this.#returnLate(part, ask, outcome),
     });
   }
 
-  /** Gives back what was granted when nobody waited for it any more. */
-  #returnLate(part: Part, { lease, receipts, at }: Outcome): void {
+  /** Gives back what was granted when nobody waited for it any more, and what was charged and will be once more. */
+  #returnLate(part: Part, { owed }: LeaseAsk, { lease, receipts, at }: Outcome): void {
+    const give = (cost: number, takenAt: number, receipt?: Receipt) => {
+      const own = { ...part, cost };
+      const work = { kind: "give", part: own, takenAt, ...(receipt && { receipt }) } as const;
+      // Where that fails too it returns by time, as the leases of a node that crashed do.
+      Promise.resolve(this.#store.run(work)).catch(() => undefined);
+    };
     const [receipt] = receipts;
-    if (lease === undefined || receipt === undefined) return;
-    const own = { ...part, cost: lease.units };
-    // Where that fails too it returns by time, as the leases of a node that crashed do.
-    Promise.resolve(this.#store.run({ kind: "give", part: own, takenAt: at, receipt })).catch(
-      () => undefined,
-    );
+    if (receipt !== undefined) give(lease!.units, at, receipt);
+    if (owed > 0) give(owed, Number.POSITIVE_INFINITY);
   }
 
   split(parts: readonly Part[]): readonly (readonly Part[])[] {
