@@ -147,8 +147,8 @@ function requireLeasable({ name, limits, leasable }: Policy): void {
   const what = other?.soft === true ? "a soft limit" : `a limit by ${other?.algorithm}`;
   throw new TidegateError(
     "INVALID_OPTION",
-    `policies.${name} must have token buckets, fixed, sliding or calendar windows that are hard for ` +
-      `coordination "hybrid", got ${what}: it needs "central"`,
+    `policies.${name}.limits must be token buckets, fixed, sliding or calendar windows, none of them soft, for ` +
+      `coordination "hybrid", got ${what}; use coordination "central" for it`,
     { field: `policies.${name}.limits` },
   );
 }

@@ -100,6 +100,7 @@ export class LeaseKeeper {
   giveBack(lease: Lease, now: number): void {
     lease.hand.putAway();
     if (!lease.hasNews(now) || this.#isAway(lease)) return;
+    lease.isYielding = true;
     if (!lease.isAsking) this.#ask(lease);
     this.#asks.flush();
   }

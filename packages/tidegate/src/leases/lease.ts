@@ -62,6 +62,8 @@ export class Lease {
   isAsking = false;
   /** Whether it is not to be used again: the key was reset, or has other limits by now. */
   isDropped = false;
+  /** Whether the next question is to leave all to others that nobody waits for. */
+  isYielding = false;
   /** When the debt of the key is paid at the latest, by what the store said last; 0 where it is not in debt. */
   debtEndsAt = 0;
   /** Whether so much was asked for, when the store was asked, that the next lease is asked for ahead. */
@@ -150,7 +152,9 @@ export class Lease {
     this.hand.expire(now);
     if (!this.isQuiet(now)) this.hand.makeRoom();
     const lastsUs = Math.max(LEASE_US, 2_000 * this.policy.syncIntervalMs);
-    const want = this.#want(now);
+    const yields = this.isYielding || this.isDropped;
+    this.isYielding = false;
+    const want = this.#want(yields, now);
     const first = this.#waiters[0];
     const missing = first === undefined ? 1 : first.cost - this.hand.unitsAt(now);
     for (const waiter of this.#waiters) waiter.asks += 1;
@@ -160,7 +164,7 @@ export class Lease {
     const ask = {
       node,
       want,
-      spare: this.policy.leaseFraction,
+      spare: yields ? 0 : this.policy.leaseFraction,
       keepUs: 4 * lastsUs,
       owed,
       backs: this.hand.takeBacks(now),
@@ -178,11 +182,11 @@ export class Lease {
     return this.#waiters.reduce((sum, { cost }) => sum + cost, 0);
   }
 
-  #want(now: number): number {
+  #want(yields: boolean, now: number): number {
     const soon = this.demand.rateAt(now) * HORIZON_S;
     const waiting = this.#waitingUnits();
     // What is hardly asked for is not asked about ahead.
-    const isAhead = !this.isDropped && !this.isQuiet(now) && (soon >= 1 || this.#owed > 0);
+    const isAhead = !yields && !this.isQuiet(now) && (soon >= 1 || this.#owed > 0);
     if (waiting === 0 && !isAhead) return 0;
     const most = Math.min(...this.policy.limits.map(({ limit }) => limit));
     const ahead = isAhead ? Math.ceil(soon) : 0;

@@ -1,6 +1,7 @@
 // A store that always answers in time: what the store that nodes share does not answer within the policy's deadline,
 // the policy does. Nothing waits for a store that is known to be away, and denials that still hold are not asked again.
 
+import type { Receipt } from "../algorithms/key-state.ts";
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -133,14 +134,20 @@ export class GuardedStore implements AnsweringStore {
     });
   }
 
-  /** Gives back what was granted when nobody waited for it any more. */
+  /** Gives back what was granted when nobody waited for it any more, and what was charged and will be once more. */
   #returnLate(part: Part, asked: LeaseAsk, { lease, receipts, at }: Outcome): void {
-    const [receipt] = receipts;
-    if (lease === undefined || receipt === undefined) return;
-    const backs = [{ units: lease.units, takenAt: at, receipt }];
-    const ask = { ...asked, want: 0, owed: 0, backs };
     // Where that fails too it returns by time, as the leases of a node that crashed do.
-    Promise.resolve(this.#store.run({ kind: "lease", part, ask })).catch(() => undefined);
+    const run = (work: Work) => {
+      Promise.resolve(this.#store.run(work)).catch(() => undefined);
+    };
+    const [receipt] = receipts;
+    if (lease !== undefined && receipt !== undefined) {
+      const backs = [{ units: lease.units, takenAt: at, receipt }];
+      run({ kind: "lease", part, ask: { ...asked, want: 0, owed: 0, backs } });
+    }
+    if (asked.owed > 0) {
+      run({ kind: "give", part: { ...part, cost: asked.owed }, takenAt: Number.POSITIVE_INFINITY });
+    }
   }
 
   split(parts: readonly Part[]): readonly (readonly Part[])[] {
