@@ -15,5 +15,8 @@ export interface Effort {
 /** A benchmark by its name on the command line. */
 export interface Benchmark {
   readonly name: string;
-  run(effort: Effort): Promise<readonly Section[]>;
+  /** File in docs/ that has a place for its tables; left out, docs/benchmarks.md, which holds nothing else. */
+  readonly page?: string;
+  /** Measures. A long one hands its tables over one by one, so that what it has found is told if it fails. */
+  run(effort: Effort): Promise<readonly Section[]> | AsyncIterable<Section>;
 }

@@ -48,6 +48,8 @@ interface Opened {
   readonly circuits: CircuitEvent[];
   readonly calls: Record<string, number>;
   readonly newcomers: string[];
+  /** Units of leases that were granted, and neither given back nor expired. */
+  unitsLeased: number;
   unsettled: number;
   readonly disconnect: () => void;
 }
@@ -104,6 +106,9 @@ function open(setup: Setup): void {
   const circuits: CircuitEvent[] = [];
   const calls: Record<string, number> = {};
   const telemetry: Telemetry = {
+    leased({ kind, units }) {
+      opened!.unitsLeased += kind === "granted" ? units : -units;
+    },
     circuitChanged({ node, deadlineMs, state }) {
       circuits.push({ atMs: monotonicMs(), circuit: `${node} ${deadlineMs}`, state });
     },
@@ -118,7 +123,9 @@ function open(setup: Setup): void {
   };
   const { limiter, disconnect } = createNode(setup, telemetry);
   const load = new Load(limiter, setup.modes, String(process.pid));
-  opened = { setup, limiter, load, circuits, calls, newcomers: [], unsettled: 0, disconnect };
+  const newcomers: string[] = [];
+  const seen = { circuits, calls, newcomers, unitsLeased: 0, unsettled: 0 };
+  opened = { setup, limiter, load, disconnect, ...seen };
 }
 
 async function newcomer({ setup, newcomers }: Opened): Promise<void> {
@@ -208,7 +215,12 @@ async function obey(order: Order): Promise<unknown> {
     case "recovered":
       return recovered(opened!);
     case "stop":
-      return opened!.load.stop();
+      await opened!.load.stop();
+      return eventually(() => {
+        // What was spent was admitted, a unit each time.
+        const units = opened!.unitsLeased - opened!.load.admittedByLeases();
+        if (units !== 0) throw new Error(`${units} units of leases are nowhere`);
+      });
     case "report":
       return report(opened!);
     case "heap":

@@ -4,81 +4,34 @@
 import type { Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { Lease } from "../leases/lease.ts";
-import { LeaseAsks } from "../leases/lease-asks.ts";
-import { LeaseTable } from "../leases/lease-table.ts";
+import { LeaseKeeper, type LeaseKeeperOptions } from "../leases/lease-keeper.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Random } from "../ports/random.ts";
-import type { Scheduler } from "../ports/scheduler.ts";
-import type { LeaseAsk, Outcome, Part, Work } from "../ports/store.ts";
+import type { Outcome, Part, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
-import type { Timer } from "../ports/timer.ts";
 import type { Coordination } from "./coordination.ts";
 
-/** A lease lasts so long, or twice its policy's `syncInterval`, whichever is more. */
-const LEASE_US = 1_000_000;
-
-/** How often idle leases are looked for. */
-const SWEEP_MS = 250;
-
-/** Checks that may wait for a lease. */
-const MAX_WAITING = 100_000;
-
-/** Grants in a row of which a check may get nothing though they were all that was wanted. */
-const MAX_ASKS = 2;
-
-/** Keys in debt that are remembered; with more, nothing is lent. */
-const MAX_DEBTS = 100_000;
-
-/** What the coordination is made of. */
-export interface HybridOptions {
-  readonly store: AnsweringStore;
-  /** Names this node, unlike any other. */
-  readonly id: string;
-  readonly telemetry: Telemetry | undefined;
-  readonly clock: Clock;
-  readonly timer: Timer;
-  readonly scheduler: Scheduler;
-  readonly random: Random;
-}
-
 /** Creates the hybrid coordination over a shared store. */
-export function createHybrid(options: HybridOptions): Coordination {
-  return new Hybrid(options);
+export function createHybrid(options: LeaseKeeperOptions): Coordination {
+  const { clock } = options;
+  // A lease that outlives a clock's step back would be spent in the next window.
+  const steady = clock.steady === undefined ? clock : { now: () => clock.steady!() };
+  return new Hybrid({ ...options, clock: steady });
 }
 
 class Hybrid implements Coordination {
   readonly #store: AnsweringStore;
-  readonly #id: string;
   readonly #telemetry: Telemetry | undefined;
   readonly #clock: Clock;
-  readonly #timer: Timer;
-  readonly #random: Random;
-  readonly #leases = new LeaseTable();
-  readonly #asks: LeaseAsks;
-  readonly #inFlight = new Set<Promise<void>>();
-  /** Leases whose keys are in debt, which must not be forgotten before that is paid. */
-  readonly #debts = new Set<Lease>();
-  #waiting = 0;
-  #cancelSweep: (() => void) | undefined;
-  #isClosed = false;
+  readonly #keeper: LeaseKeeper;
 
-  constructor(options: HybridOptions) {
-    const { store, id, telemetry, clock, timer } = options;
-    this.#store = store;
-    this.#id = id;
-    this.#telemetry = telemetry;
-    // A lease that outlives a clock's step back would be spent in the next window.
-    this.#clock = clock.steady === undefined ? clock : { now: () => clock.steady!() };
-    this.#timer = timer;
-    this.#random = options.random;
-    this.#asks = new LeaseAsks({
-      ...options,
-      clock: this.#clock,
-      send: (leases) => this.#send(leases),
-    });
-    store.attach(telemetry);
+  constructor(options: LeaseKeeperOptions) {
+    this.#store = options.store;
+    this.#telemetry = options.telemetry;
+    this.#clock = options.clock;
+    this.#keeper = new LeaseKeeper(options);
+    this.#store.attach(this.#telemetry);
   }
 
   use(policy: Policy): void {
@@ -92,35 +45,32 @@ class Hybrid implements Coordination {
     cost: number,
     consume: boolean,
   ): Decision | Promise<Decision> {
-    if (!consume) return this.#look(policy, key, cost);
-    // An override may have limits that only the store can decide.
-    if (cost === 0 || !policy.leasable) return this.#store.decide(policy, key, cost, true);
+    if (!consume || cost === 0) return this.#look(policy, key, cost);
     const now = this.#clock.now();
-    const lease = this.#leaseOf(policy, key, now);
-    lease.asked += cost;
-    if (lease.spend(cost, now)) {
-      if (lease.isLow() && !lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
-      return lease.admitted(now);
-    }
-    const denial = lease.deny(cost, now);
-    const credit = policy.maxOvershoot > 0 ? this.#lend(lease, cost, now, denial) : undefined;
-    if (credit !== undefined) return credit;
-    if (denial !== undefined) {
-      if (!lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
-      return denial;
-    }
-    return this.#wait(lease, cost);
+    // An override may have limits that only the store can decide.
+    if (!policy.leasable) return this.#inStore(policy, key, cost, now);
+    const lease = this.#keeper.leaseOf(policy, key, now);
+    const { hand, demand } = lease;
+    if (!hand.spend(cost, now)) return this.#beyond(lease, cost, now);
+    demand.asked += cost;
+    if (hand.isLow(now) && lease.isBusy) this.#keeper.ask(lease, now);
+    return lease.admitted(now);
   }
 
   async run(work: Work): Promise<Outcome> {
     const parts = work.kind === "take" ? work.parts : [work.part];
     const now = this.#clock.now();
-    // What this node holds may be what is missing there. It goes first, on the same way.
-    if (work.kind === "take") for (const { policy, key } of parts) this.#giveBack(policy, key, now);
+    for (const { policy, key } of parts) {
+      const lease = this.#keeper.find(policy.name, key);
+      // What this node holds may be what is missing there. It goes first, on the same way.
+      if (lease !== undefined && work.kind === "take") this.#keeper.giveBack(lease, now);
+    }
     try {
       return await this.#store.run(work);
     } finally {
-      for (const { policy, key } of parts) this.#leases.find(policy.name, key)?.hope();
+      if (work.kind !== "take") {
+        for (const { policy, key } of parts) this.#keeper.find(policy.name, key)?.hope();
+      }
     }
   }
 
@@ -129,11 +79,7 @@ class Hybrid implements Coordination {
   }
 
   async reset(policy: Policy, key: string): Promise<void> {
-    const lease = this.#leases.find(policy.name, key);
-    if (lease !== undefined) {
-      lease.forfeit();
-      this.#leases.drop(lease);
-    }
+    this.#keeper.forget(policy.name, key);
     await this.#store.reset(policy, key);
   }
 
@@ -142,214 +88,56 @@ class Hybrid implements Coordination {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#cancelSweep?.();
-    await this.#settle();
-    const now = this.#clock.now();
-    for (const lease of this.#leases.all()) {
-      lease.putAway();
-      lease.asked = 0;
-      lease.isDropped = true;
-      if (lease.hasNews(now) && !this.#store.isAway(lease.policy, lease.key)) this.#ask(lease);
-    }
-    await this.#settle();
+    await this.#keeper.close();
     await this.#store.detach(this.#telemetry);
-  }
-
-  /** Asks what is to be asked, and waits for the answers and what follows from them. */
-  async #settle(): Promise<void> {
-    do {
-      this.#asks.flush();
-      await Promise.all(this.#inFlight);
-    } while (!this.#asks.isEmpty || this.#inFlight.size > 0);
   }
 
   /** A look is answered by the store, which does not know what is in hand here. */
   async #look(policy: Policy, key: string, cost: number): Promise<Decision> {
-    const decision = await this.#store.decide(policy, key, cost, false);
-    const units = this.#leases.find(policy.name, key)?.unitsAt(this.#clock.now()) ?? 0;
-    if (units === 0 || decision.source !== "store") return decision;
-    const allowed = decision.allowed || cost <= units;
-    return {
-      ...decision,
-      allowed,
-      remaining: Math.min(decision.limit, decision.remaining + units),
-      retryAfterMs: allowed ? 0 : decision.retryAfterMs,
-    };
+    const inHand = this.#keeper.find(policy.name, key)?.hand.unitsAt(this.#clock.now()) ?? 0;
+    const missing = isNever(policy, cost) ? cost : Math.max(cost - inHand, 0);
+    const decision = await this.#store.decide(policy, key, missing, false);
+    if (inHand === 0 || decision.source !== "store") return decision;
+    return { ...decision, remaining: Math.min(decision.limit, decision.remaining + inHand) };
   }
 
-  #leaseOf(policy: Policy, key: string, now: number): Lease {
-    const known = this.#leases.find(policy.name, key);
-    if (known !== undefined && known.policy === policy) return known;
-    // Its limits are others by now: what is in hand was debited from those before.
-    if (known !== undefined) this.#giveBack(known.policy, key, now);
-    const lease = this.#leases.create(policy, key, now);
-    if (known !== undefined) lease.inherit(known);
-    if (lease.inDebt) this.#debts.add(lease);
-    // It may never be granted anything.
-    this.#leases.later(lease, now + LEASE_US);
-    this.#sweepLater();
-    return lease;
+  #inStore(policy: Policy, key: string, cost: number, now: number): Decision | Promise<Decision> {
+    const lease = this.#keeper.find(policy.name, key);
+    if (lease !== undefined) this.#keeper.giveBack(lease, now);
+    return this.#store.decide(policy, key, cost, true);
+  }
+
+  /** Decides a cost that is not in hand. */
+  #beyond(lease: Lease, cost: number, now: number): Decision | Promise<Decision> {
+    const { policy, key, demand } = lease;
+    if (isNever(policy, cost)) return this.#store.decide(policy, key, cost, true);
+    demand.asked += cost;
+    if (policy.maxOvershoot > 0 && this.#mayLend(lease, cost)) {
+      const decision = lease.lend(cost, now);
+      this.#keeper.ask(lease, now);
+      return decision;
+    }
+    const denial = lease.deny(cost, now);
+    if (denial === undefined) return this.#keeper.wait(lease, cost);
+    this.#keeper.ask(lease, now);
+    return denial;
   }
 
   /**
-   * Admits a cost that is not in hand, within this node's part of what all nodes may owe. What is owed is charged with
-   * the next question; while the key is in debt nothing more is lent.
+   * Whether a cost that is not in hand is within this node's part of what all nodes may owe. It is charged with the
+   * next question; while the key is in debt nothing more is lent.
    */
-  #lend(
-    lease: Lease,
-    cost: number,
-    now: number,
-    denial: Decision | undefined,
-  ): Decision | undefined {
-    const { policy, key } = lease;
+  #mayLend({ policy, key, debtEndsAt, owed }: Lease, cost: number): boolean {
     const nodes = this.#store.certainNodes;
-    if (
-      nodes === undefined ||
-      lease.inDebt ||
-      this.#debts.size >= MAX_DEBTS ||
-      denial?.retryAfterMs === null
-    )
-      return undefined;
+    if (nodes === undefined || debtEndsAt > 0 || !this.#keeper.mayLend) return false;
     const least = Math.min(...policy.limits.map(({ limit }) => limit));
-    if (lease.owed + cost > Math.floor((policy.maxOvershoot * least) / nodes)) return undefined;
-    if (this.#store.isAway(policy, key)) return undefined;
-    lease.owed += cost;
-    if (!lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
-    return lease.lent(cost, now);
+    const mostOwed = Math.floor((policy.maxOvershoot * least) / nodes);
+    return owed + cost <= mostOwed && !this.#store.isAway(policy, key);
   }
+}
 
-  /** Has a check wait for the next lease. */
-  #wait(lease: Lease, cost: number): Decision | Promise<Decision> {
-    const { policy, key } = lease;
-    if (policy.limits.some(({ limit }) => cost > limit)) {
-      return this.#store.decide(policy, key, cost, true);
-    }
-    if (this.#waiting >= MAX_WAITING || this.#store.isAway(policy, key)) {
-      return this.#store.answer(policy, key, cost);
-    }
-    return new Promise((resolve) => {
-      this.#waiting += 1;
-      lease.waiters.push({ cost, resolve, asks: 0 });
-      if (!lease.isAsking) this.#ask(lease);
-    });
-  }
-
-  #ask(lease: Lease): void {
-    lease.isAsking = true;
-    this.#asks.add(lease);
-  }
-
-  #send(leases: readonly Lease[]): void {
-    const now = this.#clock.now();
-    for (const lease of leases) {
-      const call = this.#borrow(lease, now);
-      this.#inFlight.add(call);
-      void call.then(() => this.#inFlight.delete(call));
-    }
-  }
-
-  async #borrow(lease: Lease, askedAt: number): Promise<void> {
-    const { policy, key } = lease;
-    const lastsUs = Math.max(LEASE_US, 2_000 * policy.syncIntervalMs);
-    const { ask, least } = lease.createAsk(this.#id, 2 * lastsUs, askedAt);
-    if (ask.want === 0 && ask.owed === 0 && ask.backs.length === 0) {
-      lease.isAsking = false;
-      return;
-    }
-    let outcome: Outcome;
-    try {
-      outcome = await this.#store.borrow({ policy, key, cost: least }, ask);
-    } catch {
-      lease.isAsking = false;
-      lease.lose();
-      if (lease.isDropped) this.#leases.find(policy.name, key)?.inherit(lease);
-      for (const { cost, resolve } of lease.waiters.splice(0)) {
-        this.#waiting -= 1;
-        resolve(this.#store.answer(policy, key, cost));
-      }
-      return;
-    }
-    lease.isAsking = false;
-    this.#tell(policy.name, ask, outcome);
-    this.#receive(lease, ask, outcome, askedAt, lastsUs);
-  }
-
-  #receive(lease: Lease, ask: LeaseAsk, outcome: Outcome, askedAt: number, lastsUs: number): void {
-    const full = lease.receive(ask, outcome, askedAt, lastsUs, this.#random.next());
-    const now = this.#clock.now();
-    const waiters = lease.waiters.splice(0);
-    for (const waiter of waiters) {
-      // Some came while the question was under way.
-      const wasAsked = waiter.asks > 0;
-      if (lease.spend(waiter.cost, now)) waiter.resolve(lease.admitted(now));
-      else if (!full || (wasAsked && !outcome.decision.allowed)) {
-        waiter.resolve(lease.refuse(waiter.cost, now));
-      } else if (waiter.asks < MAX_ASKS) {
-        lease.waiters.push(waiter);
-        continue;
-      } else {
-        // What is granted ends before it is here: a window is shorter than the way.
-        waiter.resolve(this.#store.decide(lease.policy, lease.key, waiter.cost, true));
-      }
-      this.#waiting -= 1;
-    }
-    if (lease.isDropped) lease.putAway();
-    if (lease.inDebt) this.#debts.add(lease);
-    else this.#debts.delete(lease);
-    const again = lease.waiters.length > 0 || (lease.isDropped && lease.hasNews(now));
-    if (again) this.#ask(lease);
-  }
-
-  /** Gives what is in hand of a key back, and begins anew. */
-  #giveBack(policy: Policy, key: string, now: number): void {
-    const lease = this.#leases.find(policy.name, key);
-    if (lease === undefined) return;
-    lease.putAway();
-    this.#leases.drop(lease);
-    if (!lease.hasNews(now) || lease.isAsking || this.#store.isAway(policy, key)) return;
-    this.#ask(lease);
-    this.#asks.flush();
-  }
-
-  /** Looks for idle leases before long. No key has a timer of its own. */
-  #sweepLater(): void {
-    if (this.#cancelSweep !== undefined || this.#isClosed) return;
-    this.#cancelSweep = this.#timer.after(SWEEP_MS, () => {
-      this.#cancelSweep = undefined;
-      this.#sweep();
-      if (this.#leases.isDue) this.#sweepLater();
-    });
-  }
-
-  #sweep(): void {
-    const now = this.#clock.now();
-    for (const lease of this.#leases.takeDue(now, 60_000_000)) {
-      if (lease.isAsking) {
-        this.#leases.later(lease, now + LEASE_US);
-        continue;
-      }
-      lease.expire(now);
-      // Who forgets a debt would lend again, and who forgets that a grant fell short would ask again.
-      const owes = lease.owed > 0 || (lease.inDebt && lease.debtEndsAt() > now);
-      if (lease.asked > 0 || lease.unitsAt(now) > 0 || owes || lease.isQuiet(now)) {
-        if (lease.asked > 0) lease.rate(now);
-        this.#leases.later(lease, now + LEASE_US);
-      } else {
-        this.#debts.delete(lease);
-        this.#leases.drop(lease);
-      }
-      if (lease.hasNews(now) && !this.#store.isAway(lease.policy, lease.key)) this.#ask(lease);
-    }
-  }
-
-  #tell(policy: string, ask: LeaseAsk, { lease }: Outcome): void {
-    const telemetry = this.#telemetry;
-    if (telemetry?.leased === undefined) return;
-    const returned = ask.backs.reduce((sum, { units }) => sum + units, 0);
-    if (lease!.units > 0) telemetry.leased({ policy, kind: "granted", units: lease!.units });
-    if (returned > 0) telemetry.leased({ policy, kind: "returned", units: returned });
-  }
+function isNever({ limits }: Policy, cost: number): boolean {
+  return limits.some(({ limit }) => cost > limit);
 }
 
 /** @throws TidegateError INVALID_OPTION where a limit cannot be spent from memory. */

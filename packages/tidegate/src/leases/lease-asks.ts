@@ -29,9 +29,9 @@ export class LeaseAsks {
     this.#options = options;
   }
 
-  /** Whether nothing is to be asked. */
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0;
+  /** Number of leases that are about to be asked about. */
+  get size(): number {
+    return this.#waiting.length;
   }
 
   /** Asks about a lease soon. */

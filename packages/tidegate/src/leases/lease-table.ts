@@ -1,9 +1,13 @@
-// The leases of one node, by key, and which of them are idle: in the order in which the store last told of them.
+// The leases of one node, by key, and when each is to be looked at again: all of them, whatever they hold, so that none
+// is kept for ever.
 
 import type { Policy } from "../policy/policy.ts";
 import { Lease } from "./lease.ts";
 
-interface Due {
+/** How long a lease is not looked at, in microseconds. */
+const WATCH_US = 1_000_000;
+
+interface Watched {
   readonly lease: Lease;
   /** By this node's clock, in microseconds. */
   readonly at: number;
@@ -13,55 +17,53 @@ interface Due {
 export class LeaseTable {
   readonly #byPolicy = new Map<string, Map<string, Lease>>();
   /** The policy asked for last, whose map is at hand. */
-  #lastName = "";
+  #lastName: string | undefined;
   #last = new Map<string, Lease>();
-  /** Those to be looked at, the next first. `#dueStart` of them have been. */
-  #due: Due[] = [];
-  #dueStart = 0;
+  /** Those to be looked at, the next first; before `#next` they have been. */
+  #watched: Watched[] = [];
+  #next = 0;
 
   /** Finds a key's lease. */
   find(policyName: string, key: string): Lease | undefined {
-    return this.#mapOf(policyName).get(key);
+    return this.#keysOf(policyName).get(key);
   }
 
   /** Begins to keep one for a key. */
   create(policy: Policy, key: string, now: number): Lease {
     const lease = new Lease(policy, key, now);
-    this.#mapOf(policy.name).set(key, lease);
+    this.#keysOf(policy.name).set(key, lease);
+    this.watch(lease, now);
     return lease;
   }
 
   /** Forgets a lease, and will not use it again. */
   drop(lease: Lease): void {
     lease.isDropped = true;
-    const keys = this.#mapOf(lease.policy.name);
+    const keys = this.#keysOf(lease.policy.name);
     if (keys.get(lease.key) === lease) keys.delete(lease.key);
   }
 
-  /** Remembers to look at a lease, unless it is to be looked at before. */
-  later(lease: Lease, at: number): void {
-    if (lease.isDue) return;
-    lease.isDue = true;
-    this.#due.push({ lease, at });
+  /** Has a lease looked at in a second. Of each only once at a time. */
+  watch(lease: Lease, now: number): void {
+    this.#watched.push({ lease, at: now + WATCH_US });
   }
 
-  /** Whether there is any to look at. */
-  get isDue(): boolean {
-    return this.#due.length > this.#dueStart;
+  /** Number of leases that will be looked at. */
+  get size(): number {
+    return this.#watched.length - this.#next;
   }
 
-  /** Returns the leases to look at by now. All of them where the clock was stepped back. */
-  takeDue(now: number, horizonUs: number): Lease[] {
+  /** Takes the leases that are to be looked at by now; all of them where the clock was stepped back. */
+  takeDue(now: number): Lease[] {
     const leases: Lease[] = [];
-    for (; this.#dueStart < this.#due.length; this.#dueStart += 1) {
-      const { lease, at } = this.#due[this.#dueStart]!;
-      if (at > now && at - now <= horizonUs) break;
-      lease.isDue = false;
+    for (; this.#next < this.#watched.length; this.#next += 1) {
+      const { lease, at } = this.#watched[this.#next]!;
+      if (at > now && at - now <= WATCH_US) break;
       leases.push(lease);
     }
-    if (this.#dueStart * 2 > this.#due.length) {
-      this.#due = this.#due.slice(this.#dueStart);
-      this.#dueStart = 0;
+    if (this.#next * 2 >= this.#watched.length) {
+      this.#watched = this.#watched.slice(this.#next);
+      this.#next = 0;
     }
     return leases;
   }
@@ -71,7 +73,7 @@ export class LeaseTable {
     for (const keys of this.#byPolicy.values()) yield* keys.values();
   }
 
-  #mapOf(policyName: string): Map<string, Lease> {
+  #keysOf(policyName: string): Map<string, Lease> {
     if (policyName === this.#lastName) return this.#last;
     let keys = this.#byPolicy.get(policyName);
     if (keys === undefined) {

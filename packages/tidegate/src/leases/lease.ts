@@ -1,365 +1,244 @@
-// What one node holds and knows of one key: units to spend, how fast they are asked for, and what the store said last.
+// What one node holds and knows of one key: units to spend, how fast they are asked for, who waits for more, what it
+// owes, and what the store said last.
 
 import { createFailOpen, type Decision } from "../decision.ts";
 import type { Policy } from "../policy/policy.ts";
-import type { LeaseAsk, LeaseBack, Outcome } from "../ports/store.ts";
-import { isAlive, SPENT, type Tranche } from "./tranche.ts";
+import type { LeaseAsk, Outcome } from "../ports/store.ts";
+import { Demand } from "./demand.ts";
+import { Hand } from "./hand.ts";
+import { LastAnswer } from "./last-answer.ts";
+import type { Tranche } from "./tranche.ts";
+
+/** A lease lasts so long, or twice its policy's `syncInterval`, whichever is more. */
+const LEASE_US = 1_000_000;
 
 /** How far ahead a lease is to last, in seconds. */
 const HORIZON_S = 0.2;
-
-/** How fast what was asked for is forgotten, in seconds. */
-const MEMORY_S = 0.5;
 
 /** A lease is renewed when so much of it is left, or what is asked for in so many seconds, whichever is more. */
 const LOW_SHARE = 0.2;
 const LOW_S = 0.02;
 
-/** Known denials are asked about again after this long: another node may have given units back. */
-const QUIET_US_MAX = 900_000;
+/** A lease is renewed as well when so much of its time is over: whoever asked next would wait. */
+const RENEW_SHARE = 0.8;
+
+/** A key that was asked for so little before is asked about ahead when so many units were asked for since. */
+const BUSY_UNITS = 3;
 
 /** How much longer than it must be a quiet time is at most: who always asks after another gets less than that one. */
 const JITTER = 0.25;
 
-/** By how long a denial outlasts the next question, for the answer to arrive. */
-const LEAD_US_MAX = 50_000;
-
 /** A check that waits for units. */
 export interface Waiter {
   readonly cost: number;
-  readonly resolve: (decision: Decision | Promise<Decision>) => void;
-  /** Questions that asked for it. */
-  asks: number;
+  readonly resolve: (decision: Decision) => void;
+}
+
+/** What is asked of the store. */
+export interface Question {
+  readonly ask: LeaseAsk;
+  /** Units without which what waits longest is not served; 0 where nothing is wanted. */
+  readonly least: number;
+  /** How many of those who wait it is asked for, and how many units they lack, be it more than there ever are. */
+  readonly waiters: number;
+  readonly missing: number;
+  /** By this node's clock. */
+  readonly askedAt: number;
+  /** Microseconds from then on for which the grant may be spent. */
+  readonly lastsUs: number;
 }
 
 /** One key of a policy, on one node. */
 export class Lease {
   readonly policy: Policy;
   readonly key: string;
-  /** Units asked for since the rate was brought up to date. */
-  asked = 0;
+  readonly hand = new Hand();
+  readonly demand: Demand;
   /** Whether a question about it is under way, or about to be. */
   isAsking = false;
-  /** Whether it will be looked at, to see whether it is idle. */
-  isDue = false;
   /** Whether it is not to be used again: the key was reset, or has other limits by now. */
   isDropped = false;
-  readonly waiters: Waiter[] = [];
-  /** Units admitted that no lease covered. */
-  owed = 0;
-  /** Of those, what a question that is under way says. */
-  #owing = 0;
-  /** Whether the key is in debt: as the store said last, or because it must be. */
-  inDebt = false;
-  /** The older, which is spent first, and the newer. */
-  #first: Tranche = SPENT;
-  #second: Tranche = SPENT;
-  #dead: Tranche[] = [];
-  /** Units left below which the next lease is asked for; -1 where that would be for too few. */
-  #low = -1;
-  /** What the store said last, and when it was asked. */
-  #told: Decision | undefined;
-  #toldAt = 0;
-  #nearRemaining = 0;
-  /** For this long no cost is admitted that is not in hand, and the store is not asked. */
-  #quietUs = 0;
-  /** By what its quiet times are longer than those of others. */
-  #longer = 1;
-  /** For this long no cost is admitted that is at least `#deniedCost`; Infinity where none ever is. */
-  #deniedUs = 0;
-  #deniedCost = 0;
-  /** Units asked for, a second. */
-  #rate = 0;
-  #ratedAt: number;
+  /** When the debt of the key is paid at the latest, by what the store said last; 0 where it is not in debt. */
+  debtEndsAt = 0;
+  /** Whether so much was asked for, when the store was asked, that the next lease is asked for ahead. */
+  #isBusy = false;
+  /** Units admitted that no lease covered, and that the store has not been told of. */
+  #owed = 0;
+  /** Those that it is being told of. */
+  #charging = 0;
+  #waiters: Waiter[] = [];
+  #answer: LastAnswer | undefined;
 
   constructor(policy: Policy, key: string, now: number) {
     this.policy = policy;
     this.key = key;
-    this.#ratedAt = now;
+    this.demand = new Demand(now);
   }
 
-  /** Units in hand. */
-  unitsAt(now: number): number {
-    const first = isAlive(this.#first, now) ? this.#first.units : 0;
-    return first + (isAlive(this.#second, now) ? this.#second.units : 0);
+  /** Units admitted that no lease covered, and that the store has not confirmed. */
+  get owed(): number {
+    return this.#owed + this.#charging;
   }
 
-  /** Spends a cost, if that much is in hand. */
-  spend(cost: number, now: number): boolean {
-    const first = this.#first;
-    if (cost <= first.units && isAlive(first, now)) {
-      first.units -= cost;
-      return true;
-    }
-    return this.#spendBoth(cost, now);
+  /** Whether it is asked for so much that the next lease is to be had before it is needed. */
+  get isBusy(): boolean {
+    return this.#isBusy || this.demand.asked >= BUSY_UNITS;
   }
 
-  #spendBoth(cost: number, now: number): boolean {
-    this.expire(now);
-    if (this.#first.units === 0 && this.#second.units > 0) {
-      this.#first = this.#second;
-      this.#second = SPENT;
-    }
-    const first = this.#first;
-    if (cost <= first.units) {
-      first.units -= cost;
-      return true;
-    }
-    const second = this.#second;
-    if (cost > first.units + second.units) return false;
-    second.units -= cost - first.units;
-    first.units = 0;
-    return true;
+  /** Whether checks wait. */
+  get isAwaited(): boolean {
+    return this.#waiters.length > 0;
   }
 
-  /** Puts away what may not be spent any more. */
-  expire(now: number): void {
-    for (const tranche of [this.#first, this.#second]) {
-      if (tranche.units > 0 && !isAlive(tranche, now)) this.#dead.push(tranche);
-    }
-    if (!isAlive(this.#first, now)) this.#first = SPENT;
-    if (!isAlive(this.#second, now)) this.#second = SPENT;
-  }
-
-  /** Puts away all that is in hand. */
-  putAway(): void {
-    for (const tranche of [this.#first, this.#second]) {
-      if (tranche.units > 0) this.#dead.push(tranche);
-    }
-    this.#first = SPENT;
-    this.#second = SPENT;
-  }
-
-  /** Forgets all that is in hand: it is not there any more. */
-  forfeit(): void {
-    this.#first = SPENT;
-    this.#second = SPENT;
-    this.#dead = [];
-    this.owed = 0;
+  /** Has a check wait for the next grant. */
+  wait(waiter: Waiter): void {
+    this.#waiters.push(waiter);
   }
 
   /** Whether the store is to be told something: what is worth giving back, or owed. */
   hasNews(now: number): boolean {
-    return this.hasDead(now) || this.owed > 0;
+    return this.#owed > 0 || this.hand.hasBacks(now);
   }
 
-  /** For how long the key is in debt at most, by what the store said last. */
-  debtEndsAt(): number {
-    if (!this.inDebt) return 0;
-    if (this.#told !== undefined) return this.#toldAt + this.#told.resetAfterMs * 1_000;
-    return this.#ratedAt + 2 * Math.max(...this.policy.limits.map(({ windowUs }) => windowUs));
-  }
-
-  /** Takes over what another lease of the key owes, and has not said yet. */
-  inherit(other: Lease): void {
-    this.inDebt ||= other.inDebt || other.owed > 0;
-    this.owed += other.owed - other.#owing;
-    other.owed = other.#owing;
-  }
-
-  /** Notes that a question was not answered: it may not have been heard. */
-  lose(): void {
-    this.#owing = 0;
-  }
-
-  /** Whether there is something that is worth giving back. */
-  hasDead(now: number): boolean {
-    if (this.#dead.length === 0) return false;
-    this.#dead = this.#dead.filter(({ from, returnsUs }) => {
-      const age = now - from;
-      return age < 0 || age < returnsUs;
-    });
-    return this.#dead.length > 0;
-  }
-
-  /** Whether the next lease is to be asked for before this one is spent. */
-  isLow(): boolean {
-    return this.#first.units + this.#second.units <= this.#low && this.#second.units === 0;
+  /** Whether what the store said last is still of use: that it is not to be asked, or that the key is in debt. */
+  isRemembered(now: number): boolean {
+    return this.isQuiet(now) || this.debtEndsAt > now;
   }
 
   /** Whether the store is not to be asked yet. */
   isQuiet(now: number): boolean {
-    const age = now - this.#toldAt;
-    return age >= 0 && age < this.#quietUs;
+    return this.#answer?.isQuiet(now) === true;
   }
 
-  /** Answers that a cost is denied, where that is known. */
-  deny(cost: number, now: number): Decision | undefined {
-    const age = now - this.#toldAt;
-    if (age < 0) return undefined;
-    if (cost >= this.#deniedCost && age < this.#deniedUs)
-      return this.#denied(this.#deniedUs - age, now);
-    if (age < this.#quietUs) return this.#denied(this.#quietUs + leadOf(this.policy) - age, now);
-    return undefined;
+  /** Forgets that anything was denied: units have come back by another way than time. */
+  hope(): void {
+    this.#answer?.hope();
   }
 
-  /** Creates the answer that what was just spent was admitted. */
+  /** Forgets what is in hand and owed: the key was reset. */
+  forfeit(): void {
+    this.hand.forfeit();
+    this.#owed = 0;
+  }
+
+  /** Answers that what was just spent was admitted. */
   admitted(now: number): Decision {
-    const told = this.#told!;
-    const remaining = this.#remaining(told, now);
+    return this.#answer!.admission(this.hand.unitsAt(now), now);
+  }
+
+  /** Answers that a cost that is not in hand is denied; undefined where that is not known. */
+  deny(cost: number, now: number): Decision | undefined {
+    return this.#answer?.denial(cost, this.hand.unitsAt(now), now);
+  }
+
+  /** Admits a cost that is not in hand. */
+  lend(cost: number, now: number): Decision {
+    this.#owed += cost;
+    const inHand = this.hand.unitsAt(now);
+    const decision =
+      this.#answer?.admission(inHand, now) ?? createFailOpen(this.policy, this.key, cost, now);
+    const remaining = Math.max(decision.remaining - this.owed, 0);
+    return { ...decision, remaining, source: "lease" };
+  }
+
+  /** Takes what is to be given back and charged, and says what is wanted: nothing where nobody asks for any. */
+  createQuestion(node: string, now: number): Question {
+    this.hand.expire(now);
+    if (!this.isQuiet(now)) this.hand.makeRoom();
+    const lastsUs = Math.max(LEASE_US, 2_000 * this.policy.syncIntervalMs);
+    const want = this.#want(now);
+    const first = this.#waiters[0];
+    const missing = first === undefined ? 1 : first.cost - this.hand.unitsAt(now);
+    const owed = this.#owed;
+    this.#owed = 0;
+    this.#charging = owed;
+    const ask = {
+      node,
+      want,
+      spare: this.policy.leaseFraction,
+      keepUs: 4 * lastsUs,
+      owed,
+      backs: this.hand.takeBacks(now),
+    };
     return {
-      allowed: true,
-      policy: told.policy,
-      key: told.key,
-      limitName: told.limitName,
-      limit: told.limit,
-      remaining,
-      retryAfterMs: 0,
-      resetAfterMs: resetAfter(told, now - this.#toldAt),
-      delayMs: 0,
-      soft: told.soft,
-      nearLimit: remaining <= this.#nearRemaining,
-      shadow: false,
-      source: "lease",
+      ask,
+      least: Math.min(Math.max(missing, 1), want),
+      waiters: this.#waiters.length,
+      missing: this.#waitingUnits() - this.hand.unitsAt(now),
+      askedAt: now,
+      lastsUs,
     };
   }
 
-  /** Creates the answer that a cost was admitted that is not in hand. */
-  lent(cost: number, now: number): Decision {
-    const told = this.#told ?? createFailOpen(this.policy, this.key, cost, now);
-    const remaining = Math.max(this.#remaining(told, now) - this.owed, 0);
-    return {
-      ...told,
-      allowed: true,
-      remaining,
-      retryAfterMs: 0,
-      resetAfterMs: resetAfter(told, now - this.#toldAt),
-      nearLimit: remaining <= this.#nearRemaining,
-      shadow: false,
-      source: "lease",
-    };
+  #waitingUnits(): number {
+    return this.#waiters.reduce((sum, { cost }) => sum + cost, 0);
   }
 
-  #denied(waitUs: number, now: number): Decision {
-    const told = this.#told!;
-    const { shadow } = this.policy;
-    const retryAfterMs = waitUs === Number.POSITIVE_INFINITY ? null : Math.ceil(waitUs / 1_000);
-    return {
-      ...told,
-      allowed: shadow,
-      remaining: this.unitsAt(now),
-      retryAfterMs: shadow ? 0 : retryAfterMs,
-      resetAfterMs: resetAfter(told, now - this.#toldAt),
-      nearLimit: true,
-      shadow,
-      source: "lease",
-    };
-  }
-
-  /** Units that could be taken: those in hand, and those that the store had left. */
-  #remaining(told: Decision, now: number): number {
-    return Math.min(told.limit, told.remaining + this.unitsAt(now));
-  }
-
-  /** Brings the rate up to date. */
-  rate(now: number): number {
-    const seconds = Math.max(now - this.#ratedAt, 0) / 1e6;
-    this.#rate = this.#rate * Math.exp(-seconds / MEMORY_S) + this.asked / MEMORY_S;
-    this.#ratedAt = now;
-    this.asked = 0;
-    return this.#rate;
-  }
-
-  /** Takes what is to be given back, and says what is wanted: nothing where nobody asks for any. */
-  createAsk(node: string, keepUs: number, now: number): { ask: LeaseAsk; least: number } {
-    this.expire(now);
-    const rate = this.rate(now);
-    const costs = this.waiters.map(({ cost }) => cost);
-    const waiting = costs.reduce((sum, cost) => sum + cost, 0);
-    const most = Math.min(...this.policy.limits.map(({ limit }) => limit));
-    const soon = Math.max(Math.ceil(rate * HORIZON_S), 1);
-    const { owed } = this;
+  #want(now: number): number {
+    const soon = this.demand.rateAt(now) * HORIZON_S;
+    const waiting = this.#waitingUnits();
     // What is hardly asked for is not asked about ahead.
-    const isSoon = (owed > 0 || rate * HORIZON_S >= 1) && !this.isQuiet(now);
-    const isWanted = waiting > 0 || isSoon;
-    const ahead = this.isDropped ? waiting : Math.max(waiting, soon);
-    const want = isWanted ? Math.min(ahead, most) : 0;
-    for (const waiter of this.waiters) waiter.asks += 1;
-    const backs = this.hasDead(now) ? this.#dead.map(toBack) : [];
-    this.#dead = [];
-    this.#owing = owed;
-    return {
-      ask: { node, want, spare: this.policy.leaseFraction, keepUs, owed, backs },
-      least: costs[0] ?? (want > 0 ? 1 : 0),
-    };
+    const isAhead = !this.isDropped && !this.isQuiet(now) && (soon >= 1 || this.#owed > 0);
+    if (waiting === 0 && !isAhead) return 0;
+    const most = Math.min(...this.policy.limits.map(({ limit }) => limit));
+    const ahead = isAhead ? Math.ceil(soon) : 0;
+    return Math.min(Math.max(waiting - this.hand.unitsAt(now), ahead, 1), most);
   }
 
   /**
-   * Takes what the store has granted.
-   * @param askedAt when it was asked, by this node's clock.
-   * @param chance from 0 to 1, by which quiet times of nodes differ.
-   * @returns whether it was as much as was wanted.
+   * Takes what the store has granted, and serves those who wait. Returns how many it has.
+   * @param chance from 0 to 1, by which the quiet times of nodes differ.
    */
-  receive(
-    ask: LeaseAsk,
-    outcome: Outcome,
-    askedAt: number,
-    lastsUs: number,
-    chance: number,
-  ): boolean {
-    const { decision, lease, receipts, at } = outcome;
-    const { units, windowLeftUs, debt } = lease!;
-    this.owed -= ask.owed;
-    this.#owing = 0;
-    this.inDebt = debt > 0;
-    // Where something was only given back or owed, what was told before still holds.
-    if (ask.want === 0 && this.#told !== undefined) return true;
-    this.#told = { ...decision, source: "lease" };
-    this.#toldAt = askedAt;
-    const index = this.policy.limitNames.indexOf(decision.limitName);
-    this.#nearRemaining = this.policy.nearRemaining[index] ?? 0;
-    if (units > 0) {
-      const tranche = {
-        units,
-        from: askedAt,
-        lastsUs: Math.min(lastsUs, windowLeftUs),
-        returnsUs:
-          this.policy.limits.length > 1 ? Number.POSITIVE_INFINITY : decision.resetAfterMs * 1_000,
-        back: { takenAt: at, receipt: receipts[0]! },
-      };
-      if (this.#first.units === 0) this.#first = tranche;
-      else if (this.#second.units === 0) this.#second = tranche;
-      else this.#dead.push(tranche);
+  receive(question: Question, outcome: Outcome, now: number, chance: number): number {
+    const { ask, askedAt, lastsUs } = question;
+    const { units, windowLeftUs, debt } = outcome.lease!;
+    const isShort = units < ask.want || units < question.missing;
+    const answer = new LastAnswer(this.policy, outcome, isShort ? 1 + JITTER * chance : 0, now);
+    this.#charging = 0;
+    // What only gives back asks nothing that an earlier answer does not know.
+    if (ask.want > 0) this.#answer = answer;
+    this.debtEndsAt = debt > 0 ? now + answer.resetUs : 0;
+    const soon = this.demand.rateAt(now) * HORIZON_S;
+    this.#isBusy = soon >= 2;
+    this.hand.low = Math.max((soon / HORIZON_S) * LOW_S, units * LOW_SHARE);
+    if (units === 0) return this.#serve(question, undefined, isShort, now);
+    const tranche: Tranche = {
+      units,
+      from: askedAt,
+      lastsUs: Math.min(lastsUs, windowLeftUs),
+      // What ends with a window is not renewed within it.
+      renewUs: windowLeftUs > lastsUs ? lastsUs * RENEW_SHARE : Number.POSITIVE_INFINITY,
+      returnsUs: Math.min(answer.resetUs, 3 * lastsUs),
+      back: { takenAt: outcome.at, receipt: outcome.receipts[0]! },
+    };
+    this.hand.add(tranche);
+    return this.#serve(question, tranche, isShort, now);
+  }
+
+  #serve(question: Question, granted: Tranche | undefined, isShort: boolean, now: number): number {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const [index, waiter] of waiters.entries()) {
+      const { cost, resolve } = waiter;
+      // For whom it was asked it is there, also where its window has ended on the way.
+      const isFor = granted !== undefined && index < question.waiters && cost <= granted.units;
+      if (this.hand.spend(cost, now)) resolve(this.admitted(now));
+      else if (isFor) {
+        granted.units -= cost;
+        resolve(this.admitted(now));
+      } else if (isShort) resolve(this.deny(cost, now)!);
+      // It came while the question was under way, or less is in hand than there was.
+      else this.#waiters.push(waiter);
     }
-    const soon = this.#rate * HORIZON_S;
-    this.#low = soon >= 2 ? Math.max(this.#rate * LOW_S, units * LOW_SHARE) : -1;
-    const full = units >= ask.want;
-    this.#quietUs = 0;
-    this.#deniedUs = 0;
-    this.#longer = 1 + JITTER * chance;
-    if (!full) this.#quietUs = this.policy.syncIntervalMs * 1_000 * this.#longer;
-    return full;
+    return waiters.length - this.#waiters.length;
   }
 
-  /** Notes that a cost was not there after a grant that fell short, and returns the answer to it. */
-  refuse(cost: number, now: number): Decision {
-    const told = this.#told!;
-    // What the store said is about the cost that had waited longest, before anything was granted.
-    const waitUs = told.allowed ? 0 : (told.retryAfterMs ?? Number.POSITIVE_INFINITY) * 1_000;
-    const leastUs = this.policy.syncIntervalMs * 1_000;
-    const quietUs = Math.min(Math.max(waitUs, leastUs), QUIET_US_MAX) * this.#longer;
-    this.#quietUs = Math.max(this.#quietUs, quietUs);
-    const deniedUs = Math.max(leastUs + leadOf(this.policy), waitUs);
-    if (this.#deniedUs === 0 || cost < this.#deniedCost) this.#deniedCost = cost;
-    this.#deniedUs = Math.max(this.#deniedUs, deniedUs);
-    return this.#denied(Math.max(this.#deniedUs - Math.max(now - this.#toldAt, 0), 1_000), now);
+  /** Takes back what was to be charged, for nobody knows whether it was; returns those who wait no more. */
+  fail(): readonly Waiter[] {
+    this.#owed += this.#charging;
+    this.#charging = 0;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    return waiters;
   }
-
-  /** Forgets what was denied: units have come back by another way than time. */
-  hope(): void {
-    this.#quietUs = 0;
-    this.#deniedUs = 0;
-  }
-}
-
-function leadOf({ syncIntervalMs }: Policy): number {
-  return Math.min(LEAD_US_MAX, syncIntervalMs * 500);
-}
-
-function resetAfter(told: Decision, ageUs: number): number {
-  return Math.max(told.resetAfterMs - Math.floor(Math.max(ageUs, 0) / 1_000), 0);
-}
-
-function toBack({ units, back }: Tranche): LeaseBack {
-  return { units, ...back };
 }

@@ -7,7 +7,9 @@ export interface Tranche {
   readonly from: number;
   /** Microseconds from then on for which it may be spent. */
   readonly lastsUs: number;
-  /** Microseconds from then on after which its units have returned by themselves, if nobody else takes any. */
+  /** Microseconds from then on after which the next is asked for, whatever is left of this one. */
+  readonly renewUs: number;
+  /** Microseconds from then on after which it is not given back: its units have returned by themselves, or nearly. */
   readonly returnsUs: number;
   /** How it is given back. */
   readonly back: Omit<LeaseBack, "units">;
@@ -18,6 +20,7 @@ export const SPENT: Tranche = Object.freeze({
   units: 0,
   from: 0,
   lastsUs: 0,
+  renewUs: Number.POSITIVE_INFINITY,
   returnsUs: 0,
   back: { takenAt: 0, receipt: { cost: 0, units: [], marks: [] } },
 });
@@ -26,4 +29,10 @@ export const SPENT: Tranche = Object.freeze({
 export function isAlive({ from, lastsUs }: Tranche, now: number): boolean {
   const age = now - from;
   return age >= 0 && age < lastsUs;
+}
+
+/** Whether it is worth giving back. */
+export function isOwn({ units, from, returnsUs }: Tranche, now: number): boolean {
+  const age = now - from;
+  return units > 0 && (age < 0 || age < returnsUs);
 }

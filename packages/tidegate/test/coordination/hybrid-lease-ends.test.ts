@@ -82,7 +82,7 @@ test("checks that wait are answered where a window is shorter than the way", asy
     clock.advanceMs(3);
     await settled();
   }
-  assert.equal(source, "store");
+  assert.equal(source, "lease", "it was debited in its window, for whoever waited");
 });
 
 for (const end of ["the limits change", "the limiter is closed"]) {

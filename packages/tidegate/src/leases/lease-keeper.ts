@@ -1,0 +1,244 @@
+// Keeps the leases of one node in step with the store: asks for what is wanted, gives back what is not, and forgets
+// keys that nobody asks for. One timer looks after all of them.
+
+import type { Decision } from "../decision.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { AnsweringStore } from "../ports/answering-store.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Random } from "../ports/random.ts";
+import type { Scheduler } from "../ports/scheduler.ts";
+import type { Outcome } from "../ports/store.ts";
+import type { LeaseEvent, Telemetry } from "../ports/telemetry.ts";
+import type { Timer } from "../ports/timer.ts";
+import type { Lease, Question } from "./lease.ts";
+import { LeaseAsks } from "./lease-asks.ts";
+import { LeaseTable } from "./lease-table.ts";
+
+/** How often idle leases are looked for. */
+const SWEEP_MS = 250;
+
+/** Checks that may wait for a lease. */
+const MAX_WAITING = 100_000;
+
+/** Keys in debt that are remembered; with more, nothing is lent. */
+const MAX_DEBTS = 100_000;
+
+/** What it needs. */
+export interface LeaseKeeperOptions {
+  readonly store: AnsweringStore;
+  /** Names this node, unlike any other. */
+  readonly id: string;
+  readonly telemetry: Telemetry | undefined;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+}
+
+/** The leases of a node. */
+export class LeaseKeeper {
+  readonly #options: LeaseKeeperOptions;
+  readonly #leases = new LeaseTable();
+  readonly #asks: LeaseAsks;
+  readonly #inFlight = new Set<Promise<void>>();
+  /** Leases whose keys are in debt, which must not be forgotten before that is paid. */
+  readonly #debts = new Set<Lease>();
+  #waiting = 0;
+  #cancelSweep: (() => void) | undefined;
+
+  constructor(options: LeaseKeeperOptions) {
+    this.#options = options;
+    this.#asks = new LeaseAsks({ ...options, send: (leases) => this.#send(leases) });
+    options.telemetry?.leasesHeld?.(() => this.#unitsHeld());
+  }
+
+  /** Finds a key's lease. */
+  find(policyName: string, key: string): Lease | undefined {
+    return this.#leases.find(policyName, key);
+  }
+
+  /** Finds a key's lease, or begins to keep one. */
+  leaseOf(policy: Policy, key: string, now: number): Lease {
+    const known = this.#leases.find(policy.name, key);
+    if (known !== undefined && known.policy === policy) return known;
+    const lease = this.#leases.create(policy, key, now);
+    this.#sweepLater();
+    if (known === undefined) return lease;
+    // Its limits are others by now: what is in hand was debited from those before, and what is owed stays owed.
+    lease.debtEndsAt = known.owed > 0 ? Number.POSITIVE_INFINITY : known.debtEndsAt;
+    if (lease.debtEndsAt > 0) this.#debts.add(lease);
+    this.#drop(known);
+    this.giveBack(known, now);
+    return lease;
+  }
+
+  /** Has the store asked about a lease soon, where it may be and that is not under way. */
+  ask(lease: Lease, now: number): void {
+    if (lease.isAsking || lease.isQuiet(now) || this.#isAway(lease)) return;
+    this.#ask(lease);
+  }
+
+  /** Whether one more key may come into debt. */
+  get mayLend(): boolean {
+    return this.#debts.size < MAX_DEBTS;
+  }
+
+  /** Has a check wait for the next lease. */
+  wait(lease: Lease, cost: number): Decision | Promise<Decision> {
+    if (this.#waiting >= MAX_WAITING || this.#isAway(lease)) {
+      return this.#options.store.answer(lease.policy, lease.key, cost);
+    }
+    this.#options.telemetry?.leaseAwaited?.(lease.policy.name);
+    return new Promise((resolve) => {
+      this.#waiting += 1;
+      lease.wait({ cost, resolve });
+      if (!lease.isAsking) this.#ask(lease);
+    });
+  }
+
+  /** Gives what is in hand of a key back, ahead of all that is asked of the store from now on. */
+  giveBack(lease: Lease, now: number): void {
+    lease.hand.putAway();
+    if (!lease.hasNews(now) || this.#isAway(lease)) return;
+    if (!lease.isAsking) this.#ask(lease);
+    this.#asks.flush();
+  }
+
+  /** Forgets what is in hand of a key that is reset. */
+  forget(policyName: string, key: string): void {
+    const lease = this.#leases.find(policyName, key);
+    if (lease === undefined) return;
+    lease.forfeit();
+    this.#tellLost(lease);
+    this.#drop(lease);
+  }
+
+  /** Serves those who wait, and gives everything back. */
+  async close(): Promise<void> {
+    await this.#settle();
+    this.#cancelSweep?.();
+    const now = this.#options.clock.now();
+    for (const lease of this.#leases.all()) {
+      this.#drop(lease);
+      lease.hand.putAway();
+      if (lease.hasNews(now) && !this.#isAway(lease)) this.#ask(lease);
+      else this.#forfeit(lease);
+    }
+    await this.#settle();
+  }
+
+  /** Resolves when nothing is asked any more. */
+  async #settle(): Promise<void> {
+    do {
+      this.#asks.flush();
+      await Promise.all(this.#inFlight);
+    } while (this.#inFlight.size > 0 || this.#asks.size > 0);
+  }
+
+  /** Forgets what cannot be given back. */
+  #forfeit(lease: Lease): void {
+    lease.hand.forfeit();
+    this.#tellLost(lease);
+  }
+
+  #isAway({ policy, key }: Lease): boolean {
+    return this.#options.store.isAway(policy, key);
+  }
+
+  #drop(lease: Lease): void {
+    this.#leases.drop(lease);
+    this.#debts.delete(lease);
+  }
+
+  #ask(lease: Lease): void {
+    lease.isAsking = true;
+    this.#asks.add(lease);
+  }
+
+  #send(leases: readonly Lease[]): void {
+    const now = this.#options.clock.now();
+    for (const lease of leases) {
+      const question = lease.createQuestion(this.#options.id, now);
+      this.#tellLost(lease);
+      const { want, owed, backs } = question.ask;
+      if (want === 0 && owed === 0 && backs.length === 0) {
+        lease.isAsking = false;
+        continue;
+      }
+      const call = this.#borrow(lease, question).finally(() => this.#inFlight.delete(call));
+      this.#inFlight.add(call);
+    }
+  }
+
+  async #borrow(lease: Lease, question: Question): Promise<void> {
+    const { policy, key } = lease;
+    const { ask, least } = question;
+    let outcome: Outcome;
+    try {
+      outcome = await this.#options.store.borrow({ policy, key, cost: least }, ask);
+    } catch {
+      lease.isAsking = false;
+      // Whether they were given back is not known, and they are not given back twice.
+      for (const { units } of ask.backs) this.#tell(policy.name, "expired", units);
+      for (const { cost, resolve } of lease.fail()) {
+        this.#waiting -= 1;
+        resolve(this.#options.store.answer(policy, key, cost));
+      }
+      return;
+    }
+    lease.isAsking = false;
+    this.#tell(policy.name, "granted", outcome.lease!.units);
+    for (const { units } of ask.backs) this.#tell(policy.name, "returned", units);
+    this.#receive(lease, question, outcome);
+  }
+
+  #receive(lease: Lease, question: Question, outcome: Outcome): void {
+    const now = this.#options.clock.now();
+    this.#waiting -= lease.receive(question, outcome, now, this.#options.random.next());
+    if (lease.isDropped) lease.hand.putAway();
+    else if (lease.debtEndsAt > 0) this.#debts.add(lease);
+    else this.#debts.delete(lease);
+    if (lease.isAwaited || (lease.isDropped && lease.hasNews(now))) this.#ask(lease);
+  }
+
+  #sweepLater(): void {
+    this.#cancelSweep ??= this.#options.timer.after(SWEEP_MS, () => {
+      this.#cancelSweep = undefined;
+      this.#sweep();
+      if (this.#leases.size > 0) this.#sweepLater();
+    });
+  }
+
+  #sweep(): void {
+    const now = this.#options.clock.now();
+    for (const lease of this.#leases.takeDue(now)) {
+      lease.hand.expire(now);
+      const isIdle = lease.demand.takeIdle(now) || lease.isDropped;
+      if (isIdle) lease.hand.putAway();
+      const hasNews = lease.hasNews(now);
+      this.#tellLost(lease);
+      if (hasNews && !lease.isAsking && !this.#isAway(lease)) this.#ask(lease);
+      const isNeeded = !isIdle || hasNews || lease.isAsking || lease.isRemembered(now);
+      if (isNeeded) this.#leases.watch(lease, now);
+      else this.#drop(lease);
+    }
+  }
+
+  #tellLost({ policy, hand }: Lease): void {
+    for (const units of hand.takeLost()) this.#tell(policy.name, "expired", units);
+  }
+
+  /** Returns the units in hand, by policy. */
+  #unitsHeld(): Map<string, number> {
+    const now = this.#options.clock.now();
+    const held = new Map<string, number>();
+    for (const { policy, hand } of this.#leases.all()) {
+      held.set(policy.name, (held.get(policy.name) ?? 0) + hand.unitsAt(now));
+    }
+    return held;
+  }
+
+  #tell(policy: string, kind: LeaseEvent["kind"], units: number): void {
+    if (units > 0) this.#options.telemetry?.leased?.({ policy, kind, units });
+  }
+}
