@@ -17,7 +17,7 @@ export interface AccountOptions {
 
 interface LimitAccount {
   /** Says what is wrong where a cost goes beyond what it allows; undefined where it does not. */
-  admit(nowUs: number, cost: number): string | undefined;
+  admit(atUs: number, cost: number): string | undefined;
   /** Units that are left at least, where nothing is held that was not admitted. */
   left(nowUs: number): number;
 }
@@ -33,11 +33,11 @@ export class KeyAccount {
     });
   }
 
-  /** Notes that a cost was admitted; says what is wrong with that. */
-  admit(nowUs: number, cost: number): string | undefined {
+  /** Notes that a cost was admitted at an instant of the store's clock; says what is wrong with that. */
+  admit(atUs: number, cost: number): string | undefined {
     this.admitted += cost;
     let wrong: string | undefined;
-    for (const limit of this.#limits) wrong ??= limit.admit(nowUs, cost);
+    for (const limit of this.#limits) wrong ??= limit.admit(atUs, cost);
     return wrong;
   }
 
@@ -66,45 +66,58 @@ function accountOf(limit: Limit, since: Since, beyond: number): LimitAccount {
 }
 
 function windowAccount(limit: number, windowUs: number, beyond: number): LimitAccount {
-  let window = Number.NaN;
-  let count = 0;
+  const counts = new WindowCounts(windowUs);
   return {
-    admit(nowUs, cost) {
-      const own = Math.floor(nowUs / windowUs);
-      if (own !== window) count = 0;
-      window = own;
-      count += cost;
+    admit(atUs, cost) {
+      const { count } = counts.add(atUs, cost);
       if (count <= limit + beyond) return undefined;
       return `${count} units in a window of ${limit} + ${beyond}`;
     },
-    left: (nowUs) => limit - (Math.floor(nowUs / windowUs) === window ? count : 0),
+    left: (nowUs) => limit - counts.of(nowUs).count,
   };
 }
 
 function slidingAccount(limit: number, windowUs: number, beyond: number): LimitAccount {
-  let window = Number.NaN;
-  let count = 0;
-  let before = 0;
-  const estimateAt = (nowUs: number) => {
-    const own = Math.floor(nowUs / windowUs);
-    if (own !== window) {
-      before = own === window + 1 ? count : 0;
-      count = 0;
-      window = own;
-    }
-    const left = (own + 1) * windowUs - nowUs;
-    return count + Math.ceil((before * left) / windowUs - 1e-9);
+  const counts = new WindowCounts(windowUs);
+  const estimateAt = (atUs: number) => {
+    const left = windowUs - (atUs % windowUs);
+    const before = counts.of(atUs - windowUs).count;
+    return counts.of(atUs).count + Math.ceil((before * left) / windowUs - 1e-9);
   };
   return {
     left: (nowUs) => limit - estimateAt(nowUs) - 1,
-    admit(nowUs, cost) {
-      const estimate = estimateAt(nowUs) + cost;
-      count += cost;
+    admit(atUs, cost) {
+      const { lastUs } = counts.add(atUs, cost);
+      const next = counts.of(atUs + windowUs);
+      const after = next.count > 0 ? estimateAt(next.lastUs) : 0;
+      const estimate = Math.max(estimateAt(lastUs), after);
       // What is owed of the window before counts for its part alone, which may round to one more.
       if (estimate <= limit + beyond + (beyond > 0 ? 1 : 0)) return undefined;
       return `an estimate of ${estimate} units in a sliding window of ${limit} + ${beyond}`;
     },
   };
+}
+
+/** Units by window. What is told late may belong to the one before. */
+class WindowCounts {
+  readonly #windowUs: number;
+  readonly #counts = new Map<number, { count: number; lastUs: number }>();
+
+  constructor(windowUs: number) {
+    this.#windowUs = windowUs;
+  }
+
+  of(atUs: number): { readonly count: number; readonly lastUs: number } {
+    return this.#counts.get(Math.floor(atUs / this.#windowUs)) ?? { count: 0, lastUs: atUs };
+  }
+
+  /** Adds units to the window of an instant; returns all of it, and the last instant of any. */
+  add(atUs: number, cost: number): { readonly count: number; readonly lastUs: number } {
+    const { count, lastUs } = this.of(atUs);
+    const after = { count: count + cost, lastUs: Math.max(lastUs, atUs) };
+    this.#counts.set(Math.floor(atUs / this.#windowUs), after);
+    return after;
+  }
 }
 
 function bucketAccount(

@@ -6,8 +6,14 @@ import type { SeededRandom } from "../support/seeded-random.ts";
 import { chance } from "./chance.ts";
 import { withQuietWatch } from "./quiet-watch.ts";
 import type { Scenario } from "./scenario.ts";
-import { connect, type SharedServer } from "./shared-server.ts";
+import { type Connection, connect, type SharedServer } from "./shared-server.ts";
 import { createLoop } from "./virtual-time.ts";
+
+/** When a check was asked, and when it was decided: where it waited for the store, when that answered. */
+export interface Times {
+  readonly askedUs: number;
+  readonly decidedUs: number;
+}
 
 /** What became of a check. */
 export type Told = (
@@ -15,7 +21,7 @@ export type Told = (
   key: number,
   cost: number,
   node: ModelNode,
-  askedUs: number,
+  times: Times,
 ) => void;
 
 /** A node. */
@@ -35,6 +41,7 @@ export class ModelNode {
   readonly #policies: Record<string, PolicyOptions>;
   readonly #told: Told;
   readonly #quietUs: number;
+  #connection: Connection;
   #life = 0;
   #answer: Decision | undefined;
 
@@ -52,6 +59,7 @@ export class ModelNode {
     this.#quietUs = quietUs;
     this.#told = told;
     this.skewUs = random.between(-3_600_000_000, 3_600_000_000);
+    this.#connection = connect(server, () => true);
     this.limiter = this.#start();
   }
 
@@ -63,7 +71,7 @@ export class ModelNode {
     const answer = this.limiter.check({ policy: "model", key: KEYS[key]!, cost });
     // As its telemetry was told, which for decisions from memory is before anything else happens.
     if (this.#answer !== undefined) {
-      this.#told(this.#answer, key, cost, this, askedUs);
+      this.#told(this.#answer, key, cost, this, { askedUs, decidedUs: askedUs });
       return;
     }
     this.pending += 1;
@@ -71,7 +79,7 @@ export class ModelNode {
       (decision) => {
         if (life !== this.#life) return;
         this.pending -= 1;
-        this.#told(decision, key, cost, this, askedUs);
+        this.#told(decision, key, cost, this, { askedUs, decidedUs: this.#connection.answeredUs });
       },
       (error: unknown) => this.errors.push(error),
     );
@@ -100,9 +108,10 @@ export class ModelNode {
     const life = this.#life;
     const isAlive = () => life === this.#life;
     const loop = createLoop(time, isAlive);
+    this.#connection = connect(this.#server, isAlive);
     return createLimiter({
       policies: this.#policies,
-      store: withQuietWatch(connect(this.#server, isAlive), {
+      store: withQuietWatch(this.#connection.store, {
         time,
         quietUs: this.#quietUs,
         broken: (what) => this.errors.push(what),

@@ -13,7 +13,7 @@ import { createSeededRandom, type SeededRandom } from "../support/seeded-random.
 import { KeyAccount } from "./account.ts";
 import { gapUs } from "./chance.ts";
 import { planFaults } from "./faults.ts";
-import { KEYS, ModelNode } from "./node.ts";
+import { KEYS, ModelNode, type Times } from "./node.ts";
 import type { Scenario } from "./scenario.ts";
 import { SharedServer } from "./shared-server.ts";
 import { createShares } from "./shares.ts";
@@ -133,10 +133,10 @@ class ModelRun {
     this.#nodes[node]!.check(key, cost);
   }
 
-  #told(decision: Decision, key: number, cost: number, node: ModelNode, askedUs: number): void {
+  #told(decision: Decision, key: number, cost: number, node: ModelNode, times: Times): void {
     const { allowed, source } = decision;
     const { index } = node;
-    const waitedMs = (this.#time.nowUs - askedUs) / 1_000;
+    const waitedMs = (this.#time.nowUs - times.askedUs) / 1_000;
     if (waitedMs > this.#scenario.waitMs) this.#note(`a check was answered after ${waitedMs} ms`);
     if (!allowed) {
       this.#denied += 1;
@@ -148,7 +148,7 @@ class ModelRun {
     if (source !== "lease" && source !== "store") return;
     this.#admitted += cost;
     this.#got[index]! += cost;
-    const wrong = this.#accountOf(key).admit(this.#time.nowUs, cost);
+    const wrong = this.#accountOf(key).admit(times.decidedUs, cost);
     if (wrong !== undefined) this.#note(`${KEYS[key]}: ${wrong}, by node ${index} from ${source}`);
   }
 

@@ -77,12 +77,20 @@ interface Message {
   readonly refuse: (() => void)[];
 }
 
-/** Creates a node's connection: a store whose answers take time, or never come. */
-export function connect(server: SharedServer, isAlive: () => boolean): Store {
+/** A node's connection: a store whose answers take time, or never come. */
+export interface Connection {
+  readonly store: Store;
+  /** When the work was done that was answered last. */
+  readonly answeredUs: number;
+}
+
+/** Creates a node's connection. */
+export function connect(server: SharedServer, isAlive: () => boolean): Connection {
   const { time, random, network, memory } = server;
   let message: Message | undefined;
   let arrivedUs = 0;
   let answeredUs = 0;
+  let doneUs = 0;
   const onTheWay = () => random.between(...network.latencyUs);
 
   function answer(settle: () => void): void {
@@ -122,14 +130,19 @@ export function connect(server: SharedServer, isAlive: () => boolean): Store {
     return new Promise((resolve, reject) => {
       own.works.push(() => {
         const value = work();
-        if (!lost.has(own)) answer(() => resolve(value));
+        const atUs = time.nowUs;
+        if (lost.has(own)) return;
+        answer(() => {
+          doneUs = atUs;
+          resolve(value);
+        });
       });
       own.refuse.push(() => reject(new TidegateError("STORE_UNAVAILABLE", "refused: model")));
     });
   }
 
   const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
-  return {
+  const store: Store = {
     shared: true,
     decide: (...args) => call(() => told(memory.decide(...args))),
     run: (work) =>
@@ -143,6 +156,12 @@ export function connect(server: SharedServer, isAlive: () => boolean): Store {
     announce: (limiter, ttlMs) => call(() => server.announce(limiter, ttlMs)),
     attach() {},
     detach() {},
+  };
+  return {
+    store,
+    get answeredUs() {
+      return doneUs;
+    },
   };
 }
 
