@@ -86,7 +86,7 @@ export interface Connection {
 
 /** Creates a node's connection. */
 export function connect(server: SharedServer, isAlive: () => boolean): Connection {
-  const { time, random, network, memory } = server;
+  const { time, random, network } = server;
   let message: Message | undefined;
   let arrivedUs = 0;
   let answeredUs = 0;
@@ -141,8 +141,20 @@ export function connect(server: SharedServer, isAlive: () => boolean): Connectio
     });
   }
 
+  const store = createStore(server, call);
+  return {
+    store,
+    get answeredUs() {
+      return doneUs;
+    },
+  };
+}
+
+/** Creates the store that `call` is the way to. */
+function createStore(server: SharedServer, call: <T>(work: () => T) => Promise<T>): Store {
+  const { memory } = server;
   const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
-  const store: Store = {
+  return {
     shared: true,
     decide: (...args) => call(() => told(memory.decide(...args))),
     run: (work) =>
@@ -156,12 +168,6 @@ export function connect(server: SharedServer, isAlive: () => boolean): Connectio
     announce: (limiter, ttlMs) => call(() => server.announce(limiter, ttlMs)),
     attach() {},
     detach() {},
-  };
-  return {
-    store,
-    get answeredUs() {
-      return doneUs;
-    },
   };
 }
 

@@ -10,8 +10,8 @@ const CENTRAL = "central needs a store that nodes share, such as store: redis://
 const policyOf = (coordination: string) =>
   POLICIES.replace("{ limits", `{ coordination: ${coordination}, limits`);
 const unleasable = (name: string, what: string) =>
-  `policies.${name} must have token buckets, fixed, sliding or calendar windows that are hard for ` +
-  `coordination "hybrid", got ${what}: it needs "central"`;
+  `policies.${name}.limits must be token buckets, fixed, sliding or calendar windows, none of them soft, for ` +
+  `coordination "hybrid", got ${what}; use coordination "central" for it`;
 const NAMES = ["api", "login", ..."abcdefghijk"];
 const many = NAMES.map(
   (name) => `${name}: { limits: [{ algorithm: fixed-window, limit: 1, window: 1s }] }`,

@@ -1,7 +1,6 @@
 // A store that always answers in time: what the store that nodes share does not answer within the policy's deadline,
 // the policy does. Nothing waits for a store that is known to be away, and denials that still hold are not asked again.
 
-import type { Receipt } from "../algorithms/key-state.ts";
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { Policy } from "../policy/policy.ts";

@@ -66,7 +66,7 @@ test("a grant that comes when nobody waits for it any more is given back", async
   await settled();
   assert.deepEqual(
     store.calls.filter((call) => call !== "ping"),
-    ["lease", "give"],
+    ["lease", "lease"],
   );
   assert.equal(await nodes.left(), 100);
   await nodes.close();

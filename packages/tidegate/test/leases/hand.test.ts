@@ -8,7 +8,8 @@ import { isAlive, isOwn, SPENT, type Tranche } from "../../src/leases/tranche.ts
 
 function tranche(units: number, from: number, lastsUs = 1_000, returnsUs = 5_000): Tranche {
   const receipt = { cost: units, units: [units], marks: [from] };
-  return { units, from, lastsUs, returnsUs, back: { takenAt: from, receipt } };
+  const renewUs = 0.8 * lastsUs;
+  return { units, from, lastsUs, renewUs, returnsUs, back: { takenAt: from, receipt } };
 }
 
 test("a tranche may be spent from when it was asked for until it ends", () => {
@@ -56,8 +57,8 @@ test("what has ended is not spent, and given back while its units have not retur
     hand.takeBacks(5_200).map(({ units }) => units),
     [1],
   );
-  assert.equal(hand.takeExpired(), 5);
-  assert.equal(hand.takeExpired(), 0);
+  assert.deepEqual(hand.takeLost(), [5]);
+  assert.deepEqual(hand.takeLost(), []);
 });
 
 test("of three the oldest that is not being spent makes room", () => {
@@ -77,20 +78,19 @@ test("of three the oldest that is not being spent makes room", () => {
   assert.deepEqual([hand.unitsAt(1), hand.hasBacks(1)], [0, false]);
 });
 
-test("it is low where few are left of the last", () => {
+test("it is low where few are left of the last, or not for long", () => {
   const hand = new Hand();
   hand.add(tranche(10, 0));
   hand.low = 2;
-  assert.equal(hand.isLow, false);
+  assert.equal(hand.isLow(1), false);
+  assert.equal(hand.isLow(799), false);
+  assert.equal(hand.isLow(800), true);
   hand.spend(8, 1);
-  assert.equal(hand.isLow, true);
+  assert.equal(hand.isLow(1), true);
   hand.add(tranche(10, 1));
-  assert.equal(hand.isLow, false);
+  assert.equal(hand.isLow(800), false, "the next is there already");
   hand.spend(3, 1);
-  assert.equal(hand.isLow, false, "9 are left of the next, which is the last now");
-  hand.low = -1;
-  hand.spend(9, 1);
-  assert.equal(hand.isLow, false);
+  assert.equal(hand.isLow(1), false, "9 are left of the next, which is the last now");
 });
 
 test("units are spent, in hand, given back or expired, and nowhere else, whatever happens", () => {
@@ -118,11 +118,11 @@ test("units are spent, in hand, given back or expired, and nowhere else, whateve
         else if (what === "room") hand.makeRoom();
         else if (what === "away") hand.putAway();
         else given += hand.takeBacks(now).reduce((sum, back) => sum + back.units, 0);
-        expired += hand.takeExpired();
+        for (const lost of hand.takeLost()) expired += lost;
       }
       hand.putAway();
       given += hand.takeBacks(now).reduce((sum, back) => sum + back.units, 0);
-      expired += hand.takeExpired();
+      for (const lost of hand.takeLost()) expired += lost;
       assert.equal(spent + given + expired, added);
     }),
     { numRuns: 1_000 },
