@@ -1,4 +1,4 @@
-// Who waits for a lease is answered, whatever becomes of the key until the store is asked: checked by another way, reset,
+// Who waits for a lease is answered, whatever becomes of the key until the store is asked: decided in another way, reset,
 // given other limits, or the limiter closed.
 
 import assert from "node:assert/strict";
