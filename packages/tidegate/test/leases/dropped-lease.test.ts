@@ -1,5 +1,5 @@
-// Who waits for a lease is answered, whatever becomes of the key until the store is asked: decided in another way, reset,
-// given other limits, or the limiter closed.
+// Who waits for a lease is answered, whatever becomes of the key until the store is asked: it is decided in another way,
+// reset, or given other limits, or the limiter is closed.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
