@@ -1,4 +1,4 @@
-// Who waits for a lease is answered, whatever becomes of the key until the store is asked: it is decided in another way,
+// Who waits for a lease is answered, whatever becomes of the key until the store is asked: it is decided elsewhere,
 // reset, or given other limits, or the limiter is closed.
 
 import assert from "node:assert/strict";
