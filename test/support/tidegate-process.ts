@@ -33,7 +33,7 @@ export async function startTidegate(yaml: string, pollMs = 20): Promise<Tidegate
   const directory = mkdtempSync(join(tmpdir(), "tidegate-service-"));
   const file = join(directory, "tidegate.yaml");
   writeFileSync(file, yaml);
-  const [httpPort, grpcPort, adminPort] = [await freePort(), await freePort(), await freePort()];
+  const [httpPort, grpcPort, adminPort] = await freePorts();
   const startedMs = performance.now();
   const child = spawn(process.execPath, [COMMAND, "serve", "--config", file], {
     stdio: ["ignore", "ignore", "pipe"],
@@ -72,6 +72,13 @@ export async function startTidegate(yaml: string, pollMs = 20): Promise<Tidegate
   });
   if (!ready) throw new Error(`tidegate ended: ${log}`);
   return { httpPort, grpcPort, adminPort, readyMs: performance.now() - startedMs, stop, drain };
+}
+
+/** Three that differ: one that was given back a moment ago may be the next again. */
+async function freePorts(): Promise<[number, number, number]> {
+  const ports = new Set<number>();
+  while (ports.size < 3) ports.add(await freePort());
+  return [...ports] as [number, number, number];
 }
 
 async function isReady(port: number): Promise<boolean> {

@@ -12,11 +12,11 @@ import { createGrpcClient, createHttpClient } from "./service-support.ts";
 const LIMITS = `
 coordination: hybrid
 policies:
-  bucket: { deadline: 1s, limits: [{ algorithm: token-bucket, capacity: 3000, refill: 500/s }] }
+  bucket: { deadline: 1s, limits: [{ algorithm: token-bucket, capacity: 4000, refill: 200/s }] }
   plan: { deadline: 1s, limits: [{ algorithm: fixed-window, limit: 3000, window: 36500d }] }
   blink: { deadline: 1s, limits: [{ algorithm: fixed-window, limit: 3000, window: 200ms }] }
 `;
-/** Leases last 20 s here, so that what a node holds it still holds when it is looked at. */
+/** Leases last longer here than what is looked at. */
 const LONG_LEASES = `
 policies:
   plan:
@@ -77,7 +77,7 @@ async function start(context: TestContext, redis: RedisServer, file: string) {
 type Node = Awaited<ReturnType<typeof start>>;
 
 const LOAD_MS = 3_000;
-const BATCH = 50;
+const BATCH = 200;
 
 /** Asks for one key of each policy for a while, over HTTP and gRPC, one by one and in batches. */
 async function load(node: Node, endMs: number, count: (policy: string, allowed: boolean) => void) {
@@ -133,8 +133,8 @@ describe("services that spend leases", { skip: withoutRedis }, () => {
     const calls = (await scriptCalls(redis)) - callsBefore;
     const said = `${JSON.stringify(admitted)} of ${decided} admitted, ${calls} calls`;
     context.diagnostic(said);
-    const most = 3_000 + Math.ceil((endMs - startMs) / 2);
-    const least = 3_000 + Math.floor((startMs + LOAD_MS - firstMs) / 2);
+    const most = 4_000 + Math.ceil((endMs - startMs) / 5);
+    const least = 4_000 + Math.floor((startMs + LOAD_MS - firstMs) / 5);
     assert.ok(decided > 2 * most, `it is no load above the limit: ${said}`);
     assert.ok(admitted.bucket! <= most, `${most} at most: ${said}`);
     assert.ok(admitted.bucket! >= 0.95 * least, `95 % of ${least} at least: ${said}`);
@@ -173,23 +173,32 @@ describe("services that spend leases", { skip: withoutRedis }, () => {
       assert.equal(await node.held("plan"), 0);
       assert.equal(await node.metric('rate_limiter_lease_waits_total{policy="plan"}'), 0);
     }
-    const { allowed, source } = await one.check("plan", 7);
-    assert.deepEqual([allowed, source], [true, "lease"]);
-    const held = await one.held("plan");
-    assert.ok(held > 0, `${held}`);
-    assert.equal(await one.units("plan", "granted"), held + 7);
-    for (let times = 0; times < 2; times += 1) {
-      assert.equal((await one.status("plan")).remaining, 993);
-      assert.equal((await other.status("plan")).remaining, 993 - held);
-    }
-    const looked = await one.grpc.call("GetStatus", { policy: "plan", key: "a" });
-    assert.deepEqual([looked.allowed, looked.remaining, looked.source], [true, 993, "store"]);
-    assert.equal(await one.held("plan"), held);
+    let used = 0;
+    // What is not used for a second is given back: a machine that is as slow as that tries again.
+    const held = await eventually(async () => {
+      const { allowed, source } = await one.check("plan", 7);
+      assert.deepEqual([allowed, source], [true, "lease"]);
+      used += 7;
+      const held = await one.held("plan");
+      assert.ok(held > 0, `${held}`);
+      const back = (await one.units("plan", "returned"))! + (await one.units("plan", "expired"))!;
+      assert.equal((await one.units("plan", "granted"))! - back, held + used);
+      for (let times = 0; times < 2; times += 1) {
+        assert.equal((await one.status("plan")).remaining, 1_000 - used);
+        assert.equal((await other.status("plan")).remaining, 1_000 - used - held);
+      }
+      const looked = await one.grpc.call("GetStatus", { policy: "plan", key: "a" });
+      const { allowed: would, remaining, source: from } = looked;
+      assert.deepEqual([would, remaining, from], [true, 1_000 - used, "store"]);
+      assert.equal(await one.held("plan"), held);
+      return held;
+    });
     const spent = await one.grpc.call("CheckLimit", { policy: "plan", key: "a", cost: held });
     assert.deepEqual([spent.allowed, spent.source], [true, "lease"]);
+    used += held;
     // A lease that is on its way is neither in Redis nor in hand.
     await eventually(async () => {
-      assert.equal((await one.status("plan")).remaining, 993 - held);
+      assert.equal((await one.status("plan")).remaining, 1_000 - used);
     });
   });
 
@@ -216,14 +225,19 @@ describe("services that spend leases", { skip: withoutRedis }, () => {
       await start(context, redis, LONG_LEASES),
       await start(context, redis, LONG_LEASES),
     ];
-    assert.ok((await one.check("plan")).allowed);
-    const held = await one.held("plan");
-    assert.ok(held > 0);
-    assert.equal((await other.status("plan")).remaining, 999 - held);
+    let used = 0;
+    await eventually(async () => {
+      assert.ok((await one.check("plan")).allowed);
+      used += 1;
+      const held = await one.held("plan");
+      assert.ok(held > 0);
+      assert.equal((await other.status("plan")).remaining, 1_000 - used - held);
+    });
     one.grpc.close();
     await one.service.drain();
-    assert.equal((await other.status("plan")).remaining, 999);
-    assert.ok((await other.check("plan", 999)).allowed);
+    const left = 1_000 - used;
+    assert.equal((await other.status("plan")).remaining, left);
+    assert.ok((await other.check("plan", left)).allowed);
     assert.ok(!(await other.check("plan")).allowed);
   });
 
@@ -232,14 +246,12 @@ describe("services that spend leases", { skip: withoutRedis }, () => {
       await start(context, redis, LONG_LEASES),
       await start(context, redis, LONG_LEASES),
     ];
-    for (const policy of ["plan", "window", "bucket"]) {
+    for (const policy of ["window", "bucket", "plan"]) {
       assert.ok((await one.check(policy)).allowed, policy);
     }
-    const held = await one.held("plan");
-    assert.ok(held > 0 && (await one.held("bucket")) > 0);
     await one.service.stop();
-    const left = 999 - held;
-    assert.equal((await other.status("plan")).remaining, left);
+    const left = (await other.status("plan")).remaining;
+    assert.ok(left < 999, `${left} left: it held nothing`);
     const went = await other.check("plan", left);
     assert.deepEqual([went.allowed, went.source], [true, "lease"]);
     assert.ok(!(await other.check("plan")).allowed, "what was held is lost, and nothing is over");
