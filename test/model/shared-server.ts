@@ -84,9 +84,15 @@ export interface Connection {
   readonly answeredUs: number;
 }
 
-/** Creates a node's connection. */
-export function connect(server: SharedServer, isAlive: () => boolean): Connection {
-  const { time, random, network, memory } = server;
+/** A node's calls. */
+interface Calls {
+  /** Has work done at the store, together with all of this turn, and answers. */
+  call<T>(work: () => T): Promise<T>;
+  answeredUs(): number;
+}
+
+function createCalls(server: SharedServer, isAlive: () => boolean): Calls {
+  const { time, random, network } = server;
   let message: Message | undefined;
   let arrivedUs = 0;
   let answeredUs = 0;
@@ -141,6 +147,13 @@ export function connect(server: SharedServer, isAlive: () => boolean): Connectio
     });
   }
 
+  return { call, answeredUs: () => doneUs };
+}
+
+/** Creates a node's connection. */
+export function connect(server: SharedServer, isAlive: () => boolean): Connection {
+  const { memory } = server;
+  const { call, answeredUs } = createCalls(server, isAlive);
   const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
   const store: Store = {
     shared: true,
@@ -160,7 +173,7 @@ export function connect(server: SharedServer, isAlive: () => boolean): Connectio
   return {
     store,
     get answeredUs() {
-      return doneUs;
+      return answeredUs();
     },
   };
 }
