@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KINDS, runSeed } from "./kinds.ts";
 
-const SEEDS = 150;
+const SEEDS = 75;
 
 for (const kind of Object.keys(KINDS)) {
   test(`${kind}: ${SEEDS} seeds`, async () => {

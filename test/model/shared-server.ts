@@ -84,8 +84,14 @@ export interface Connection {
   readonly answeredUs: number;
 }
 
-/** Creates a node's connection. */
-export function connect(server: SharedServer, isAlive: () => boolean): Connection {
+/** A node's calls. */
+interface Calls {
+  /** Has work done at the store, together with all of this turn, and answers. */
+  call<T>(work: () => T): Promise<T>;
+  answeredUs(): number;
+}
+
+function createCalls(server: SharedServer, isAlive: () => boolean): Calls {
   const { time, random, network } = server;
   let message: Message | undefined;
   let arrivedUs = 0;
@@ -141,20 +147,15 @@ export function connect(server: SharedServer, isAlive: () => boolean): Connectio
     });
   }
 
-  const store = createStore(server, call);
-  return {
-    store,
-    get answeredUs() {
-      return doneUs;
-    },
-  };
+  return { call, answeredUs: () => doneUs };
 }
 
-/** Creates the store that `call` is the way to. */
-function createStore(server: SharedServer, call: <T>(work: () => T) => Promise<T>): Store {
+/** Creates a node's connection. */
+export function connect(server: SharedServer, isAlive: () => boolean): Connection {
   const { memory } = server;
+  const { call, answeredUs } = createCalls(server, isAlive);
   const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
-  return {
+  const store: Store = {
     shared: true,
     decide: (...args) => call(() => told(memory.decide(...args))),
     run: (work) =>
@@ -168,6 +169,12 @@ function createStore(server: SharedServer, call: <T>(work: () => T) => Promise<T
     announce: (limiter, ttlMs) => call(() => server.announce(limiter, ttlMs)),
     attach() {},
     detach() {},
+  };
+  return {
+    store,
+    get answeredUs() {
+      return answeredUs();
+    },
   };
 }
 
