@@ -117,9 +117,9 @@ export interface Limiter {
    * Decides several policies and keys as one, 1 to 64 of them: where one denies, nothing is taken from any. The
    * decision is that of the request that bound. Atomic in memory, on one Redis, and in a Cluster where all keys share
    * a slot; else what was taken is given back where another slot denies, and may have denied others meanwhile.
-   * @param options.id as CheckRequest.id, for all of them together; the requests have none of their own. It is
-   * remembered with the first key of each slot; where it was another request's there, the call rejects and nothing is
-   * taken.
+   * @param options.id as CheckRequest.id, for all of them together, in any order; the requests have none of their own.
+   * It is remembered with the first of them by policy and key, in each slot, for the longest idTtl among them; where it
+   * was another request's there, the call rejects and nothing is taken.
    */
   checkEvery(
     requests: readonly CheckRequest[],
