@@ -55,6 +55,7 @@ export class PolicyEntries {
       options.overrides === undefined
         ? undefined
         : createOverrides(policy, options.overrides, options);
+    refuseUnused(name, options);
     const coordination = this.#open(this.coordinationOf(name, options));
     coordination.use(policy);
     const direct = overrides === undefined && !policy.holds;
@@ -131,6 +132,19 @@ export class PolicyEntries {
     if (typeof name !== "string") return policyNameError(name);
     const message = unknownName("policy", name, "this limiter", [...this.#entries.keys()]);
     return new TidegateError("UNKNOWN_POLICY", message, { field: "policy" });
+  }
+}
+
+/**
+ * What is said of a store must not be accepted and ignored where the policy itself says that it asks none. Where it is
+ * the limiter that has none, the same policies may be tried in memory.
+ */
+function refuseUnused(name: string, options: PolicyOptions): void {
+  if (options.coordination !== "local") return;
+  for (const option of ["deadline", "onStoreFailure"] as const) {
+    if (options[option] === undefined) continue;
+    const expected = 'left out beside coordination "local", which asks no store';
+    throw optionError(`policies.${name}.${option}`, expected, options[option]);
   }
 }
 
