@@ -97,6 +97,7 @@ export class Side {
         node: `node-${id % 3}`,
         want,
         spare: [0, 0.25, 1][others.length]!,
+        ...(index % 3 === 0 ? { most: want * 2 } : {}),
         keepUs: 4_000_000,
         owed: others.length === 2 ? others[1]!.cost : 0,
         backs: given.map(({ back }) => back),

@@ -44,10 +44,13 @@ export async function startRedis(options: StartOptions = {}): Promise<RedisServe
     try {
       return await startOn(options.port ?? (await freePort()), options);
     } catch (error) {
-      if (attempt === 5) throw error;
+      if (attempt === 5 || error instanceof NoProgram) throw error;
     }
   }
 }
+
+/** Says that there is nothing to start, which no other port and no time mends. */
+class NoProgram extends Error {}
 
 async function startOn(port: number, options: StartOptions): Promise<RedisServer> {
   const { args = [], first = [] } = options;
@@ -79,11 +82,16 @@ async function startOn(port: number, options: StartOptions): Promise<RedisServer
   });
   const exited = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());
-    child.once("error", (error) => {
-      output += error.message;
-      resolve();
-    });
+    child.once("error", () => resolve());
   }).then(() => running.delete(child));
+  if (child.pid === undefined) {
+    await exited;
+    rmSync(directory, { recursive: true, force: true });
+    throw new NoProgram(
+      `${command} cannot be run: install redis-server, name one with TIDEGATE_REDIS_SERVER, or leave the tests ` +
+        "that need it out with TIDEGATE_TEST_WITHOUT_REDIS=1",
+    );
+  }
   const client = new Redis({ port, host: "127.0.0.1", lazyConnect: true, retryStrategy: () => 20 });
   client.on("error", () => {});
   const stop = async () => {

@@ -44,7 +44,9 @@ export async function openNodes(
   const createStore = redis === undefined ? shareMemory() : await connectTo(redis);
   const limiters = Array.from({ length: nodes }, (_, node) => {
     const telemetry = telemetryOf(node);
-    return createLimiter({ store: createStore(), policies, telemetry, expectedNodes: nodes });
+    const store = createStore();
+    const shared = store.shared ? { expectedNodes: nodes } : {};
+    return createLimiter({ store, policies, telemetry, ...shared });
   });
   const pings = Promise.all(limiters.map((limiter) => limiter.ping()));
   const failure = await within(CONNECT_DEADLINE_MS, timers, pings).then(

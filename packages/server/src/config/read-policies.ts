@@ -74,10 +74,12 @@ function readPolicy(file: YamlFile, field: Field): ReadPolicy | undefined {
   }
   const overridesField = fields.get("overrides");
   const overrides = overridesField && readOverrides(file, overridesField, limits);
-  const { coordination: _, ...decided } = settings;
+  const { coordination, ...decided } = settings;
   // A policy whose limits are wrong may have a wrong name besides.
   checkWhole(file, field, fields, {
     ...decided,
+    // Any other needs a store, which is not looked at here.
+    ...(coordination === "local" ? { coordination } : {}),
     limits: limits ?? SOME_LIMITS,
     ...(overrides === undefined ? {} : { overrides }),
   });

@@ -57,6 +57,11 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
     '1:34: policies.api.coordination must be local, central or hybrid, got "hibrid"; did you mean hybrid?',
   ],
   [
+    "failure policy of what asks no store",
+    policy(`{ coordination: local, onStoreFailure: deny, limits: [${LIMIT}] }`),
+    '1:57: policies.api.onStoreFailure must be left out beside coordination "local", which asks no store, got "deny"',
+  ],
+  [
     "feature of the future",
     policy(`{ region: eu, limits: [${LIMIT}] }`),
     "1:20: unknown key policies.api.region; known are limits, coordination, nearLimit, shadow, " +

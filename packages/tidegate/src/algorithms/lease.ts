@@ -60,6 +60,7 @@ export function windowLeft(limits: readonly Limit[], state: KeyState, now: numbe
  * @param least units without which it can do nothing.
  * @param demand units that all nodes want, this one included.
  * @param spare part of what nobody wants that comes on top, 0 to 1.
+ * @param most units of use to it at most, with those on top.
  */
 export function grantOf(
   room: number,
@@ -67,10 +68,11 @@ export function grantOf(
   least: number,
   demand: number,
   spare: number,
+  most = Number.POSITIVE_INFINITY,
 ): number {
   const granted =
     room > demand
-      ? want + Math.floor(spare * (room - demand))
+      ? Math.min(want + Math.floor(spare * (room - demand)), Math.max(want, most))
       : Math.min(want, Math.floor((room * want) / demand));
   return granted < least && room >= least ? least : granted;
 }

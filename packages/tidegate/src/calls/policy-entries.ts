@@ -62,6 +62,7 @@ export class PolicyEntries {
       options.overrides === undefined
         ? undefined
         : createOverrides(policy, options.overrides, options);
+    refuseUnused(name, options);
     const coordinationName = this.coordinationOf(name, options);
     if (coordinationName !== "hybrid") refuseLeaseOptions(name, options, coordinationName);
     const coordination = this.#open(coordinationName);
@@ -159,6 +160,19 @@ function refuseLeaseOptions(name: string, options: PolicyOptions, coordination: 
 }
 
 const LEASE_OPTIONS = ["syncInterval", "leaseFraction", "maxOvershoot"] as const;
+
+/**
+ * What is said of a store must not be accepted and ignored where the policy itself says that it asks none. Where it is
+ * the limiter that has none, the same policies may be tried in memory.
+ */
+function refuseUnused(name: string, options: PolicyOptions): void {
+  if (options.coordination !== "local") return;
+  for (const option of ["deadline", "onStoreFailure"] as const) {
+    if (options[option] === undefined) continue;
+    const expected = 'left out beside coordination "local", which asks no store';
+    throw optionError(`policies.${name}.${option}`, expected, options[option]);
+  }
+}
 
 function policyNameError(name: unknown): TidegateError {
   return requestError("policy", "a policy's name", name);

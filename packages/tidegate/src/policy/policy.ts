@@ -39,9 +39,12 @@ export interface PolicyOptions {
   readonly shadow?: boolean;
   /** How long the `id` of a request is remembered, "1ms" to "1d"; default "1m". */
   readonly idTtl?: string | number;
-  /** How long a call of the store may take, "1ms" to "1s"; default "50ms". Then `onStoreFailure` answers. */
+  /**
+   * How long a call of the store may take, "1ms" to "1s"; default "50ms". Then `onStoreFailure` answers. Of no effect
+   * where the limiter has no shared store; refused beside a `coordination: "local"` of the policy's own.
+   */
   readonly deadline?: string | number;
-  /** Answers where the store does not; default "allow". Of no effect where no store is shared, which cannot fail. */
+  /** Answers where the store does not; default "allow". Of no effect, and refused, as `deadline` is. */
   readonly onStoreFailure?: OnStoreFailure;
   /**
    * Of "hybrid" alone: how long a node does not ask for a key again after it was granted less than it wanted, "10ms" to

@@ -129,6 +129,8 @@ export interface LeaseAsk {
   readonly want: number;
   /** Part of what nobody wants that comes on top, 0 to 1. */
   readonly spare: number;
+  /** Units of use to it at most while the lease lasts, with those on top; left out, as many as there are. */
+  readonly most?: number;
   /** For how long what is granted may be given back, in microseconds. */
   readonly keepUs: number;
   /** Units that it admitted and had not: taken, whether they are there or not. */

@@ -90,7 +90,7 @@ export class Circuit {
     const where = this.#node === "" ? "the store" : `the store's node ${this.#node}`;
     const { state, reason, untilProbeMs } = this.breaker;
     const next =
-      state === "open" ? `and is asked again in ${untilProbeMs} ms at most` : "and is just asked";
+      state === "open" ? `and is asked again in ${untilProbeMs} ms at most` : "and is asked now";
     return new TidegateError("STORE_UNAVAILABLE", `${where} is away (${reason}), ${next}`);
   }
 

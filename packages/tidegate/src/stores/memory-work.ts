@@ -275,7 +275,7 @@ export class MemoryWork {
     look(policy.limits, state, now, 0, waits);
     const demand = this.#demands.note(recordName(policy.name, key, ""), ask.node, ask.want, now);
     const { units: room } = roomOf(policy.limits, state, now);
-    const units = ask.want > 0 ? grantOf(room, ask.want, least, demand, ask.spare) : 0;
+    const units = ask.want > 0 ? grantOf(room, ask.want, least, demand, ask.spare, ask.most) : 0;
     const gifts = units > 0 ? this.#keepGifts(part, ask.keepUs, now) : undefined;
     const receipt = units > 0 ? takeFrom(policy.limits, state, now, units, "", gifts) : undefined;
     // What is told is how long the least is not there after what was granted.

@@ -14,12 +14,17 @@ const TABLE: [
   demand: number,
   spare: number,
   grant: number,
+  most?: number,
 ][] = [
   // Enough for all: all that is wanted, and a part of what nobody wants.
   [100, 10, 1, 10, 0, 10],
   [100, 10, 1, 10, 0.25, 32],
   [100, 10, 1, 90, 0.5, 15],
   [100, 10, 1, 10, 1, 100],
+  // No more on top than is of use, and never less than is wanted.
+  [100, 10, 1, 10, 0.25, 20, 20],
+  [100, 10, 1, 10, 0.25, 32, 50],
+  [100, 10, 1, 10, 0.25, 10, 5],
   // Just so much: nothing on top.
   [10, 10, 1, 10, 1, 10],
   // Less: by what each wants.
@@ -34,9 +39,9 @@ const TABLE: [
 ];
 
 test("grants by room, want, least, demand and spare", () => {
-  for (const [room, want, least, demand, spare, expected] of TABLE) {
+  for (const [room, want, least, demand, spare, expected, most] of TABLE) {
     const said = `${room} ${want} ${least} ${demand} ${spare}`;
-    assert.equal(grantOf(room, want, least, demand, spare), expected, said);
+    assert.equal(grantOf(room, want, least, demand, spare, most), expected, said);
   }
 });
 

@@ -182,6 +182,14 @@ const table: [name: string, make: () => unknown, message: string][] = [
     "expectedNodes must be a positive integer, got 1.5",
   ],
   [
+    "failure policy of what asks no store",
+    () => {
+      const own = { ...api, coordination: "local", onStoreFailure: "deny" } as const;
+      return createLimiter({ policies: { api: own } });
+    },
+    'policies.api.onStoreFailure must be left out beside coordination "local", which asks no store, got "deny"',
+  ],
+  [
     "nodes that share nothing",
     () => createLimiter({ policies: { api }, expectedNodes: 3 }),
     "expectedNodes must be left out where no store is shared, since each node has the whole limit then, got 3",

@@ -150,7 +150,7 @@ test("says so where it is asked at the moment", async () => {
   store.set("hung");
   open("a");
   await timer.advanceMs(50);
-  assert.equal(circuits.away?.awayError().message, "the store is away (gone), and is just asked");
+  assert.equal(circuits.away?.awayError().message, "the store is away (gone), and is asked now");
 });
 
 test("what is asked in one turn goes out as one flight, of each node", () => {

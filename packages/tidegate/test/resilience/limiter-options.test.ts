@@ -134,12 +134,18 @@ test("a store of this process is not guarded: it cannot fail, and is asked each 
 });
 
 test("what is wrong is refused by its name", () => {
+  const own = { coordination: "local" };
   const table: [options: object, field: string][] = [
     [{ policies: { api: { limits, deadline: "0ms" } } }, "policies.api.deadline"],
     [{ policies: { api: { limits, deadline: "1001ms" } } }, "policies.api.deadline"],
     [{ policies: { api: { limits, deadline: "soon" } } }, "policies.api.deadline"],
     [{ policies: { api: { limits, onStoreFailure: "open" } } }, "policies.api.onStoreFailure"],
     [{ policies: { api: { limits, onStoreFailure: null } } }, "policies.api.onStoreFailure"],
+    [{ policies: { api: { limits, ...own, deadline: "1ms" } } }, "policies.api.deadline"],
+    [
+      { policies: { api: { limits, ...own, onStoreFailure: "deny" } } },
+      "policies.api.onStoreFailure",
+    ],
     [{ policies: { api: { limits } }, expectedNodes: 0 }, "expectedNodes"],
     [{ policies: { api: { limits } }, expectedNodes: 1.5 }, "expectedNodes"],
     [{ policies: { api: { limits } }, expectedNodes: 10_001 }, "expectedNodes"],

@@ -15,7 +15,7 @@ import type { RedisCommands } from "./client.ts";
 import { storeUnavailable, tooManyWaiting } from "./faults.ts";
 import { type KeyNames, slotOf } from "./key.ts";
 import { CALL_TIMEOUT_MS } from "./own-connection.ts";
-import { createScript, readDecideScript, readTransactScript, type Script } from "./script.ts";
+import type { Script, Scripts } from "./script.ts";
 import { ScriptCaller } from "./script-caller.ts";
 import { partsOf, type StoreWork } from "./work-answer.ts";
 import { WorkBatch } from "./work-batch.ts";
@@ -46,20 +46,6 @@ return redis.call('ZCARD', KEYS[1])`;
 
 /** Nodes of a Cluster that a key is known of, for probes. */
 const MAX_SAMPLES = 10_000;
-
-/** The scripts of a store. */
-export interface Scripts {
-  readonly decide: Script;
-  readonly transact: Script;
-}
-
-/** Reads both scripts. */
-export function readScripts(): Scripts {
-  return {
-    decide: createScript(readDecideScript()),
-    transact: createScript(readTransactScript()),
-  };
-}
 
 /** What the store needs besides its commands and scripts. */
 export interface InRedisOptions {
@@ -122,7 +108,8 @@ export class InRedis implements Store {
       const reset = this.#resets.get(this.#nameOf(policy, key));
       if (reset !== undefined) {
         // Not decide() again: a later reset of the key waits for this check, and would be waited for.
-        return this.#track(reset.then(() => this.#ask(policy, key, cost, consume)));
+        const ask = () => this.#ask(policy, key, cost, consume);
+        return this.#askAfter(reset, policy.deadlineMs, ask);
       }
     }
     return this.#ask(policy, key, cost, consume);
@@ -154,10 +141,22 @@ export class InRedis implements Store {
         return this.#resets.get(this.#nameOf(policy, key)) ?? [];
       });
       if (resets.length > 0) {
-        return this.#track(Promise.all(resets).then(() => this.#askWork(work)));
+        const ask = () => this.#askWork(work);
+        return this.#askAfter(Promise.all(resets), waitMsOf(work), ask);
       }
     }
     return this.#askWork(work);
+  }
+
+  /** Asks when resets are done, unless by then nobody waits for the answer any more. */
+  #askAfter<T>(resets: Promise<unknown>, waitMs: number, ask: () => Promise<T>): Promise<T> {
+    const { clock } = this.#options;
+    const askedAt = clock.now();
+    const askInTime = () => {
+      if (clock.now() - askedAt < waitMs * 1_000) return ask();
+      throw this.#fault(new Error(`the key was not reset within ${waitMs} ms`));
+    };
+    return this.#track(resets.then(askInTime));
   }
 
   split(parts: readonly Part[]): readonly (readonly Part[])[] {
@@ -390,4 +389,10 @@ export class InRedis implements Store {
   #fault(error: unknown): TidegateError {
     return storeUnavailable(error, this.#commands.cluster);
   }
+}
+
+/** How long work may wait to be asked: what gives back is of use however late. */
+function waitMsOf(work: StoreWork): number {
+  if (work.kind !== "take") return Number.POSITIVE_INFINITY;
+  return Math.max(...work.parts.map(({ policy }) => policy.deadlineMs));
 }

@@ -58,9 +58,10 @@ local function windowLeft(state)
   return left
 end
 
-local function grantOf(room, want, least, demand, spare)
+local function grantOf(room, want, least, demand, spare, most)
   local granted = min(want, floor(room * want / demand))
   if room > demand then granted = want + floor(spare * (room - demand)) end
+  if most >= 0 then granted = min(granted, max(want, most)) end
   if granted < least and room >= least then granted = least end
   return granted
 end
@@ -79,7 +80,7 @@ local function lease(part, extra)
   look(state, 0)
   local demand, granted, units, gifts = noteDemand(state, node, want), 0, nil, nil
   local room = roomOf(state)
-  if want > 0 then granted = grantOf(room, want, least, demand, spare) end
+  if want > 0 then granted = grantOf(room, want, least, demand, spare, extra[7]) end
   if granted > 0 then
     gifts = keepGifts(state, keepUs)
     units = take(state, granted, '')

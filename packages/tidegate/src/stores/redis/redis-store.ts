@@ -11,9 +11,10 @@ import { systemRandom } from "../../runtime/system-random.ts";
 import { systemScheduler } from "../../runtime/system-scheduler.ts";
 import { systemTimer } from "../../runtime/system-timer.ts";
 import { adaptClient, type RedisClient } from "./client.ts";
-import { InRedis, readScripts } from "./in-redis.ts";
+import { InRedis } from "./in-redis.ts";
 import { createKeyNames, type HashTag } from "./key.ts";
 import { openUrl } from "./own-connection.ts";
+import { readScripts } from "./script.ts";
 
 /** Options of the Redis store: a `url` or a `client`. */
 export interface RedisStoreOptions {

@@ -9,6 +9,20 @@ export interface Script {
   readonly sha: string;
 }
 
+/** The scripts of a store. */
+export interface Scripts {
+  readonly decide: Script;
+  readonly transact: Script;
+}
+
+/** Reads both scripts. */
+export function readScripts(): Scripts {
+  return {
+    decide: createScript(readDecideScript()),
+    transact: createScript(readTransactScript()),
+  };
+}
+
 /** Creates a script from its text. */
 export function createScript(text: string): Script {
   return { text, sha: createHash("sha1").update(text).digest("hex") };

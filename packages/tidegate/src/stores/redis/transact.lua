@@ -18,7 +18,7 @@
 --         "b" borrows a lease; its cost is the least that is of use, and its waits are those after the grant; extra:
 --         [node, units wanted, share of what nobody wants that comes on top, how long it may be given back in us,
 --         units owed, leases that are given back: lists of what is left of it and, of the answer that granted it,
---         its instant, units, units by limit, marks by limit].
+--         its instant, units, units by limit, marks by limit; units of use at most, -1 where all are].
 -- Returns integers: now, then for each work: its status, its instant, then for each part 1 where taken and for each
 --         limit its numbers, its wait before anything was taken in us, -1 where no wait helps, the units taken and
 --         their mark.

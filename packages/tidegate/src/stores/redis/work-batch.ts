@@ -172,11 +172,11 @@ function extraOf(work: StoreWork, undone: number | undefined): unknown {
     return [at, cost, units, marks, ...(undone === undefined ? [] : [undone])];
   }
   if (work.kind === "lease") {
-    const { node, want, spare, keepUs, owed, backs } = work.ask;
+    const { node, want, spare, keepUs, owed, backs, most = -1 } = work.ask;
     const lists = backs.map(({ units, takenAt, receipt }) => {
       return [units, takenAt, receipt.cost, receipt.units, receipt.marks];
     });
-    return [node, want, spare, keepUs, owed, lists];
+    return [node, want, spare, keepUs, owed, lists, most];
   }
   return "permit" in work ? escapeText(work.permit) : "";
 }

@@ -101,3 +101,51 @@ test("trap 8: several keys as one count for as many, and calls of a Cluster are 
   }
   assert.ok(cluster.calls.length <= 10_000, `${cluster.calls.length} calls`);
 });
+
+test("trap 4: a check that waits for the reset of its key is not sent when its deadline has passed", async () => {
+  for (const [afterMs, sent] of [
+    [49, 3],
+    [50, 1],
+  ] as const) {
+    const clock = createManualClock();
+    const answers: ((reply: readonly number[]) => void)[] = [];
+    const turns: (() => void)[] = [];
+    const send = () => new Promise<readonly number[]>((resolve) => answers.push(resolve));
+    const script = { text: "", sha: "" };
+    const store = new InRedis(
+      { cluster: false, send },
+      { decide: script, transact: script },
+      {
+        nameOf: createKeyNames("tidegate", undefined),
+        prefix: "tidegate",
+        maxBatch: 128,
+        scheduler: { afterTurn: (work) => void turns.push(work) },
+        timer: { after: () => () => {} },
+        clock,
+      },
+    );
+    const reset = store.reset(bucket, "k");
+    const work = { kind: "take", parts: [{ policy: bucket, key: "k", cost: 1 }] } as const;
+    const asked = Promise.allSettled([store.decide(bucket, "k", 1, true), store.run(work)]);
+    await new Promise((resolve) => setImmediate(resolve));
+    clock.advanceMs(afterMs);
+    // The instant, and an answer about one part with one limit.
+    answers[0]!([clock.now(), ...Array(8).fill(0)]);
+    await reset;
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const turn of turns) turn();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(
+      answers.length,
+      sent,
+      `the reset, and in time a check and work, after ${afterMs} ms`,
+    );
+    if (sent > 1) continue;
+    for (const outcome of await asked) {
+      assert.equal(outcome.status, "rejected");
+      const { code, message } = (outcome as PromiseRejectedResult).reason;
+      assert.equal(code, "STORE_UNAVAILABLE");
+      assert.match(message, /the key was not reset within 50 ms$/);
+    }
+  }
+});
