@@ -17,8 +17,8 @@ for (const [onStoreFailure, source, allowed] of [
   test(`while the store is away leases are spent first, then: ${onStoreFailure}`, async () => {
     const nodes = createHybridNodes([HOUR], { onStoreFailure });
     const { check, store, timer } = nodes;
-    await check("k");
-    const inHand = 99 - (await nodes.left());
+    await check("k", 4);
+    const inHand = 96 - (await nodes.left());
     assert.ok(inHand > 10);
     store.set("down");
     for (let time = 0; time < inHand; time += 1) {

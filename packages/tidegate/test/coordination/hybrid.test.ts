@@ -9,19 +9,20 @@ import { BUCKET, createHybridNodes } from "./hybrid-nodes.ts";
 const HOUR = fixedWindow({ limit: 100, window: "1h" });
 
 test("a cold key waits for the store, a warm one is decided from memory", async () => {
-  const { check, store, close } = createHybridNodes();
+  const limit = fixedWindow({ limit: 1_000, window: "1h" });
+  const { check, store, close } = createHybridNodes([limit]);
   const first = await check("k");
   assert.deepEqual(
     [first.allowed, first.source, first.limit, first.remaining],
     [true, "lease", 1_000, 999],
   );
   assert.deepEqual(store.calls, ["lease"]);
-  // A node alone has a quarter of what nobody wants on top.
+  // A node alone has on top what it may need while the lease lasts.
   for (let time = 2; time <= 250; time += 1) {
     const decision = await check("k");
     assert.deepEqual([decision.source, decision.remaining], ["lease", 1_000 - time]);
   }
-  assert.ok(store.calls.length <= 3, `${store.calls}`);
+  assert.ok(store.calls.length <= 12, `${store.calls}`);
   await close();
 });
 
@@ -200,10 +201,10 @@ test("a cost above the limit is never there, and not asked about again and again
 
 test("a cost larger than what is in hand takes the rest and asks for what is missing", async () => {
   const { check, left, close, admitted } = createHybridNodes([HOUR], { leaseFraction: 0.5 });
-  await check("k");
-  const inHand = 99 - (await left());
-  assert.ok(inHand > 40, `${inHand}`);
-  const all = await check("k", 99);
+  await check("k", 10);
+  const inHand = 90 - (await left());
+  assert.equal(inHand, 40);
+  const all = await check("k", 90);
   assert.deepEqual([all.allowed, all.remaining], [true, 0]);
   assert.equal(await admitted(3), 0);
   await close();
@@ -278,7 +279,7 @@ test("a clock that is stepped back or forward by an hour floods nothing and lock
     clock.advanceMs(stepMs);
     const count = await admitted(1_200);
     // A unit returns every 10 ms meanwhile, and a question takes 5 ms. A bucket frees nothing when it is stepped back.
-    if (stepMs > 0) assert.ok(count >= 998 && count <= 1_002, `${count}`);
+    if (stepMs > 0) assert.ok(count >= 998 && count <= 1_010, `${count}`);
     else assert.ok(count <= 502, `${count}`);
     const denied = await check("k");
     assert.ok(denied.retryAfterMs! <= 200, `${denied.retryAfterMs}`);

@@ -35,7 +35,6 @@ async function ask(limit: Limit, everyMs: number, times: number) {
 }
 
 test("a key that is asked for often waits once: its lease is renewed before it ends", async () => {
-  // Of the 25 units that are granted, 20 are asked for until the lease ends.
   const { waited, asks } = await ask(tokenBucket({ capacity: 100, refill: "100/s" }), 50, 100);
   assert.equal(waited, 1);
   assert.ok(asks >= 5 && asks <= 10, `${asks} asks in 5 s`);
@@ -56,6 +55,9 @@ test("a key that is hardly asked for is not renewed ahead", async () => {
 test("a lease that ends with its window is not renewed for its end, and the next window waits", async () => {
   const limit = fixedWindow({ limit: 1_000, window: "1s" });
   const { waited, asks } = await ask(limit, 50, 100);
-  assert.equal(waited, 5, "once in each window");
-  assert.equal(asks, 5);
+  assert.ok(
+    waited >= 5 && waited <= 12,
+    `${waited} waited: once in each window, and while its pace is not known`,
+  );
+  assert.ok(asks >= 5 && asks <= 25, `${asks} asks`);
 });
