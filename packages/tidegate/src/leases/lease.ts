@@ -165,8 +165,8 @@ export class Lease {
       node,
       want,
       spare: yields ? 0 : this.policy.leaseFraction,
-      // What comes on top is for the time that the lease lasts: more of a large limit would lie here unused, and be lost
-      // for as long as it takes to return where it cannot be given back.
+      // What comes on top is for the time that the lease lasts: more of a large limit would lie here unused, and where
+      // it cannot be given back be lost for as long as it takes to return.
       most: Math.ceil((want * lastsUs) / (HORIZON_S * 1e6)),
       keepUs: 4 * lastsUs,
       owed,
