@@ -1,6 +1,6 @@
 // `npm run faults`: every fault of test/faults under every failure policy, which writes the table of
-// docs/failure-modes.md. `-- --only NAME` runs one, as often as it is given; `-- --outage 3m` one long outage under
-// load, with what the nodes hold in memory.
+// docs/failure-modes.md. `-- --only NAME` runs one, as often as it is given; `-- --coordination hybrid` runs
+// them with leases; `-- --outage 3m` one long outage under load, with what the nodes hold in memory.
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";

@@ -15,5 +15,7 @@ export interface Effort {
 /** A benchmark by its name on the command line. */
 export interface Benchmark {
   readonly name: string;
+  /** File in docs/ that has a place for its tables; left out, docs/benchmarks.md, which holds nothing else. */
+  readonly page?: string;
   run(effort: Effort): Promise<readonly Section[]>;
 }

@@ -1,17 +1,20 @@
 // `npm run bench`: runs the benchmarks and prints their tables. A full run writes docs/benchmarks.md; a run of some
-// benchmarks by name, or a quick one, only prints. `against PATH` compares with another checkout: alone it only prints,
-// after `all` it is one more of a full run.
+// benchmarks by name, or a quick one, only prints. A benchmark with a page of its own writes that whenever it is run,
+// unless quick. `against PATH` compares with another checkout: alone it only prints, after `all` it is one more of a
+// full run.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createAgainstBenchmark } from "./against/benchmark.ts";
 import { algorithmsBenchmark } from "./algorithms/benchmark.ts";
 import type { Benchmark, Effort } from "./benchmark.ts";
 import { centralBenchmark } from "./central/benchmark.ts";
 import { exactnessBenchmark } from "./exactness/benchmark.ts";
+import { hybridBenchmark } from "./hybrid/benchmark.ts";
 import { memoryBenchmark } from "./memory/benchmark.ts";
 import { describeMachine } from "./report/machine.ts";
 import { sectionToMarkdown } from "./report/markdown.ts";
+import { replaceTables } from "./report/page.ts";
 import { judge } from "./report/section.ts";
 import { wrapProse } from "./report/wrap.ts";
 import { serviceBenchmark } from "./service/benchmark.ts";
@@ -21,11 +24,13 @@ const BENCHMARKS: readonly Benchmark[] = [
   memoryBenchmark,
   algorithmsBenchmark,
   centralBenchmark,
+  hybridBenchmark,
   serviceBenchmark,
   startBenchmark,
   exactnessBenchmark,
 ];
-const REPORT = new URL("../../docs/benchmarks.md", import.meta.url);
+const DOCS = new URL("../../docs/", import.meta.url);
+const REPORT = new URL("benchmarks.md", DOCS);
 const FULL: Effort = { rounds: 9, sliceMs: 300, quick: false };
 const QUICK: Effort = { rounds: 3, sliceMs: 150, quick: true };
 
@@ -36,12 +41,16 @@ console.log(`${machine}\n`);
 const written: string[] = [];
 let missed = 0;
 for (const benchmark of chosen) {
+  const own: string[] = [];
+  const { page } = benchmark;
   for (const section of await benchmark.run(quick ? QUICK : FULL)) {
-    const markdown = sectionToMarkdown(section);
+    const markdown = sectionToMarkdown(section, page === undefined ? "##" : "###");
     console.log(`${markdown}\n`);
-    written.push(markdown);
+    own.push(markdown);
     missed += judge(section).filter(({ met }) => !met).length;
   }
+  if (page === undefined) written.push(...own);
+  else if (!quick) writePage(page, benchmark.name, own);
 }
 console.log(missed === 0 ? "All goals are met." : `${missed} goals are missed.`);
 if (!quick && whole) {
@@ -56,10 +65,21 @@ if (!quick && whole) {
       "compares token bucket and fixed window, in memory and in Redis, with another checkout of " +
       "this repository, in turn within one run; `npm run bench -- all against PATH` has that " +
       "comparison in this report.",
+    ...BENCHMARKS.filter(({ page }) => page !== undefined).map(
+      ({ name, page }) => `The tables of ${name} are in [${page}](${page}).`,
+    ),
     `${machine}.`,
   ];
   writeFileSync(REPORT, `${wrapProse([...opening, ...written].join("\n\n"))}\n`);
   console.log("docs/benchmarks.md is written.");
+}
+
+/** Writes a benchmark's tables to their place in a page of docs/. */
+function writePage(page: string, name: string, tables: readonly string[]): void {
+  const file = new URL(page, DOCS);
+  const text = wrapProse([`${machine}.`, ...tables].join("\n\n"));
+  writeFileSync(file, replaceTables(readFileSync(file, "utf8"), name, text));
+  console.log(`docs/${page} is written.`);
 }
 
 interface Arguments {

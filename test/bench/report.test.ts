@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { doorOf } from "../../bench/src/against/checkout.ts";
 import { sectionToMarkdown } from "../../bench/src/report/markdown.ts";
-import type { Measurement } from "../../bench/src/report/section.ts";
+import { replaceTables } from "../../bench/src/report/page.ts";
+import { judge, type Measurement } from "../../bench/src/report/section.ts";
 import { wrapProse } from "../../bench/src/report/wrap.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -34,6 +35,40 @@ test("a row's columns stand beside its values, with their ratio to the comparato
   assert.deepEqual(rows[0]?.slice(3, 6), ["ratio to one", "commands", "a key"]);
   assert.deepEqual(rows[2]?.slice(3, 6), ["1.00 ×", "2.00, 1.00 ×", "1,000 bytes, 1.00 ×"]);
   assert.deepEqual(rows[3]?.slice(3, 6), ["0.50 ×", "5.00, 2.50 ×", "1,500 bytes, 1.50 ×"]);
+});
+
+test("a goal may be of a column, alone or beside another contender's", () => {
+  const section = {
+    ...{ title: "Some", how: "Somehow.", valuesTitle: "each" },
+    measurements: [row("one", [100], 2, 1_000), row("other", [50], 5, 1_500)],
+    goals: [
+      { contender: "other", column: "commands", atMost: 5 },
+      { contender: "other", column: "commands", against: "one", atMost: 2 },
+      { contender: "other", atLeast: 50 },
+    ],
+  };
+  const verdicts = judge(section).map(({ value, unit, met }) => [value, unit, met]);
+  assert.deepEqual(verdicts, [
+    [5, "commands", true],
+    [2.5, "ratio", false],
+    [50, "per second", true],
+  ]);
+  const markdown = sectionToMarkdown(section, "###");
+  assert.match(markdown, /^### Some\n/);
+  assert.match(markdown, /\| contender \| each /);
+  assert.match(markdown, /\| other, commands ≤ 2.00 × one +\| 2.50 +\| \*\*missed\*\* +\|/);
+  const unknown = { ...section, goals: [{ contender: "one", column: "none", atMost: 1 }] };
+  assert.throws(() => judge(unknown), /has no column "none"/);
+});
+
+test("a page keeps what is written by hand, and has the tables of the last run", () => {
+  const place = (tables: string) => {
+    return `Before.\n\n<!-- tables: npm run bench -- some -->\n\n${tables}<!-- end of the tables -->\n\nAfter.\n`;
+  };
+  const once = replaceTables(place(""), "some", "Table 1.");
+  assert.equal(once, place("Table 1.\n\n"));
+  assert.equal(replaceTables(once, "some", "Table 2."), place("Table 2.\n\n"));
+  assert.throws(() => replaceTables(once, "other", "Table."), /has no place/);
 });
 
 test("prose is wrapped between words, and nothing else is", () => {

@@ -165,13 +165,18 @@ function note(report: ModeReport, phase: Phase, key: string, decision: Decision,
   if (phase === "away" && !isCold) {
     report.outageKeys[key] ??= { all: 0, degraded: 0 };
     report.outageKeys[key].all += 1;
-    if (source !== "store" && source !== "cache") report.outageKeys[key].degraded += 1;
+    if (!BY_STORE.has(source)) report.outageKeys[key].degraded += 1;
   }
-  // Of the used-up key a remembered denial is answered first.
-  if (phase === "after" && source === "store" && !isCold && key !== HOT_KEY) {
+  if (phase === "away" && source === "lease" && allowed) report.lastLeaseAtMs = atMs;
+  // Of the used-up key a remembered denial is answered first; a key that is new has no lease but a new one.
+  const isAnswered = source === "store" || (source === "lease" && key !== SUM_KEY);
+  if (phase === "after" && isAnswered && !isCold && key !== HOT_KEY) {
     report.recoveredAtMs[key] ??= atMs;
   }
 }
+
+/** Who answers for the store. */
+const BY_STORE = new Set(["store", "cache", "lease"]);
 
 /** The keys of an outage are the same from its beginning to its end. */
 function poolOf(phase: Phase): string {
@@ -189,6 +194,7 @@ function emptyReport(): ModeReport {
     admitted: {},
     sumRemaining: Number.NaN,
     late: 0,
+    lastLeaseAtMs: Number.NaN,
     outageKeys: {},
     recoveredAtMs: {},
   };

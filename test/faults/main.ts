@@ -1,5 +1,6 @@
 // `npm run faults`: every fault under every failure policy, on real servers, and the table of docs/failure-modes.md.
-// `--only NAME` runs some of them and writes nothing; `--outage 3m` one long outage, with what the heap holds.
+// `--only NAME` runs some of them and writes nothing, as does `--coordination hybrid`; `--outage 3m` one long outage,
+// with what the heap holds.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
@@ -8,7 +9,7 @@ import { parseArgs } from "node:util";
 import { parseDuration } from "../../packages/tidegate/src/policy/duration.ts";
 import { FAULTS } from "./faults.ts";
 import { Nodes } from "./nodes.ts";
-import { MODES, monotonicMs } from "./orders.ts";
+import { COORDINATIONS, MODES, monotonicMs } from "./orders.ts";
 import { lineOf, type Row, rowsOf, tableOf } from "./rows.ts";
 import { type RunOptions, runFault } from "./run-fault.ts";
 
@@ -17,8 +18,9 @@ const PAGE = fileURLToPath(new URL("../../docs/failure-modes.md", import.meta.ur
 const BEGIN = "<!-- table: npm run faults -->";
 const END = "<!-- end of the table -->";
 
+const { values } = parse();
 const OPTIONS: RunOptions = {
-  coordination: "central",
+  coordination: coordinationOf(values.coordination ?? "central"),
   modes: MODES,
   deadlineMs: 50,
   beforeMs: 2_500,
@@ -29,7 +31,6 @@ const OPTIONS: RunOptions = {
 const unhandled: string[] = [];
 process.on("unhandledRejection", (error) => unhandled.push(String(error)));
 
-const { values } = parse();
 const faults = values.only === undefined ? FAULTS : values.only.map(faultOf);
 const outageMs = values.outage === undefined ? undefined : parseDuration("--outage", values.outage);
 const startedMs = monotonicMs();
@@ -43,7 +44,11 @@ try {
 }
 
 function parse() {
-  const options = { only: { type: "string", multiple: true }, outage: { type: "string" } } as const;
+  const options = {
+    only: { type: "string", multiple: true },
+    outage: { type: "string" },
+    coordination: { type: "string" },
+  } as const;
   try {
     return parseArgs({ options });
   } catch (error) {
@@ -52,7 +57,9 @@ function parse() {
 }
 
 function fail(message: string): never {
-  console.error(`${message}\nUsage: npm run faults -- [--only NAME]... [--outage DURATION]`);
+  console.error(
+    `${message}\nUsage: npm run faults -- [--only NAME]... [--coordination NAME] [--outage DURATION]`,
+  );
   process.exit(2);
 }
 
@@ -64,7 +71,7 @@ async function all(): Promise<boolean> {
     for (const row of own) console.log(lineOf(row, startedMs));
     rows.push(...own);
   }
-  if (values.only === undefined) writeTable(rows);
+  if (values.only === undefined && values.coordination === undefined) writeTable(rows);
   return rows.some(({ wrong }) => wrong.length > 0);
 }
 
@@ -73,6 +80,12 @@ function faultOf(name: string) {
   if (fault !== undefined) return fault;
   const names = FAULTS.map((one) => one.name).join(", ");
   return fail(`--only must be one of ${names}, got "${name}"`);
+}
+
+function coordinationOf(name: string) {
+  const coordination = COORDINATIONS.find((one) => one === name);
+  if (coordination !== undefined) return coordination;
+  return fail(`--coordination must be one of ${COORDINATIONS.join(", ")}, got "${name}"`);
 }
 
 /** One outage under load, and whether what the nodes hold grows. */

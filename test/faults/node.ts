@@ -48,6 +48,8 @@ interface Opened {
   readonly circuits: CircuitEvent[];
   readonly calls: Record<string, number>;
   readonly newcomers: string[];
+  /** Units of leases in hand. */
+  readonly unitsHeld: () => number;
   unsettled: number;
   readonly disconnect: () => void;
 }
@@ -103,7 +105,12 @@ function open(setup: Setup): void {
   namesResolve = true;
   const circuits: CircuitEvent[] = [];
   const calls: Record<string, number> = {};
+  let heldByPolicy: () => ReadonlyMap<string, number> = () => new Map();
+  const unitsHeld = () => [...heldByPolicy().values()].reduce((sum, units) => sum + units, 0);
   const telemetry: Telemetry = {
+    leasesHeld(read) {
+      heldByPolicy = read;
+    },
     circuitChanged({ node, deadlineMs, state }) {
       circuits.push({ atMs: monotonicMs(), circuit: `${node} ${deadlineMs}`, state });
     },
@@ -118,7 +125,9 @@ function open(setup: Setup): void {
   };
   const { limiter, disconnect } = createNode(setup, telemetry);
   const load = new Load(limiter, setup.modes, String(process.pid));
-  opened = { setup, limiter, load, circuits, calls, newcomers: [], unsettled: 0, disconnect };
+  const newcomers: string[] = [];
+  const seen = { circuits, calls, newcomers, unsettled: 0 };
+  opened = { setup, limiter, load, unitsHeld, disconnect, ...seen };
 }
 
 async function newcomer({ setup, newcomers }: Opened): Promise<void> {
@@ -208,7 +217,11 @@ async function obey(order: Order): Promise<unknown> {
     case "recovered":
       return recovered(opened!);
     case "stop":
-      return opened!.load.stop();
+      await opened!.load.stop();
+      return eventually(() => {
+        const units = opened!.unitsHeld();
+        if (units > 0) throw new Error(`${units} units of leases in hand`);
+      });
     case "report":
       return report(opened!);
     case "heap":

@@ -6,7 +6,11 @@ import type { OnStoreFailure } from "../../packages/tidegate/src/policy/policy.t
 export const MODES: readonly OnStoreFailure[] = ["allow", "deny", "local"];
 
 /** How nodes coordinate; more columns of the table come with more of them. */
-export type FaultCoordination = "central";
+export const COORDINATIONS = ["central", "hybrid"] as const;
+export type FaultCoordination = (typeof COORDINATIONS)[number];
+
+/** How long a lease lasts from when it was asked for, where a policy has no `syncInterval` of its own. */
+export const LEASE_MS = 1_000;
 
 /** How a node reaches Redis: by a URL, or with a client that an application would have made. */
 export type Connection =
@@ -59,7 +63,7 @@ export type Order =
   | { readonly do: "resolve"; readonly works: boolean }
   /** Answers how many keys the store has answered for since the fault ended. */
   | { readonly do: "recovered" }
-  /** Ends the load, and waits for what is asked. */
+  /** Ends the load, waits for what is asked, and until no lease is in hand. */
   | { readonly do: "stop" }
   /** Reads the sums, closes the limiter, and reports. */
   | { readonly do: "report" }
@@ -87,6 +91,8 @@ export interface ModeReport {
   sumRemaining: number;
   /** Admitted by the store after the deadline, as telemetry was told. */
   late: number;
+  /** When the last unit of a lease was spent while the store was away; NaN where none was. */
+  lastLeaseAtMs: number;
   /** While the store was away, by key: all answers, and those that were not the store's. */
   outageKeys: Record<string, { all: number; degraded: number }>;
   /** When each key was first answered by the store after the fault. */

@@ -23,6 +23,7 @@ function reportOf(changes: Partial<ModeReport> = {}): ModeReport {
     admitted: { "sum before store": 50, "outage-1 away fallback": 6, "after-1 after store": 20 },
     sumRemaining: 500_000 - 50,
     late: 0,
+    lastLeaseAtMs: Number.NaN,
     outageKeys: { hot: { all: 10, degraded: 10 } },
     recoveredAtMs: Object.fromEntries(KEYS.map((key) => [key, 1])),
     ...changes,
@@ -36,6 +37,7 @@ interface Changes {
   readonly heard?: Heard;
   readonly isAway?: Run["isAway"];
   readonly unhandled?: readonly string[];
+  readonly coordination?: Run["options"]["coordination"];
 }
 
 /** What was wrong of a run of one node under `local`, which asked nothing wrong but for the changes. */
@@ -59,7 +61,7 @@ function judged(changes: Changes = {}): string[] {
   const run: Run = {
     fault,
     options: {
-      coordination: "central",
+      coordination: changes.coordination ?? "central",
       modes: ["local"],
       deadlineMs: 50,
       beforeMs: 0,
@@ -88,6 +90,22 @@ describe("the judge of a fault", () => {
     assert.deepEqual(judged({ fault: { losses: 1 }, report: { sumRemaining: 500_000 } }), []);
   });
 
+  test("lets pass what is right of leases", () => {
+    const tally = {
+      "away fallback": { allowed: 1, denied: 1 },
+      "away lease": { allowed: 1, denied: 1 },
+    };
+    const admitted = {
+      "sum away lease": 50,
+      "outage-1 away lease": 12,
+      "outage-1 failing store": 8,
+    };
+    const report = { tally, admitted, lastLeaseAtMs: 1_000 };
+    assert.deepEqual(judged({ coordination: "hybrid", report }), []);
+    const stranded = { ...report, sumRemaining: 500_000 - 101 };
+    assert.deepEqual(judged({ coordination: "hybrid", report: stranded }), []);
+  });
+
   const away = (name: string, allowed: number, denied: number) => ({
     tally: { "away fallback": { allowed: 1, denied: 1 }, [`away ${name}`]: { allowed, denied } },
   });
@@ -110,6 +128,23 @@ describe("the judge of a fault", () => {
     ["a late one that is lost", { report: { late: 1 } }, /50 units charged, and 51 admitted/],
     ["no recovery", { report: { recoveredAtMs: { sum: 1 } } }, /only 1 of 7 keys recovered/],
     ["degraded neighbours", { isAway: () => false }, /10 of 10 answers degraded/],
+    ["a lease without leases", { report: away("lease", 0, 1) }, /answers from lease under local/],
+    [
+      "a lease that lasts too long",
+      { coordination: "hybrid", report: { lastLeaseAtMs: 1_003 } },
+      /a lease spent 1003 ms after/,
+    ],
+    [
+      "too much by leases and the store",
+      { report: { admitted: { "after-1 after store": 11, "after-1 after lease": 10 } } },
+      /21 of 20/,
+    ],
+    ["a used-up key by a lease", { report: { admitted: { "hot away lease": 1 } } }, /was used up/],
+    [
+      "a lease that is charged by nobody",
+      { coordination: "hybrid", report: { admitted: { "sum away lease": 51 } } },
+      /50 units charged, and 51/,
+    ],
     ["an unhandled rejection", { unhandled: ["Error: x"] }, /not handled: Error: x/],
     ["an early probe", { node: { circuits: [opened(0), probed(40)] } }, /after 40 ms, and not 48/],
     [

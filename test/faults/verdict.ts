@@ -5,6 +5,7 @@ import type { OnStoreFailure } from "../../packages/tidegate/src/policy/policy.t
 import {
   type CircuitEvent,
   HOT_KEY,
+  LEASE_MS,
   type ModeReport,
   type NodeReport,
   POOL_LIMIT,
@@ -29,8 +30,9 @@ export function wrongAnswers(run: Run, mode: OnStoreFailure): string[] {
   const reports = run.reports.map(({ modes }) => modes[mode]!);
   return [
     ...reports.flatMap(wrongBooks),
-    ...wrongSources(sumOfTallies(reports), mode),
+    ...wrongSources(run, sumOfTallies(reports), mode),
     ...wrongWhileAway(run, sumOfTallies(reports), mode),
+    ...wrongLeases(run, reports),
     ...wrongAdmissions(run, reports),
     ...wrongCharges(run, reports),
     ...wrongRecovery(reports),
@@ -63,8 +65,9 @@ function wrongBooks({ asked, answered, rejected }: ModeReport): string[] {
     : [...rejections, `${asked - answered} of ${asked} are not answered`];
 }
 
-function wrongSources(tally: Tally, mode: OnStoreFailure): string[] {
-  const fine = new Set(["store", "cache", DEGRADED[mode]]);
+function wrongSources({ options }: Run, tally: Tally, mode: OnStoreFailure): string[] {
+  const leases = options.coordination === "hybrid" ? ["lease"] : [];
+  const fine = new Set(["store", "cache", DEGRADED[mode], ...leases]);
   return Object.entries(tally).flatMap(([name, { allowed, denied }]) => {
     const source = name.split(" ")[1]!;
     const wrong = [];
@@ -89,7 +92,21 @@ function wrongWhileAway({ fault }: Run, tally: Tally, mode: OnStoreFailure): str
   ];
 }
 
-/** What all nodes together admitted: by the store no more than its limit, by shares a unit more for each node. */
+/** What is in hand when the store goes may be spent until the lease ends, and no longer. */
+function wrongLeases({ fault, reports: nodes, awayAtMs }: Run, reports: readonly ModeReport[]) {
+  if (fault.leaves !== "away" || fault.fromTheStart === true) return [];
+  return reports.flatMap(({ lastLeaseAtMs }, index) => {
+    const spentMs = lastLeaseAtMs - awayAtMs;
+    // A node that stands still notes late.
+    const most = LEASE_MS + nodes[index]!.stallMs + EARLY_MS;
+    return spentMs > most ? [`a lease spent ${spentMs.toFixed(0)} ms after the store went`] : [];
+  });
+}
+
+/**
+ * What all nodes together admitted: by the store, and by its leases, no more than its limit, by shares a unit more for
+ * each node.
+ */
 function wrongAdmissions(run: Run, reports: readonly ModeReport[]): string[] {
   const lives = 1 + (run.fault.losses ?? 0);
   const nodes = run.reports.length;
@@ -101,9 +118,10 @@ function wrongAdmissions(run: Run, reports: readonly ModeReport[]): string[] {
     for (const [name, units] of Object.entries(admitted)) {
       const [key, phase, source] = name.split(" ") as [string, string, string];
       if (key === SUM_KEY) continue;
-      const sums = source === "store" ? byStore : source === "fallback" ? byShares : undefined;
+      const isStored = source === "store" || source === "lease";
+      const sums = isStored ? byStore : source === "fallback" ? byShares : undefined;
       sums?.set(key, (sums.get(key) ?? 0) + units);
-      if (key === HOT_KEY && source === "store" && phase !== "before") hotLate += units;
+      if (key === HOT_KEY && isStored && phase !== "before") hotLate += units;
     }
   }
   for (const [key, units] of byStore) {
@@ -121,12 +139,14 @@ function wrongAdmissions(run: Run, reports: readonly ModeReport[]): string[] {
 }
 
 /** What Redis holds of the key that is never used up: all that it admitted in time, and nothing twice. */
-function wrongCharges({ fault }: Run, reports: readonly ModeReport[]): string[] {
+function wrongCharges({ fault, options }: Run, reports: readonly ModeReport[]): string[] {
   const charged = chargedOf(reports);
   const asked = reports.reduce((sum, report) => sum + askedForSum(report), 0);
   const inTime = inTimeOf(reports);
   const late = reports.reduce((sum, report) => sum + report.late, 0);
-  if (charged > asked) return [`${charged} units charged for ${asked} asked for`];
+  // What was leased, and neither spent nor given back since the store was away, is charged and was never asked for.
+  if (charged > asked && options.coordination !== "hybrid")
+    return [`${charged} units charged for ${asked} asked for`];
   if ((fault.losses ?? 0) === 0 && charged < inTime + late) {
     return [`${charged} units charged, and ${inTime + late} admitted`];
   }
@@ -138,11 +158,11 @@ export function chargedOf(reports: readonly ModeReport[]): number {
   return SUM_LIMIT - Math.min(...reports.map(({ sumRemaining }) => sumRemaining));
 }
 
-/** Units of it that the store admitted in time. */
+/** Units of it that the store admitted in time, or a lease. */
 export function inTimeOf(reports: readonly ModeReport[]): number {
   return reports.reduce((sum, { admitted }) => {
     const own = Object.entries(admitted).filter(([name]) => {
-      return name.startsWith(`${SUM_KEY} `) && name.endsWith(" store");
+      return name.startsWith(`${SUM_KEY} `) && / (store|lease)$/.test(name);
     });
     return own.reduce((units, [, one]) => units + one, sum);
   }, 0);

@@ -15,7 +15,7 @@ import {
   tokenBucket,
 } from "tidegate";
 import { createPolicy, type Policy } from "../../packages/tidegate/src/policy/policy.ts";
-import { recordKey, redisKey } from "../../packages/tidegate/src/stores/redis/key.ts";
+import { demandKey, recordKey, redisKey } from "../../packages/tidegate/src/stores/redis/key.ts";
 import { createManualClock } from "../../packages/tidegate/test/support/manual-clock.ts";
 import { openManualRedis, setRedisClock } from "../support/manual-redis.ts";
 import { type RedisServer, startRedis, withoutRedis } from "../support/redis-server.ts";
@@ -226,6 +226,51 @@ describe("foreign values", { skip: withoutRedis }, () => {
     await server.client.rpush(recordKey(name, "r"), "x");
     await server.client.rpush(`${name}:past`, "x");
     assert.equal((await reserve()).done, true, "other types too");
+  });
+
+  test("demands that are foreign, cut or of a later version are ignored", async () => {
+    const policy = createPolicy("api", { limits: LIMITS[0]! });
+    const name = demandKey(redisKey("tidegate", "api", "k"));
+    const borrow = async (node: string) => {
+      const ask = { node, want: 5, spare: 0, keepUs: 4_000_000, owed: 0, backs: [] };
+      const part = { policy, key: "k", cost: 1 };
+      const { lease } = await store.run({ kind: "lease", part, ask });
+      return lease!.units;
+    };
+    await borrow("a");
+    const written = (await server.client.getBuffer(name))!;
+    assert.equal(written.toString(), `a,5,${NOW_US};`);
+    const texts = [
+      ...["b,5,1;", `b,5,${SOON};`, `b,5,${NOW_US}`, `b,5,-${NOW_US};`, `b,0x5,${NOW_US};`],
+      ...[
+        `b,5.5,${NOW_US};`,
+        `b,5,${NOW_US},7;`,
+        `b,nan,${NOW_US};`,
+        `b,${"9".repeat(30)},${NOW_US};`,
+      ],
+      ...["b,5,;;;", `,5,${NOW_US};`, `b,5,${"9".repeat(400)};`],
+    ];
+    const values = [
+      ...FOREIGN,
+      ...texts.map((text) => Buffer.from(text)),
+      ...[1, 2, 10].map((cut) => written.subarray(0, written.length - cut)),
+    ];
+    for (const value of values) {
+      await server.client.flushdb();
+      await setRedisClock(server, NOW_US);
+      await server.client.set(name, value);
+      assert.deepEqual(
+        [await borrow("c"), await borrow("d")],
+        [5, 2],
+        JSON.stringify(value.toString("latin1")),
+      );
+      assert.ok((await server.client.pttl(name)) > 0);
+    }
+    await server.client.flushdb();
+    await setRedisClock(server, NOW_US);
+    await server.client.rpush(name, "x");
+    assert.equal(await borrow("c"), 5, "other types too");
+    assert.ok((await server.client.pttl(name)) > 0);
   });
 
   test("an entry list that is gone, as where Redis evicts it, frees its units when their time is over", async () => {

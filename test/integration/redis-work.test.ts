@@ -156,7 +156,13 @@ describe("work in Redis", { skip: withoutRedis }, () => {
     assert.equal((await limiter.check({ policy: "log", key: "new", id: "1" })).remaining, 19);
   });
 
-  test("trap 12: every key that is written expires, whatever it holds", async () => {
+  test("trap 12: every key that is written expires, whatever it holds", async (context) => {
+    const borrowed = createLimiter({
+      store: redisStore({ url: server.url }),
+      coordination: "hybrid",
+      policies: patient({ bucket: policies.bucket }),
+    });
+    context.after(() => borrowed.close());
     for (let round = 0; round < 6; round += 1) {
       for (const key of ["a", "b}%", "\0\n"]) {
         const held = await limiter.acquire({ policy: "job", key });
@@ -176,17 +182,18 @@ describe("work in Redis", { skip: withoutRedis }, () => {
         await limiter.settle(logged, 3 * round);
         await limiter.refund({ policy: "log", key, cost: round });
         if (round === 3) await limiter.reset({ policy: "mixed", key });
+        await borrowed.check({ policy: "bucket", key });
       }
     }
     const names = await server.client.keys("*");
     assert.ok(names.length > 20, names.join("\n"));
-    const known = /^tidegate:v1:\{(bucket|log|mixed|job):[^}]+\}(:\d|:past|:id:.+)?$/s;
+    const known = /^tidegate:v1:\{(bucket|log|mixed|job):[^}]+\}(:\d|:past|:lease|:id:.+)?$/s;
     for (const name of names) {
       assert.match(name, known);
       const ttlMs = await server.client.pttl(name);
       assert.ok(ttlMs > 0 && ttlMs <= 86_402_000, `${name} expires in ${ttlMs} ms`);
     }
-    for (const kind of [":1", ":2", ":past", ":id:"]) {
+    for (const kind of [":1", ":2", ":past", ":lease", ":id:"]) {
       assert.ok(
         names.some((name) => name.includes(`}${kind}`)),
         `there are such as ${kind}`,

@@ -15,6 +15,7 @@ import { eventually } from "../support/eventually.ts";
 import { patient } from "../support/patient.ts";
 import { callsContract } from "./calls-contract.ts";
 import { AGES } from "./contract-policies.ts";
+import { leasesContract } from "./leases-contract.ts";
 import { permitsContract } from "./permits-contract.ts";
 
 /** Opens what a suite runs on. `createStore` opens one more store on the same counts. */
@@ -42,6 +43,7 @@ export function storeContract(
   describe(`store contract: ${name}`, options, () => {
     let under: StoreUnderTest;
     let limiters: Limiter[] = [];
+    const stores: Store[] = [];
     let runs = 0;
     suites += 1;
     const suite = suites;
@@ -51,6 +53,7 @@ export function storeContract(
     after(async () => {
       await Promise.all(limiters.map((limiter) => limiter.close()));
       limiters = [];
+      await Promise.all(stores.map((store) => store.detach(undefined)));
       await under.close();
     });
     /** A limiter with one policy, whose name is not used by any other test. */
@@ -243,6 +246,13 @@ export function storeContract(
       assert.ok(decisions.every(({ allowed }) => allowed));
       await assert.rejects(limiter.check(request(policy, "k")), { code: "LIMITER_CLOSED" });
     });
+
+    leasesContract(() => {
+      const store = under.createStore();
+      store.attach(undefined);
+      stores.push(store);
+      return store;
+    }, suite);
 
     for (const contract of [callsContract, permitsContract]) {
       contract((policies) => {

@@ -1,5 +1,5 @@
 // Random histories of everything that a store does, for tests that hold two stores equal: policies of all algorithms
-// mixed, changed limits, steps of the clock, batches, reservations, permits, ids, and limiters that begin anew.
+// mixed, changed limits, steps of the clock, batches, reservations, permits, ids, leases, and limiters that begin anew.
 
 import fc from "fast-check";
 import {
@@ -38,6 +38,7 @@ export type Act =
   | "undo"
   | "whole"
   | "again"
+  | "borrow"
   | "restart"
   | "reserve"
   | "settle"
@@ -145,7 +146,9 @@ const HELD_ACTS: readonly Act[] = [
   ...(["acquire", "acquire", "acquire", "release", "extend", "peek", "reset"] as const),
 ];
 /** Those that seeds of before do not know. */
-const LIMITER_ACTS: readonly Act[] = ["restart", "whole", "whole", "again"];
+const LIMITER_ACTS: readonly Act[] = [
+  ...(["restart", "whole", "whole", "again", "borrow", "borrow", "borrow", "borrow"] as const),
+];
 
 function stepsArbitrary(acts: readonly Act[]): fc.Arbitrary<Step[]> {
   return fc.array(
@@ -167,7 +170,7 @@ function stepsArbitrary(acts: readonly Act[]): fc.Arbitrary<Step[]> {
 
 /**
  * Histories of policies with an algorithm among their limits, mixed with others or alone.
- * @param restarts whether limiters begin anew meanwhile, and repeat what they decided as one.
+ * @param restarts whether limiters begin anew meanwhile, repeat what they decided as one, and borrow.
  */
 export function historyArbitrary(
   algorithm: Limit["algorithm"],

@@ -3,7 +3,7 @@
 
 import { type CheckRequest, createLimiter, type Decision, type Limiter } from "tidegate";
 import { createPolicy, type Policy } from "../../packages/tidegate/src/policy/policy.ts";
-import type { Outcome, Part, Store } from "../../packages/tidegate/src/ports/store.ts";
+import type { LeaseBack, Outcome, Part, Store } from "../../packages/tidegate/src/ports/store.ts";
 import { bareStore } from "../../packages/tidegate/test/support/bare-store.ts";
 import type { ManualClock } from "../../packages/tidegate/test/support/manual-clock.ts";
 import type { History, Step } from "./histories.ts";
@@ -15,6 +15,14 @@ interface Whole {
   readonly inSlots: boolean;
 }
 
+/** What is left of a lease. */
+interface Lent {
+  /** Which policy and key it is of; under others of the history's policies it is given back too. */
+  readonly key: string;
+  readonly limits: number;
+  readonly back: LeaseBack;
+}
+
 /** One side. */
 export class Side {
   readonly #history: History;
@@ -23,6 +31,8 @@ export class Side {
   /** What was taken last of several parts, to be given back. */
   #taken: { readonly parts: Part[]; readonly outcome: Outcome } | undefined;
   #whole: Whole | undefined;
+  /** Leases that were granted and are not given back, the oldest first. */
+  #lent: Lent[] = [];
   #node: Node;
 
   /** @param openStore opens the store, or another one over what it has written, or returns the one there is. */
@@ -71,6 +81,33 @@ export class Side {
     this.#taken = undefined;
     if (outcome === undefined || receipt === undefined) return undefined;
     return this.store.run({ kind: "give", part: parts[index]!, takenAt: outcome.at, receipt });
+  }
+
+  /** Borrows as one of a few nodes, and gives some of what it has left of the key back. */
+  async borrow({ key, cost, policy, id, others }: Step, index: number): Promise<Outcome> {
+    const own = this.policies[policy]!;
+    const mine = this.#lent.filter((one) => one.key === key && one.limits === own.limits.length);
+    const given = index % 2 === 0 ? mine.slice(0, 2) : [];
+    this.#lent = this.#lent.filter((one) => !given.includes(one));
+    const want = id === 3 ? 0 : cost;
+    const outcome = await this.store.run({
+      kind: "lease",
+      part: { policy: own, key, cost: Math.min(others[0]?.cost ?? 1, want) },
+      ask: {
+        node: `node-${id % 3}`,
+        want,
+        spare: [0, 0.25, 1][others.length]!,
+        keepUs: 4_000_000,
+        owed: others.length === 2 ? others[1]!.cost : 0,
+        backs: given.map(({ back }) => back),
+      },
+    });
+    const [receipt] = outcome.receipts;
+    if (receipt === undefined) return outcome;
+    const units = Math.ceil((receipt.cost * (1 + (index % 3))) / 3);
+    const back = { units, takenAt: outcome.at, receipt };
+    this.#lent.push({ key, limits: own.limits.length, back });
+    return outcome;
   }
 
   /** Checks several as one under an id; left out, what was asked so before. */

@@ -59,8 +59,8 @@ async function answerOf(ask: Ask, side: Side): Promise<unknown> {
     const answer = await ask(side);
     if (answer === undefined) return undefined;
     if (!("decision" in (answer as object))) return { ...(answer as Decision), source: undefined };
-    const { decision, done, receipts, held } = answer as Outcome;
-    return { ...decision, source: undefined, done, receipts, held };
+    const { decision, done, receipts, held, lease } = answer as Outcome;
+    return { ...decision, source: undefined, done, receipts, held, lease };
   } catch (error) {
     return (error as Error).message;
   }
@@ -68,7 +68,7 @@ async function answerOf(ask: Ask, side: Side): Promise<unknown> {
 
 /** What a step asks, all in one turn: it, and some that go out with it. */
 function asksOf(step: Step, index: number): Ask[] {
-  const asks = [askOf(step)];
+  const asks = [askOf(step, index)];
   // Now and then a burst: several checks of one key and another, in one script call. Not with what takes several turns.
   if (index % 4 === 0 && !["reset", "whole", "again"].includes(step.act)) {
     for (const { key, cost } of step.others) {
@@ -82,7 +82,7 @@ function asksOf(step: Step, index: number): Ask[] {
   return asks;
 }
 
-function askOf(step: Step): Ask {
+function askOf(step: Step, index: number): Ask {
   const { key, cost, id } = step;
   const run = (workOf: (part: Part) => Work): Ask => {
     return async ({ store, policies }) => {
@@ -118,6 +118,8 @@ function askOf(step: Step): Ask {
       return (side) => side.checkEvery(step);
     case "again":
       return (side) => side.checkEvery();
+    case "borrow":
+      return (side) => side.borrow(step, index);
     case "restart":
       throw new Error("a restart asks nothing");
     case "reserve":

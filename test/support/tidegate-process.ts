@@ -17,7 +17,10 @@ export interface TidegateProcess {
   readonly adminPort: number;
   /** Milliseconds from the start of the process to the first 200 of /readyz. */
   readonly readyMs: number;
+  /** Kills it. */
   stop(): Promise<void>;
+  /** Asks it to end, and resolves when it has. */
+  drain(): Promise<void>;
 }
 
 const running = new Set<ChildProcess>();
@@ -54,6 +57,10 @@ export async function startTidegate(yaml: string, pollMs = 20): Promise<Tidegate
     child.kill("SIGKILL");
     return exited;
   };
+  const drain = () => {
+    child.kill("SIGTERM");
+    return exited;
+  };
   const whenReady = async () => {
     const ready = await isReady(httpPort);
     if (!ready && running.has(child)) throw new Error(`tidegate is not ready: ${log}`);
@@ -64,7 +71,7 @@ export async function startTidegate(yaml: string, pollMs = 20): Promise<Tidegate
     throw error;
   });
   if (!ready) throw new Error(`tidegate ended: ${log}`);
-  return { httpPort, grpcPort, adminPort, readyMs: performance.now() - startedMs, stop };
+  return { httpPort, grpcPort, adminPort, readyMs: performance.now() - startedMs, stop, drain };
 }
 
 async function isReady(port: number): Promise<boolean> {

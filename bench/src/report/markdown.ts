@@ -11,8 +11,8 @@ import {
 } from "./section.ts";
 import { median } from "./statistics.ts";
 
-/** Writes one section: its table, its goals, and for what is missed the reason. */
-export function sectionToMarkdown(section: Section): string {
+/** Writes one section under a heading: its table, its goals, and for what is missed the reason. */
+export function sectionToMarkdown(section: Section, heading: "##" | "###" = "##"): string {
   const { comparator } = section;
   const rows = section.measurements.map((measurement) => {
     return [
@@ -22,10 +22,10 @@ export function sectionToMarkdown(section: Section): string {
       ...(measurement.columns ?? []).map((column) => columnCell(section, column, comparator)),
     ];
   });
-  const head = ["contender", "median [min – max]"];
+  const head = ["contender", section.valuesTitle ?? "median [min – max]"];
   if (comparator !== undefined) head.push(`ratio to ${comparator}`);
   head.push(...(section.measurements[0]?.columns ?? []).map(({ title }) => title));
-  const blocks = [`## ${section.title}`, section.how, table(head, rows)];
+  const blocks = [`${heading} ${section.title}`, section.how, table(head, rows)];
   if (section.remarks !== undefined) blocks.push(...section.remarks);
   const verdicts = judge(section);
   if (verdicts.length > 0) {
@@ -72,7 +72,9 @@ function columnCell(section: Section, column: Column, comparator: string | undef
   return base === undefined ? shown : `${shown}, ${show(column.value / base.value, "ratio")} ×`;
 }
 
-function goalText({ contender, against, atLeast, atMost }: Goal, unit: Unit | "ratio"): string {
+function goalText(goal: Goal, unit: Unit | "ratio"): string {
+  const { against, atLeast, atMost } = goal;
+  const contender = goal.contender + (goal.column === undefined ? "" : `, ${goal.column}`);
   const sign = atLeast === atMost ? "=" : atLeast === undefined ? "≤" : "≥";
   const bound = show((atLeast ?? atMost)!, unit);
   return against === undefined
@@ -86,6 +88,8 @@ function show(value: number, unit: Unit | "ratio"): string {
   if (unit === "bytes") return `${Math.round(value).toLocaleString("en-US")} bytes`;
   if (unit === "units") return value.toLocaleString("en-US");
   if (unit === "commands") return value.toFixed(2);
+  if (unit === "of ideal") return `${value.toFixed(4)} ×`;
+  if (unit === "per request") return value.toFixed(4);
   return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${unit}`;
 }
 

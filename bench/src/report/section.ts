@@ -3,8 +3,17 @@
 
 import { median } from "./statistics.ts";
 
-/** How a value is shown. */
-export type Unit = "per second" | "ms" | "bytes" | "units" | "commands";
+/** How a value is shown. "of ideal" and "per request" are ratios whose small differences count. */
+export type Unit =
+  | "per second"
+  | "ms"
+  | "µs"
+  | "bytes"
+  | "units"
+  | "commands"
+  | "%"
+  | "of ideal"
+  | "per request";
 
 /** One contender's values, one for each round. */
 export interface Measurement {
@@ -25,6 +34,8 @@ export interface Column {
 /** A bound on a contender's median, or, with `against`, on the median of its ratio to another contender. */
 export interface Goal {
   readonly contender: string;
+  /** The column of the contender's row that is meant; left out, its values. */
+  readonly column?: string;
   readonly against?: string;
   readonly atLeast?: number;
   readonly atMost?: number;
@@ -46,6 +57,8 @@ export interface Section {
   readonly title: string;
   /** How it is measured. */
   readonly how: string;
+  /** What the values are; left out, "median [min – max]". */
+  readonly valuesTitle?: string;
   readonly measurements: readonly Measurement[];
   /** Contender that the table's ratios are to. */
   readonly comparator?: string;
@@ -66,26 +79,38 @@ export interface Verdict {
 /** Judges the goals of a section. */
 export function judge(section: Section): Verdict[] {
   return section.goals.map((goal) => {
+    const { contender, column, against } = goal;
+    const own = valuesOf(section, contender, column);
     const value =
-      goal.against === undefined
-        ? median(valuesOf(section, goal.contender).values)
-        : ratio(section, goal.contender, goal.against);
-    const unit = goal.against === undefined ? valuesOf(section, goal.contender).unit : "ratio";
+      against === undefined ? median(own.values) : ratio(section, contender, against, column);
+    const unit = against === undefined ? own.unit : "ratio";
     const met = value >= (goal.atLeast ?? -Infinity) && value <= (goal.atMost ?? Infinity);
     return { goal, value, unit, met };
   });
 }
 
-/** Returns the median of the ratios of two contenders, round by round. */
-export function ratio(section: Section, contender: string, against: string): number {
-  const values = valuesOf(section, contender).values;
-  const others = valuesOf(section, against).values;
+/** Returns the median of the ratios of two contenders, round by round; of a column, the ratio of its two figures. */
+export function ratio(
+  section: Section,
+  contender: string,
+  against: string,
+  column?: string,
+): number {
+  const { values } = valuesOf(section, contender, column);
+  const others = valuesOf(section, against, column).values;
   if (values.length !== others.length) throw new Error(`${contender}: rounds differ`);
   return median(values.map((value, round) => value / others[round]!));
 }
 
-function valuesOf(section: Section, contender: string): Measurement {
+function valuesOf(
+  section: Section,
+  contender: string,
+  column: string | undefined,
+): Pick<Measurement, "unit" | "values"> {
   const found = section.measurements.find((each) => each.contender === contender);
   if (found === undefined) throw new Error(`${section.title} has no contender "${contender}"`);
-  return found;
+  if (column === undefined) return found;
+  const figure = found.columns?.find(({ title }) => title === column);
+  if (figure === undefined) throw new Error(`${section.title} has no column "${column}"`);
+  return { unit: figure.unit, values: [figure.value] };
 }

@@ -118,7 +118,7 @@ export async function startService(
   };
 }
 
-/** What is counted of each policy: as a rule memory answers for it where nodes decide alone, else the store. */
+/** What is counted of each policy: as a rule memory answers for it where nodes decide alone, a lease, or the store. */
 function factsOf(
   configuration: Configuration,
   store: Store | undefined,
@@ -128,13 +128,22 @@ function factsOf(
   return Object.fromEntries(
     Object.entries(configuration.policies).map(([name, policy]) => {
       const { coordination = standard, limits, overrides = [], shadow = false } = policy;
-      const { onStoreFailure = "allow" } = policy;
+      const { onStoreFailure = "allow", maxOvershoot = 0 } = policy;
       const all = [...limits, ...overrides.flatMap((override) => override.limits ?? [])];
-      const source = coordination === "local" ? "local" : "store";
-      return [name, { source, soft: all.some((limit) => limit.soft), shadow, onStoreFailure }];
+      const facts: PolicyFacts = {
+        source: SOURCES[coordination],
+        soft: all.some((limit) => limit.soft),
+        shadow,
+        onStoreFailure,
+        lends: maxOvershoot > 0,
+      };
+      return [name, facts];
     }),
   );
 }
+
+/** Who answers as a rule. */
+const SOURCES = { local: "local", central: "store", hybrid: "lease" } as const;
 
 /** What is open; the doors come one after the other. */
 interface Parts {

@@ -109,6 +109,7 @@ export async function startDoors(context: Pick<TestContext, "after">): Promise<D
     soft: false,
     shadow: false,
     onStoreFailure: "allow" as const,
+    lends: false,
   };
   const telemetry = new ServiceTelemetry({ api: facts });
   const unexpected: unknown[] = [];

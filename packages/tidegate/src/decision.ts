@@ -7,8 +7,8 @@ import type { Policy } from "./policy/policy.ts";
 
 /**
  * Who answered: this node's memory; the shared store; an earlier denial of the store that still holds; or this node's
- * memory, from units that the store has leased to it. Where the
- * store did not answer: nobody, and the policy admits or denies; or this node's memory, by its share of the limits.
+ * memory, from units that the store has leased to it. Where the store did not answer: nobody, and the policy admits or
+ * denies; or this node's memory, by its share of the limits.
  */
 export type Source =
   | "local"

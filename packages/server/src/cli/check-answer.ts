@@ -92,6 +92,7 @@ function sayAllowed(verb: string, answer: Answer, kind: Question["kind"], paint:
     ...(soft ? [paint("yellow", "beyond a soft limit")] : []),
     ...(shadow ? [paint("yellow", "only because the policy is a shadow")] : []),
     ...(answer.source === "fallback" ? [paint("yellow", FALLBACK)] : []),
+    ...(answer.source === "lease" ? [LEASE] : []),
     ...(isUnlimited(answer) ? ["without a limit"] : [sayLeft(answer)]),
     ...(nearLimit && !shadow ? [paint("yellow", "near the limit")] : []),
     ...(resetAfterMs > 0 ? [`all of it in ${sayDuration(resetAfterMs)}`] : []),
@@ -116,10 +117,11 @@ function sayDenied(denied: string, answer: Answer, cost: number, kind: Question[
   if (answer.source === "fail-closed") {
     return `${denied}, as the store does not answer, ${retry} (${of})`;
   }
-  const share = answer.source === "fallback" ? `${FALLBACK}, ` : "";
-  return `${denied}, ${share}${retry} (${of}: ${sayLeft(answer)})`;
+  const by = answer.source === "fallback" ? FALLBACK : answer.source === "lease" ? LEASE : "";
+  return `${denied}, ${by === "" ? "" : `${by}, `}${retry} (${of}: ${sayLeft(answer)})`;
 }
 
+const LEASE = "by this node's lease";
 const FALLBACK = "by this node's share, as the store does not answer";
 
 function sayLeft({ remaining, limit }: Answer): string {

@@ -3,7 +3,7 @@
 import type { PolicyOptions } from "tidegate";
 import { redactRedisUrl } from "tidegate/redis";
 import type { Configuration } from "../configuration.ts";
-import { sayLimit, sayNumber } from "./words.ts";
+import { sayLimit, sayNumber, sayPercent } from "./words.ts";
 
 const MAX_POLICIES = 12;
 
@@ -31,11 +31,12 @@ export function sayPolicies(configuration: Configuration): string[] {
 }
 
 function sayOwn(policy: PolicyOptions, isDefault: boolean): string {
-  const { coordination, shadow = false, overrides = [] } = policy;
+  const { coordination, maxOvershoot = 0, shadow = false, overrides = [] } = policy;
   const count = overrides.length;
   const words = [
     ...(isDefault ? ["default"] : []),
     ...(coordination === undefined ? [] : [coordination]),
+    ...(maxOvershoot > 0 ? [`up to ${sayPercent(maxOvershoot)} over`] : []),
     ...(shadow ? ["shadow: never denies"] : []),
     ...(count === 0 ? [] : [`${sayNumber(count)} override${count === 1 ? "" : "s"}`]),
   ];

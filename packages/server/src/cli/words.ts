@@ -29,6 +29,11 @@ export function sayNumber(number: number): string {
   return number.toLocaleString("en-US");
 }
 
+/** Says a share: "5 %". */
+export function sayPercent(share: number): string {
+  return `${Number((100 * share).toPrecision(3))} %`;
+}
+
 const UNITS_US = [
   ["s", 1_000_000],
   ["m", 60_000_000],

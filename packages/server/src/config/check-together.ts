@@ -1,8 +1,9 @@
 // Checks what only the file and the environment together show, and has the library check the whole, so that what is
 // accepted here starts.
 
-import { createLimiter, memoryStore, type PolicyOptions, type Store } from "tidegate";
-import { createProblem, type Problem, show } from "./problem.ts";
+import { type CoordinationName, createLimiter, type PolicyOptions } from "tidegate";
+import { createSharedStandIn, LEASE_OPTIONS, refusalOf, SOME_LIMITS } from "./policy-refusal.ts";
+import { createProblem, type Place, type Problem, show } from "./problem.ts";
 import type { PlacedPolicy } from "./read-file.ts";
 import type { Setting, Settings } from "./settings.ts";
 import { didYouMean, messageOf } from "./values.ts";
@@ -34,6 +35,7 @@ export function checkTogether(together: Together): Problem[] {
   const problems = [
     ...checkPorts(together),
     ...checkCoordinations(together),
+    ...checkLeases(together),
     ...checkDefaultPolicy(together),
   ];
   return problems.length > 0 || !together.complete ? problems : checkWhole(together);
@@ -60,32 +62,67 @@ function checkPorts({ settings, ports, wrong }: Together): Problem[] {
 }
 
 function checkCoordinations({ settings, policies, wrong, complete }: Together): Problem[] {
-  const { store, coordination } = settings;
+  const { store } = settings;
   if (wrong.has("store")) return [];
-  const shared = store !== undefined && store.value !== "memory";
-  if (!shared) return checkMemory(settings, policies);
-  const standard = coordination?.value ?? "central";
-  const own = [...policies.values()].map(({ options }) => options.coordination ?? standard);
-  if (!complete || own.includes("central")) return [];
+  if (!isShared(settings)) return checkMemory(settings, policies);
+  const own = [...policies.values()].map((policy) => coordinationOf(settings, policy));
+  if (!complete || own.some((name) => name !== "local")) return [];
   const message =
-    `store must be memory where every policy is coordinated locally, got ${show(store.value)}${from(store)}: ` +
-    "no policy would be counted in it; set coordination to central, or leave the store out";
-  return [createProblem(message, store.place)];
+    `store must be memory where every policy is coordinated locally, got ${show(store!.value)}${from(store)}: ` +
+    "no policy would be counted in it; set coordination to central or hybrid, or leave the store out";
+  return [createProblem(message, store!.place)];
+}
+
+function isShared({ store }: Settings): boolean {
+  return store !== undefined && store.value !== "memory";
+}
+
+function coordinationOf(settings: Settings, { options }: PlacedPolicy): CoordinationName {
+  const standard = settings.coordination?.value ?? (isShared(settings) ? "central" : "local");
+  return options.coordination ?? standard;
 }
 
 function checkMemory(settings: Settings, policies: ReadonlyMap<string, PlacedPolicy>): Problem[] {
   const { store, coordination } = settings;
-  const memory = `with the store in memory${from(store)}, got "central"`;
-  const remedy = "central needs a store that nodes share, such as store: redis://127.0.0.1:6379";
+  const refuse = (path: string, value: CoordinationName, by: string, place: Place | undefined) => {
+    const message =
+      `${path} must be local with the store in memory${from(store)}, got "${value}"${by}; ` +
+      `${value} needs a store that nodes share, such as store: redis://127.0.0.1:6379`;
+    problems.push(createProblem(message, place));
+  };
   const problems: Problem[] = [];
-  if (coordination?.value === "central") {
-    const message = `coordination must be local ${memory}${from(coordination)}; ${remedy}`;
-    problems.push(createProblem(message, coordination.place));
+  if (coordination !== undefined && coordination.value !== "local") {
+    refuse("coordination", coordination.value, from(coordination), coordination.place);
   }
-  for (const [name, { options, coordinationPlace }] of policies) {
-    if (options.coordination !== "central") continue;
-    const message = `policies.${name}.coordination must be local ${memory}; ${remedy}`;
-    problems.push(createProblem(message, coordinationPlace));
+  for (const [name, { options, places }] of policies) {
+    const own = options.coordination ?? "local";
+    if (own === "local") continue;
+    refuse(`policies.${name}.coordination`, own, "", places.get("coordination"));
+  }
+  return problems;
+}
+
+/** What leases need, and what nothing but leases takes. */
+function checkLeases({ settings, policies, wrong }: Together): Problem[] {
+  if (wrong.has("store") || wrong.has("coordination")) return [];
+  const store = isShared(settings) ? createSharedStandIn() : undefined;
+  const problems: Problem[] = [];
+  for (const [name, policy] of policies) {
+    const { options, places } = policy;
+    const coordination = coordinationOf(settings, policy);
+    const refuse = (key: string, one: PolicyOptions) => {
+      const refusal = refusalOf(name, one, coordination === "local" ? undefined : store);
+      if (refusal !== undefined) problems.push(createProblem(refusal.message, places.get(key)));
+    };
+    if (coordination !== "hybrid") {
+      for (const key of LEASE_OPTIONS) {
+        if (options[key] === undefined) continue;
+        refuse(key, { limits: SOME_LIMITS, coordination, [key]: options[key] });
+      }
+    } else if (store !== undefined) {
+      // That memory is no store for it, is said already.
+      refuse("limits", { limits: options.limits, coordination });
+    }
   }
   return problems;
 }
@@ -114,11 +151,10 @@ function checkWhole({ settings, policies }: Together): Problem[] {
   const options: [string, PolicyOptions][] = [...policies].map(([name, policy]) => {
     return [name, policy.options];
   });
-  const shared = settings.store !== undefined && settings.store.value !== "memory";
   try {
     createLimiter({
       policies: Object.fromEntries(options),
-      ...(shared ? { store: createSharedStandIn() } : {}),
+      ...(isShared(settings) ? { store: createSharedStandIn() } : {}),
       ...(settings.coordination === undefined ? {} : { coordination: settings.coordination.value }),
       ...(settings.defaultPolicy === undefined
         ? {}
@@ -131,19 +167,4 @@ function checkWhole({ settings, policies }: Together): Problem[] {
   } catch (error) {
     return [createProblem(messageOf(error))];
   }
-}
-
-/** A store that says it is shared, connects to nothing, and is never asked. */
-function createSharedStandIn(): Store {
-  const memory = memoryStore();
-  return {
-    shared: true,
-    decide: memory.decide.bind(memory),
-    run: memory.run.bind(memory),
-    split: memory.split.bind(memory),
-    reset: memory.reset.bind(memory),
-    ping: () => {},
-    attach: () => {},
-    detach: () => {},
-  };
 }

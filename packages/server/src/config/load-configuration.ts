@@ -94,9 +94,7 @@ function valuesOf(settings: Settings): Partial<Configuration> {
 
 function examplePolicies(): Map<string, PlacedPolicy> {
   const entries: [string, PolicyOptions][] = Object.entries(EXAMPLE_POLICIES);
-  return new Map(
-    entries.map(([name, options]) => [name, { options, coordinationPlace: undefined }]),
-  );
+  return new Map(entries.map(([name, options]) => [name, { options, places: new Map() }]));
 }
 
 interface Found {

@@ -1,6 +1,13 @@
 // Has the library check a policy, so that what is right in a file is right where it is used.
 
-import { createLimiter, fixedWindow, type PolicyOptions, TidegateError } from "tidegate";
+import {
+  createLimiter,
+  fixedWindow,
+  memoryStore,
+  type PolicyOptions,
+  type Store,
+  TidegateError,
+} from "tidegate";
 import { type Checked, messageOf } from "./values.ts";
 
 /** What the library refuses. */
@@ -14,10 +21,17 @@ export interface Refusal {
 /** Limits that are right, for checks of something else. */
 export const SOME_LIMITS = [fixedWindow({ limit: 1, window: "1s" })];
 
-/** Returns what the library refuses of a policy, which is the first of what is wrong; undefined where it is right. */
-export function refusalOf(name: string, options: PolicyOptions): Refusal | undefined {
+/**
+ * Returns what the library refuses of a policy, which is the first of what is wrong; undefined where it is right.
+ * @param store left out: memory.
+ */
+export function refusalOf(
+  name: string,
+  options: PolicyOptions,
+  store?: Store,
+): Refusal | undefined {
   try {
-    createLimiter({ policies: { [name]: options } });
+    createLimiter({ policies: { [name]: options }, ...(store === undefined ? {} : { store }) });
     return undefined;
   } catch (error) {
     const message = messageOf(error);
@@ -25,9 +39,47 @@ export function refusalOf(name: string, options: PolicyOptions): Refusal | undef
   }
 }
 
+/** The options of a policy that only leases have. */
+export const LEASE_OPTIONS = ["syncInterval", "leaseFraction", "maxOvershoot"] as const;
+
 /** Checks one option of a policy by itself. */
 export function checkPolicyOption(option: keyof PolicyOptions, value: unknown): Checked<unknown> {
-  const refusal = refusalOf("checked", { limits: SOME_LIMITS, [option]: value });
+  return checkedOption(
+    option,
+    value,
+    refusalOf("checked", { limits: SOME_LIMITS, [option]: value }),
+  );
+}
+
+/** The same of an option that only leases have. */
+export function checkLeaseOption(
+  option: (typeof LEASE_OPTIONS)[number],
+  value: unknown,
+): Checked<unknown> {
+  const options = { limits: SOME_LIMITS, coordination: "hybrid", [option]: value } as const;
+  return checkedOption(option, value, refusalOf("checked", options, createSharedStandIn()));
+}
+
+function checkedOption(
+  option: keyof PolicyOptions,
+  value: unknown,
+  refusal: Refusal | undefined,
+): Checked<unknown> {
   if (refusal === undefined) return { value };
   return { wrong: refusal.message.replace(`policies.checked.${option} `, "") };
+}
+
+/** Creates a store that says it is shared, connects to nothing, and is never asked. */
+export function createSharedStandIn(): Store {
+  const memory = memoryStore();
+  return {
+    shared: true,
+    decide: memory.decide.bind(memory),
+    run: memory.run.bind(memory),
+    split: memory.split.bind(memory),
+    reset: memory.reset.bind(memory),
+    ping: () => {},
+    attach: () => {},
+    detach: () => {},
+  };
 }

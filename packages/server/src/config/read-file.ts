@@ -19,10 +19,11 @@ import {
 } from "./values.ts";
 import { type Field, YamlFile } from "./yaml-file.ts";
 
-/** A policy, and where its own coordination is written. */
+/** A policy, and where the values of its keys are written. */
 export interface PlacedPolicy {
   readonly options: PolicyOptions;
-  readonly coordinationPlace: Place | undefined;
+  /** By key; empty of a policy that no file has. */
+  readonly places: ReadonlyMap<string, Place>;
 }
 
 /** What a file sets; policies that are wrong are left out. */
@@ -114,11 +115,11 @@ function placePolicies(
   file: YamlFile,
   policies: ReadonlyMap<string, ReadPolicy>,
 ): Map<string, PlacedPolicy> {
-  const place = ({ options, coordination }: ReadPolicy): PlacedPolicy => {
-    return {
-      options,
-      coordinationPlace: coordination && file.place(file.valueNode(coordination)),
-    };
+  const place = ({ options, fields }: ReadPolicy): PlacedPolicy => {
+    const places = Array.from(fields, ([key, field]) => {
+      return [key, file.place(file.valueNode(field))] as const;
+    });
+    return { options, places: new Map(places) };
   };
   return new Map(Array.from(policies, ([name, policy]) => [name, place(policy)]));
 }

@@ -1,7 +1,7 @@
 // Reads the policies of a file.
 
 import type { OnStoreFailure, PolicyOptions } from "tidegate";
-import { checkPolicyOption, refusalOf, SOME_LIMITS } from "./policy-refusal.ts";
+import { checkLeaseOption, checkPolicyOption, refusalOf, SOME_LIMITS } from "./policy-refusal.ts";
 import { LIMIT_EXAMPLE } from "./read-limit.ts";
 import { LIMITS_EXPECTED, readLimits } from "./read-limits.ts";
 import { readOverrides } from "./read-overrides.ts";
@@ -10,14 +10,15 @@ import type { Field, YamlFile } from "./yaml-file.ts";
 
 const KEYS = [
   ...["limits", "coordination", "nearLimit", "shadow", "idTtl", "overrides"],
-  ...["deadline", "onStoreFailure"],
+  ...["deadline", "onStoreFailure", "syncInterval", "leaseFraction", "maxOvershoot"],
 ];
 const FAILURE_ANSWERS: readonly OnStoreFailure[] = ["allow", "deny", "local"];
 
 /** A policy that is right by itself, and where it is written. */
 export interface ReadPolicy {
   readonly options: PolicyOptions;
-  readonly coordination: Field | undefined;
+  /** What it sets, by key. */
+  readonly fields: ReadonlyMap<string, Field>;
 }
 
 /** The policies of a file. */
@@ -60,6 +61,12 @@ function readPolicy(file: YamlFile, field: Field): ReadPolicy | undefined {
     ...read("deadline", (value) => checkTime("deadline", value)),
     ...read("onStoreFailure", (value) => checkWord(FAILURE_ANSWERS, value)),
   };
+  // Whether it has leases is known with the whole file and the environment only.
+  const leaseSettings: Omit<PolicyOptions, "limits"> = {
+    ...read("syncInterval", (value) => checkTime("syncInterval", value)),
+    ...read("leaseFraction", (value) => checkLeaseOption("leaseFraction", value)),
+    ...read("maxOvershoot", (value) => checkLeaseOption("maxOvershoot", value)),
+  };
   const limitsField = fields.get("limits");
   const limits = limitsField && readLimits(file, limitsField);
   if (limitsField === undefined) {
@@ -76,8 +83,13 @@ function readPolicy(file: YamlFile, field: Field): ReadPolicy | undefined {
   });
   if (limits === undefined || file.problems.length > before) return undefined;
   return {
-    options: { ...settings, limits, ...(overrides === undefined ? {} : { overrides }) },
-    coordination: fields.get("coordination"),
+    options: {
+      ...settings,
+      ...leaseSettings,
+      limits,
+      ...(overrides === undefined ? {} : { overrides }),
+    },
+    fields,
   };
 }
 
@@ -98,7 +110,13 @@ function checkWhole(
   else file.report(file.valueNode(at), message);
 }
 
-function checkTime(option: "idTtl" | "deadline", value: unknown): Checked<unknown> {
+function checkTime(
+  option: "idTtl" | "deadline" | "syncInterval",
+  value: unknown,
+): Checked<unknown> {
   const checked = checkDuration(value);
-  return "wrong" in checked ? checked : checkPolicyOption(option, value);
+  if ("wrong" in checked) return checked;
+  return option === "syncInterval"
+    ? checkLeaseOption(option, value)
+    : checkPolicyOption(option, value);
 }

@@ -13,7 +13,7 @@ import { redactText } from "./redact.ts";
 export type Checked<T> = { readonly value: T } | { readonly wrong: string };
 
 /** The coordinations that a file may name. */
-export const COORDINATIONS: readonly CoordinationName[] = ["local", "central"];
+export const COORDINATIONS: readonly CoordinationName[] = ["local", "central", "hybrid"];
 
 /** The log levels, from the most to the least. */
 export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];

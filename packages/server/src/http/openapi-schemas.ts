@@ -53,11 +53,11 @@ const decision: Properties = {
   ),
   source: {
     type: "string",
-    enum: ["local", "store", "cache", "fail-open", "fail-closed", "fallback"],
+    enum: ["local", "store", "cache", "lease", "fail-open", "fail-closed", "fallback"],
     description:
-      "Who answered: this node's memory, the shared store, or an earlier denial of the store that still holds " +
-      "(cache). Where the store did not answer in time, the policy: admitted uncounted, denied, or decided by this " +
-      "node's share of the limits (fallback). More may come",
+      "Who answered: this node's memory, the shared store, an earlier denial of the store that still holds (cache), " +
+      "or this node's memory by what the store has leased to it (lease). Where the store did not answer in time, the " +
+      "policy: admitted uncounted, denied, or decided by this node's share of the limits (fallback). More may come",
   },
 };
 

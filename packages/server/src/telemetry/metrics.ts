@@ -13,6 +13,8 @@ import type { PlainHistogram } from "./plain-histogram.ts";
 import {
   DEGRADED_MODES,
   DURATION_BOUNDS,
+  isStored,
+  LEASE_EVENTS,
   type PolicyCounts,
   type PolicyFacts,
   REMAINING_BOUNDS,
@@ -60,6 +62,7 @@ export function createRegistry(telemetry: ServiceTelemetry): Registry {
   );
   registerStore(registry, telemetry);
   registerFailures(registry, telemetry);
+  registerLeases(registry, telemetry);
   registerPolicyCounter(
     registry,
     telemetry,
@@ -199,7 +202,7 @@ function registerFailures(registry: Registry, telemetry: ServiceTelemetry): void
       for (const [policy, { facts, allowed, denied }] of telemetry.policies) {
         for (const [source, mode] of DEGRADED_MODES) {
           const count = allowed[source]! + denied[source]!;
-          const own = facts.source === "store" && facts.onStoreFailure === mode;
+          const own = isStored(facts) && facts.onStoreFailure === mode;
           if (own || count !== 0) this.inc({ policy, mode }, count);
         }
       }
@@ -211,8 +214,68 @@ function registerFailures(registry: Registry, telemetry: ServiceTelemetry): void
     "rate_limiter_late_answers_total",
     "Requests that the store admitted after their deadline, when they had been answered: what it took stays taken.",
     (counts) => counts.lateAnswers,
-    ({ source }) => source === "store",
+    isStored,
   );
+}
+
+/** What the store leases to this node, and what becomes of it. */
+function registerLeases(registry: Registry, telemetry: ServiceTelemetry): void {
+  const registerEvents = (
+    name: string,
+    help: string,
+    read: (counts: PolicyCounts) => Float64Array,
+  ) => {
+    new Counter({
+      name,
+      help,
+      labelNames: ["policy", "event"],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [policy, counts] of telemetry.policies) {
+          if (!hasLeases(counts)) continue;
+          LEASE_EVENTS.forEach((event, index) => {
+            this.inc({ policy, event }, read(counts)[index]!);
+          });
+        }
+      },
+    });
+  };
+  registerEvents(
+    "rate_limiter_lease_events_total",
+    "Leases granted to this node; what was left of one, given back (returned) or not (expired).",
+    (counts) => counts.leases,
+  );
+  registerEvents(
+    "rate_limiter_lease_units_total",
+    "Units of those leases.",
+    (counts) => counts.leaseUnits,
+  );
+  registerPolicyCounter(
+    registry,
+    telemetry,
+    "rate_limiter_lease_waits_total",
+    "Requests that waited for a lease; all others whose source is lease were decided from memory at once.",
+    (counts) => counts.leaseWaits,
+    ({ source }) => source === "lease",
+  );
+  new Gauge({
+    name: "rate_limiter_lease_held_units",
+    help: "Units of leases that this node has in hand: granted, and not yet spent, given back or expired.",
+    labelNames: ["policy"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      const held = telemetry.heldUnits();
+      for (const [policy, counts] of telemetry.policies) {
+        if (hasLeases(counts)) this.set({ policy }, held.get(policy) ?? 0);
+      }
+    },
+  });
+}
+
+function hasLeases({ facts, leases }: PolicyCounts): boolean {
+  return facts.source === "lease" || leases[0] !== 0;
 }
 
 function total(counts: Float64Array): number {

@@ -1,7 +1,14 @@
 // What the service counts, as plain numbers: a decision costs some tens of nanoseconds here, and nothing is turned
 // into metrics before somebody asks for them. Labels are bounded by the configuration; keys are never among them.
 
-import type { CircuitChange, Decision, OnStoreFailure, Source, Telemetry } from "tidegate";
+import type {
+  CircuitChange,
+  Decision,
+  LeaseEvent,
+  OnStoreFailure,
+  Source,
+  Telemetry,
+} from "tidegate";
 import { DistinctKeys } from "./distinct-keys.ts";
 import { PlainHistogram } from "./plain-histogram.ts";
 import { StoreCircuits } from "./store-circuits.ts";
@@ -45,7 +52,7 @@ export const DURATION_BOUNDS: readonly number[] = [
 
 /** What a service asks of Redis. */
 const STORE_OPERATIONS = ["evalsha", "eval", "ping"];
-/** And where a policy shares its limits among the nodes that there are. */
+/** And where a policy divides something by the nodes that there are: its limits, or what may be over them. */
 const ANNOUNCE = "announce";
 
 /** What is known of a policy before it is asked. */
@@ -57,6 +64,16 @@ export interface PolicyFacts {
   readonly shadow: boolean;
   /** Who answers where the store does not; of no effect where it is never asked. */
   readonly onStoreFailure: OnStoreFailure;
+  /** Whether it may be admitted what no lease covers. */
+  readonly lends: boolean;
+}
+
+/** What became of units that the store has leased, in the order of their counters. */
+export const LEASE_EVENTS: readonly LeaseEvent["kind"][] = ["granted", "returned", "expired"];
+
+/** Whether the store decides as a rule, or leases out what decides. */
+export function isStored({ source }: PolicyFacts): boolean {
+  return source === "store" || source === "lease";
 }
 
 /** Counts of one policy. */
@@ -73,6 +90,11 @@ export interface PolicyCounts {
   overflows: number;
   /** Admitted by the store after their deadline. */
   lateAnswers: number;
+  /** Of leases, in the order of LEASE_EVENTS: how many, and how many units. */
+  readonly leases: Float64Array;
+  readonly leaseUnits: Float64Array;
+  /** Checks that waited for a lease. */
+  leaseWaits: number;
 }
 
 /** One way in which calls come, and how long they took, in seconds. */
@@ -96,7 +118,9 @@ export class ServiceTelemetry implements Telemetry {
     soft: false,
     shadow: false,
     onStoreFailure: "allow",
+    lends: false,
   });
+  #unitsHeld: () => ReadonlyMap<string, number> = () => new Map();
   #lastName = "";
   #lastCounts = this.#others;
 
@@ -106,8 +130,10 @@ export class ServiceTelemetry implements Telemetry {
     circuits: StoreCircuits = new StoreCircuits(),
   ) {
     this.circuits = circuits;
-    const stored = Object.values(policies).filter(({ source }) => source === "store");
-    const announces = stored.some(({ onStoreFailure }) => onStoreFailure === "local");
+    const stored = Object.values(policies).filter(isStored);
+    const announces = stored.some(
+      ({ onStoreFailure, lends }) => onStoreFailure === "local" || lends,
+    );
     for (const operation of announces ? [...STORE_OPERATIONS, ANNOUNCE] : STORE_OPERATIONS) {
       if (stored.length > 0) this.storeCalls.set(operation, { ok: 0, error: 0 });
     }
@@ -153,6 +179,26 @@ export class ServiceTelemetry implements Telemetry {
     this.#countsOf(decision.policy).lateAnswers += 1;
   }
 
+  leased({ policy, kind, units }: LeaseEvent): void {
+    const counts = this.#countsOf(policy);
+    const index = LEASE_EVENTS.indexOf(kind);
+    counts.leases[index] = counts.leases[index]! + 1;
+    counts.leaseUnits[index] = counts.leaseUnits[index]! + units;
+  }
+
+  leaseAwaited(policy: string): void {
+    this.#countsOf(policy).leaseWaits += 1;
+  }
+
+  leasesHeld(unitsHeld: () => ReadonlyMap<string, number>): void {
+    this.#unitsHeld = unitsHeld;
+  }
+
+  /** Returns how many units of leases are in hand now, by policy. It looks at every key that has any. */
+  heldUnits(): ReadonlyMap<string, number> {
+    return this.#unitsHeld();
+  }
+
   /** Returns what observes the duration of calls, in milliseconds, for one kind of them; to be asked for once. */
   timer(transport: string, method: string): (durationMs: number) => void {
     const durations = new PlainHistogram(DURATION_BOUNDS);
@@ -181,5 +227,8 @@ function createPolicyCounts(facts: PolicyFacts): PolicyCounts {
     evictions: 0,
     overflows: 0,
     lateAnswers: 0,
+    leases: new Float64Array(LEASE_EVENTS.length),
+    leaseUnits: new Float64Array(LEASE_EVENTS.length),
+    leaseWaits: 0,
   };
 }

@@ -17,6 +17,7 @@ const LOCAL: PolicyFacts = {
   soft: false,
   shadow: false,
   onStoreFailure: "allow",
+  lends: false,
 };
 
 /** Reads the text format: each series, as it is written, with its value. */
@@ -202,6 +203,48 @@ test("a flag has its series from the start where a policy can have it, else with
     );
   };
   assert.deepEqual([count(true), count(false)], [2, 0], "what a shadow denied was admitted");
+});
+
+test("leases have their series from the start where a policy has any, and are added up", async () => {
+  const telemetry = new ServiceTelemetry({
+    hot: { ...LOCAL, source: "lease", lends: true },
+    api: { ...LOCAL, source: "store" },
+  });
+  const leaseSeries = async () => {
+    const series = parse(await createRegistry(telemetry).metrics());
+    return Object.fromEntries(
+      [...series].filter(([name]) => name.startsWith("rate_limiter_lease")),
+    );
+  };
+  const start = {
+    'rate_limiter_lease_events_total{policy="hot",event="granted"}': 0,
+    'rate_limiter_lease_events_total{policy="hot",event="returned"}': 0,
+    'rate_limiter_lease_events_total{policy="hot",event="expired"}': 0,
+    'rate_limiter_lease_units_total{policy="hot",event="granted"}': 0,
+    'rate_limiter_lease_units_total{policy="hot",event="returned"}': 0,
+    'rate_limiter_lease_units_total{policy="hot",event="expired"}': 0,
+    'rate_limiter_lease_waits_total{policy="hot"}': 0,
+    'rate_limiter_lease_held_units{policy="hot"}': 0,
+  };
+  assert.deepEqual(await leaseSeries(), start);
+  assert.ok(telemetry.storeCalls.has("announce"), "nodes that lend count each other");
+  telemetry.leasesHeld(() => new Map([["hot", 13]]));
+  telemetry.leased({ policy: "hot", kind: "granted", units: 25 });
+  telemetry.leased({ policy: "hot", kind: "granted", units: 5 });
+  telemetry.leased({ policy: "hot", kind: "returned", units: 4 });
+  telemetry.leased({ policy: "hot", kind: "expired", units: 3 });
+  telemetry.leased({ policy: "nope", kind: "granted", units: 1 });
+  telemetry.leaseAwaited("hot");
+  assert.deepEqual(await leaseSeries(), {
+    'rate_limiter_lease_events_total{policy="hot",event="granted"}': 2,
+    'rate_limiter_lease_events_total{policy="hot",event="returned"}': 1,
+    'rate_limiter_lease_events_total{policy="hot",event="expired"}': 1,
+    'rate_limiter_lease_units_total{policy="hot",event="granted"}': 30,
+    'rate_limiter_lease_units_total{policy="hot",event="returned"}': 4,
+    'rate_limiter_lease_units_total{policy="hot",event="expired"}': 3,
+    'rate_limiter_lease_waits_total{policy="hot"}': 1,
+    'rate_limiter_lease_held_units{policy="hot"}': 13,
+  });
 });
 
 test("a name that no policy has makes no series", async () => {

@@ -128,6 +128,20 @@ const ANSWERS: readonly (readonly [
     1,
     "denied, by this node's share, as the store does not answer, retry in 2 s (api: 0 of 34 remaining)",
   ],
+  [
+    NAMED,
+    "check",
+    decisionWith({ source: "lease" }),
+    0,
+    "allowed, by this node's lease, 99 of 100 remaining, all of it in 100 ms (api)",
+  ],
+  [
+    NAMED,
+    "check",
+    decisionWith({ ...denied, source: "lease" }),
+    1,
+    "denied, by this node's lease, retry in 2 s (api: 0 of 100 remaining)",
+  ],
   [NAMED, "check", decisionWith(unlimited), 0, "allowed, without a limit (api)"],
   [
     NAMED,

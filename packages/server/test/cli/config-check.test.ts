@@ -59,6 +59,18 @@ test("variables are applied, said, and their slips warned about", async () => {
   );
 });
 
+test("a policy's own coordination is said, and by how much it may go over", async () => {
+  const limits = "limits: [{ algorithm: fixed-window, limit: 10, window: 1m }]";
+  const text =
+    `store: redis://h\npolicies:\n  api: { ${limits} }\n  node: { coordination: local, ${limits} }\n` +
+    `  hot: { coordination: hybrid, maxOvershoot: 0.005, ${limits} }\n`;
+  await inDirectory({ "own.yaml": text }, async (directory) => {
+    const { stdout } = await runHere(["config", "check", `${directory}/own.yaml`]);
+    assert.match(stdout, /api {3}10 per 1m\n +node {2}10 per 1m \(local\)\n/);
+    assert.match(stdout, /hot {3}10 per 1m \(hybrid, up to 0\.5 % over\)\n/);
+  });
+});
+
 test("a missing file ends with 2", async () => {
   const { code, stderr } = await runHere(["config", "check", "no.yaml"]);
   assert.equal(code, 2);

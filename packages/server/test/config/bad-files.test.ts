@@ -110,12 +110,12 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   [
     "coordination",
     `${POLICIES}coordination: centrall\n`,
-    '2:15: coordination must be local or central, got "centrall"; did you mean central?',
+    '2:15: coordination must be local, central or hybrid, got "centrall"; did you mean central?',
   ],
   [
     "coordination of the future",
     `${POLICIES}coordination: gossip\n`,
-    '2:15: coordination must be local or central, got "gossip"',
+    '2:15: coordination must be local, central or hybrid, got "gossip"',
   ],
   [
     "host with port",

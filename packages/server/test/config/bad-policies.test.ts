@@ -53,14 +53,14 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   ],
   [
     "policy's coordination",
-    policy(`{ coordination: hybrid, limits: [${LIMIT}] }`),
-    '1:34: policies.api.coordination must be local or central, got "hybrid"',
+    policy(`{ coordination: hibrid, limits: [${LIMIT}] }`),
+    '1:34: policies.api.coordination must be local, central or hybrid, got "hibrid"; did you mean hybrid?',
   ],
   [
     "feature of the future",
     policy(`{ region: eu, limits: [${LIMIT}] }`),
     "1:20: unknown key policies.api.region; known are limits, coordination, nearLimit, shadow, " +
-      "idTtl, overrides, deadline, onStoreFailure",
+      "idTtl, overrides, deadline, onStoreFailure, syncInterval, leaseFraction, maxOvershoot",
   ],
   [
     "limits misspelt",
@@ -129,6 +129,35 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
     "no such answer",
     setting("onStoreFailure: true"),
     "4:21: policies.api.onStoreFailure must be allow, deny or local, got true",
+  ],
+  [
+    "time between questions without unit",
+    setting("syncInterval: 100"),
+    "4:19: policies.api.syncInterval must be a duration with its unit, " +
+      'such as "500ms", "10s", "1m", "2h" or "1d", got 100',
+  ],
+  [
+    "time between questions too short",
+    setting("syncInterval: 5ms"),
+    '4:19: policies.api.syncInterval must be a duration from 10ms to 10s, got "5ms"',
+  ],
+  [
+    "part of the rest above all of it",
+    setting("leaseFraction: 1.5"),
+    "4:20: policies.api.leaseFraction must be a number from 0 to 1, got 1.5",
+  ],
+  [
+    "bound of what is too much in percent",
+    setting("maxOvershoot: 5%"),
+    '4:19: policies.api.maxOvershoot must be a number from 0 to 1, got "5%"',
+  ],
+  [
+    "what only leases have, without them",
+    setting("syncInterval: 50ms\n    maxOvershoot: 0.1"),
+    '4:19: policies.api.syncInterval must be left out, since it is for coordination "hybrid" and this is "local", ' +
+      'got "50ms"',
+    '5:19: policies.api.maxOvershoot must be left out, since it is for coordination "hybrid" and this is "local", ' +
+      "got 0.1",
   ],
   [
     "a setting misspelt",

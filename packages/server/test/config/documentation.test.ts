@@ -34,6 +34,20 @@ test("what tidegate.example.yaml has in comments is right too", async () => {
   assert.match(example, /^# defaultPolicy: api$/m);
 });
 
+test("what tidegate.example.yaml has of leases in comments is what holds without it", async () => {
+  const commented = /^ {2}# search:\n(?: {2}# {3}.*\n)+/m
+    .exec(example)![0]
+    .replaceAll("  # ", "  ");
+  const { policies } = accepted(await load(`store: redis://h\npolicies:\n${commented}`));
+  const { limits, coordination, ...settings } = policies.search!;
+  assert.equal(coordination, "hybrid");
+  assert.deepEqual(settings, { syncInterval: "100ms", leaseFraction: 0.25, maxOvershoot: 0 });
+  for (const [setting, value] of Object.entries(settings)) {
+    const row = documentation.split("\n").find((line) => line.startsWith(`| \`${setting}\` |`));
+    assert.equal(row?.split(" | ")[1], `\`${value}\``, setting);
+  }
+});
+
 test("docs/configuration.md names every variable, and no other", () => {
   const named = new Set(documentation.match(/TIDEGATE_[A-Z_]*[A-Z]/g));
   assert.deepEqual([...named].sort(), ["TIDEGATE_CONFIG", ...Object.values(VARIABLES)].sort());

@@ -1,4 +1,4 @@
-// What wins over what: the command line, the variables, the file, the defaults; and what only shows when they meet.
+// What wins over what: the command line, the variables, the file, the defaults.
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
@@ -103,6 +103,7 @@ const overrides: readonly (readonly [string, string, Partial<Configuration>])[] 
   ["TIDEGATE_STORE", "redis://other:6380", { store: "redis://other:6380" }],
   ["TIDEGATE_STORE", " redis://other:6380 ", { store: "redis://other:6380" }],
   ["TIDEGATE_COORDINATION", "central", { coordination: "central" }],
+  ["TIDEGATE_COORDINATION", "hybrid", { coordination: "hybrid" }],
   ["TIDEGATE_DEFAULT_POLICY", "api", { defaultPolicy: "api" }],
   ["TIDEGATE_EXPECTED_NODES", "20", { expectedNodes: 20 }],
   ["TIDEGATE_HOST", "::", { host: "::" }],
@@ -160,8 +161,8 @@ const badVariables: readonly (readonly [string, string, string])[] = [
   ["TIDEGATE_HOST", "http://x", `TIDEGATE_HOST must be ${HOST}, got "http://x"`],
   [
     "TIDEGATE_COORDINATION",
-    "hybrid",
-    'TIDEGATE_COORDINATION must be local or central, got "hybrid"',
+    "hibrid",
+    'TIDEGATE_COORDINATION must be local, central or hybrid, got "hibrid"; did you mean hybrid?',
   ],
   [
     "TIDEGATE_STORE",
@@ -203,115 +204,6 @@ test("a misspelt variable is a warning, a foreign one is nothing", async () => {
   ]);
 });
 
-const CENTRAL = "central needs a store that nodes share, such as store: redis://127.0.0.1:6379";
-const policyOf = (coordination: string) =>
-  POLICIES.replace("{ limits", `{ coordination: ${coordination}, limits`);
-const NAMES = ["api", "login", ..."abcdefghijk"];
-const many = NAMES.map(
-  (name) => `${name}: { limits: [{ algorithm: fixed-window, limit: 1, window: 1s }] }`,
-);
-const clashes: readonly (readonly [string, string, Environment, ...string[]])[] = [
-  [
-    "central in memory",
-    `coordination: central\n${POLICIES}`,
-    {},
-    `tidegate.yaml:1:15: coordination must be local with the store in memory, got "central"; ${CENTRAL}`,
-  ],
-  [
-    "a policy that is central in memory",
-    policyOf("central"),
-    {},
-    `tidegate.yaml:1:34: policies.api.coordination must be local with the store in memory, got "central"; ${CENTRAL}`,
-  ],
-  [
-    "central in memory, by variable",
-    POLICIES,
-    { TIDEGATE_COORDINATION: "central" },
-    `coordination must be local with the store in memory, got "central" (from TIDEGATE_COORDINATION); ${CENTRAL}`,
-  ],
-  [
-    "memory by variable under a central file",
-    FULL,
-    { TIDEGATE_STORE: "memory" },
-    "tidegate.yaml:3:15: coordination must be local with the store in memory (from TIDEGATE_STORE), " +
-      `got "central"; ${CENTRAL}`,
-  ],
-  [
-    "Redis that no policy uses",
-    `store: redis://:hunter2@h\ncoordination: local\n${POLICIES}`,
-    {},
-    'tidegate.yaml:1:8: store must be memory where every policy is coordinated locally, got "redis://***@h": ' +
-      "no policy would be counted in it; set coordination to central, or leave the store out",
-  ],
-  [
-    "a default policy that there is not",
-    `defaultPolicy: apo\n${POLICIES}`,
-    {},
-    'tidegate.yaml:1:16: defaultPolicy must be the name of a policy, got "apo"; did you mean api?',
-  ],
-  [
-    "a default policy like none",
-    `defaultPolicy: other\n${POLICIES}`,
-    {},
-    'tidegate.yaml:1:16: defaultPolicy must be the name of a policy, got "other"; there are api',
-  ],
-  [
-    "a default policy like none of many",
-    `defaultPolicy: other\npolicies: { ${many.join(", ")} }\n`,
-    {},
-    'tidegate.yaml:1:16: defaultPolicy must be the name of a policy, got "other"',
-  ],
-  [
-    "a default policy that is no name",
-    `defaultPolicy: [api]\n${POLICIES}`,
-    {},
-    "tidegate.yaml:1:16: defaultPolicy must be a policy's name, got a list",
-  ],
-  [
-    "a default policy that there is not, by variable",
-    POLICIES,
-    { TIDEGATE_DEFAULT_POLICY: "login" },
-    'defaultPolicy must be the name of a policy, got "login" (from TIDEGATE_DEFAULT_POLICY); there are api',
-  ],
-  [
-    "a default policy that is wrong itself",
-    "defaultPolicy: api\npolicies: { api: { limits: [] } }\n",
-    {},
-    "tidegate.yaml:2:28: policies.api.limits must be a list of 1 to 8 limits such as " +
-      "[{ algorithm: token-bucket, capacity: 100, refill: 10/s }], got 0 of them",
-  ],
-  [
-    "two ports of one number",
-    `ports: { http: 9, grpc: 9 }\n${POLICIES}`,
-    {},
-    "tidegate.yaml:1:25: ports.grpc must differ from ports.http, got 9 for both",
-  ],
-  [
-    "a port that is another's default",
-    `ports: { http: 8082 }\n${POLICIES}`,
-    {},
-    "tidegate.yaml:1:16: ports.admin must differ from ports.http, got 8082 for both",
-  ],
-  [
-    "two ports of one number by variable",
-    POLICIES,
-    { TIDEGATE_HTTP_PORT: "8082" },
-    "ports.admin must differ from ports.http, got 8082 for both (from TIDEGATE_HTTP_PORT)",
-  ],
-];
-
-for (const [name, text, environment, ...expected] of clashes) {
-  test(`refuses: ${name}`, async () => {
-    assert.deepEqual(refused(await load(text, environment)), expected);
-  });
-}
-
-test("what is wrong by itself raises no second complaint about what it clashes with", async () => {
-  const text = `store: redis//x\ncoordination: central\nports: { http: x, grpc: 8080 }\n${POLICIES}`;
-  const places = refused(await load(text)).map((line) => line.split(" ").slice(0, 2).join(" "));
-  assert.deepEqual(places, ["tidegate.yaml:1:8: store", "tidegate.yaml:3:16: ports.http"]);
-});
-
 test("a policy called 1 may be the default, and is written as a number", async () => {
   const text = `defaultPolicy: 1\n${POLICIES.replace("api", "1")}`;
   assert.equal(accepted(await load(text)).defaultPolicy, "1");
@@ -319,7 +211,8 @@ test("a policy called 1 may be the default, and is written as a number", async (
 
 test("a policy's own coordination is kept", async () => {
   const other = "b: { limits: [{ algorithm: fixed-window, limit: 1, window: 1s }] }";
-  const text = `store: redis://h\n${policyOf("local").trimEnd().slice(0, -1)}, ${other} }\n`;
+  const own = POLICIES.replace("{ limits", "{ coordination: local, limits");
+  const text = `store: redis://h\n${own.trimEnd().slice(0, -1)}, ${other} }\n`;
   const { policies } = accepted(await load(text));
   assert.deepEqual([policies.api?.coordination, policies.b?.coordination], ["local", undefined]);
 });

@@ -166,12 +166,15 @@ const anything = fc.anything({
 });
 const mostly = <T>(right: fc.Arbitrary<T>) =>
   fc.oneof({ weight: 40, arbitrary: right }, { weight: 1, arbitrary: anything });
+/** What most may not have is left out mostly. */
+const seldom = <T>(right: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 20, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary: right });
 const document = fc.record(
   {
     store: mostly(
       fc.constantFrom("memory", "redis://h", "redis+cluster://a,b", "redis+sentinel://a/m"),
     ),
-    coordination: mostly(fc.constantFrom("local", "local", "central")),
+    coordination: mostly(fc.constantFrom("local", "local", "central", "hybrid")),
     host: mostly(fc.constantFrom("localhost", "::", "0.0.0.0")),
     ports: mostly(
       fc.record(
@@ -191,9 +194,10 @@ const document = fc.record(
           fc.record(
             {
               limits: mostly(fc.array(mostly(anyLimit), { minLength: 1, maxLength: 8 })),
-              coordination: mostly(fc.constantFrom("local", "central")),
+              coordination: mostly(fc.constantFrom("local", "central", "hybrid")),
               nearLimit: mostly(fc.constantFrom("80%", 0.5)),
               overrides: mostly(overridesOf(limits)),
+              leaseFraction: seldom(mostly(fc.constantFrom(0, 0.5, 1))),
             },
             { requiredKeys: ["limits"] },
           ),

@@ -157,7 +157,7 @@ export function checkCoordination(field: string, value: unknown): CoordinationNa
   if (value === undefined) return undefined;
   const known = COORDINATIONS.find((name) => name === value);
   if (known === undefined) {
-    throw optionError(field, COORDINATIONS.map((name) => `"${name}"`).join(" or "), value);
+    throw optionError(field, '"local", "central" or "hybrid"', value);
   }
   return known;
 }

@@ -75,6 +75,7 @@ class Hybrid implements Coordination {
       send: (leases) => this.#send(leases),
     });
     store.attach(telemetry);
+    telemetry?.leasesHeld?.(() => this.#unitsHeld());
   }
 
   use(policy: Policy): void {
@@ -95,7 +96,7 @@ class Hybrid implements Coordination {
     const lease = this.#leaseOf(policy, key, now);
     lease.asked += cost;
     if (lease.spend(cost, now)) {
-      if (lease.isLow() && !lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
+      if (lease.isLow(now) && !lease.isAsking && !lease.isQuiet(now)) this.#ask(lease);
       return lease.admitted(now);
     }
     const denial = lease.deny(cost, now);
@@ -127,7 +128,7 @@ class Hybrid implements Coordination {
   async reset(policy: Policy, key: string): Promise<void> {
     const lease = this.#leases.find(policy.name, key);
     if (lease !== undefined) {
-      lease.forfeit();
+      this.#forfeit(lease);
       this.#leases.drop(lease);
     }
     await this.#store.reset(policy, key);
@@ -147,6 +148,7 @@ class Hybrid implements Coordination {
       lease.asked = 0;
       lease.isDropped = true;
       if (lease.hasNews(now) && !this.#store.isAway(lease.policy, lease.key)) this.#ask(lease);
+      else this.#forfeit(lease);
     }
     await this.#settle();
     await this.#store.detach(this.#telemetry);
@@ -222,6 +224,7 @@ class Hybrid implements Coordination {
     if (this.#waiting >= MAX_WAITING || this.#store.isAway(policy, key)) {
       return this.#store.answer(policy, key, cost);
     }
+    this.#telemetry?.leaseAwaited?.(policy.name);
     return new Promise((resolve) => {
       this.#waiting += 1;
       lease.waiters.push({ cost, resolve, asks: 0 });
@@ -247,6 +250,7 @@ class Hybrid implements Coordination {
     const { policy, key } = lease;
     const lastsUs = Math.max(LEASE_US, 2_000 * policy.syncIntervalMs);
     const { ask, least } = lease.createAsk(this.#id, 2 * lastsUs, askedAt);
+    this.#tellLost(policy.name, lease.takeLost());
     if (ask.want === 0 && ask.owed === 0 && ask.backs.length === 0) {
       lease.isAsking = false;
       return;
@@ -256,6 +260,12 @@ class Hybrid implements Coordination {
       outcome = await this.#store.borrow({ policy, key, cost: least }, ask);
     } catch {
       lease.isAsking = false;
+      // They may be there again, and may not.
+      this.#tellLost(
+        policy.name,
+        ask.backs.map(({ units }) => units),
+      );
+      if (lease.isDropped) this.#forfeit(lease);
       for (const { cost, resolve } of lease.waiters.splice(0)) {
         this.#waiting -= 1;
         resolve(this.#store.answer(policy, key, cost));
@@ -299,9 +309,19 @@ class Hybrid implements Coordination {
     if (lease === undefined) return;
     lease.putAway();
     this.#leases.drop(lease);
-    if (!lease.hasNews(now) || lease.isAsking || this.#store.isAway(policy, key)) return;
+    if (lease.isAsking) return;
+    if (!lease.hasNews(now) || this.#store.isAway(policy, key)) {
+      this.#forfeit(lease);
+      return;
+    }
     this.#ask(lease);
     this.#asks.flush();
+  }
+
+  /** Forgets what is in hand. */
+  #forfeit(lease: Lease): void {
+    lease.forfeit();
+    this.#tellLost(lease.policy.name, lease.takeLost());
   }
 
   /** Looks for idle leases before long. No key has a timer of its own. */
@@ -332,15 +352,31 @@ class Hybrid implements Coordination {
         this.#leases.drop(lease);
       }
       if (lease.hasNews(now) && !this.#store.isAway(lease.policy, lease.key)) this.#ask(lease);
+      else if (lease.isDropped) this.#forfeit(lease);
+      else this.#tellLost(lease.policy.name, lease.takeLost());
     }
   }
 
   #tell(policy: string, ask: LeaseAsk, { lease }: Outcome): void {
     const telemetry = this.#telemetry;
     if (telemetry?.leased === undefined) return;
-    const returned = ask.backs.reduce((sum, { units }) => sum + units, 0);
     if (lease!.units > 0) telemetry.leased({ policy, kind: "granted", units: lease!.units });
-    if (returned > 0) telemetry.leased({ policy, kind: "returned", units: returned });
+    for (const { units } of ask.backs) telemetry.leased({ policy, kind: "returned", units });
+  }
+
+  #tellLost(policy: string, lost: readonly number[]): void {
+    for (const units of lost) this.#telemetry?.leased?.({ policy, kind: "expired", units });
+  }
+
+  /** Returns the units in hand, by policy. */
+  #unitsHeld(): Map<string, number> {
+    const now = this.#clock.now();
+    const held = new Map<string, number>();
+    for (const lease of this.#leases.all()) {
+      const { name } = lease.policy;
+      held.set(name, (held.get(name) ?? 0) + lease.unitsAt(now));
+    }
+    return held;
   }
 }
 

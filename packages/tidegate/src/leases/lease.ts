@@ -15,11 +15,19 @@ const MEMORY_S = 0.5;
 const LOW_SHARE = 0.2;
 const LOW_S = 0.02;
 
+/** A lease is renewed as well when so much of its time is over: whoever asked next would wait. */
+const RENEW_SHARE = 0.8;
+
+/** A key that was asked for so little before is asked about ahead when so many units were asked for since. */
+const BUSY_UNITS = Math.ceil(MEMORY_S / HORIZON_S);
+
 /** Known denials are asked about again after this long: another node may have given units back. */
 const QUIET_US_MAX = 900_000;
 
 /** By how long a denial outlasts the next question, for the answer to arrive. */
 const LEAD_US_MAX = 50_000;
+
+const NONE: readonly number[] = [];
 
 /** A check that waits for units. */
 export interface Waiter {
@@ -50,8 +58,12 @@ export class Lease {
   #first: Tranche = SPENT;
   #second: Tranche = SPENT;
   #dead: Tranche[] = [];
-  /** Units left below which the next lease is asked for; -1 where that would be for too few. */
-  #low = -1;
+  /** Units of each tranche that is neither spent nor given back. */
+  #lost: number[] = [];
+  /** Units left below which the next lease is asked for. */
+  #low = 0;
+  /** Whether so much was asked for, when the store was asked, that the next lease is asked for ahead. */
+  #isBusy = false;
   /** What the store said last, and when it was asked. */
   #told: Decision | undefined;
   #toldAt = 0;
@@ -123,10 +135,10 @@ export class Lease {
     this.#second = SPENT;
   }
 
-  /** Forgets all that is in hand: it is not there any more. */
+  /** Forgets all that is in hand: it is not there any more, or cannot be given back. */
   forfeit(): void {
-    this.#first = SPENT;
-    this.#second = SPENT;
+    this.putAway();
+    for (const { units } of this.#dead) this.#lost.push(units);
     this.#dead = [];
     this.owed = 0;
   }
@@ -144,16 +156,28 @@ export class Lease {
   /** Whether there is something that is worth giving back. */
   hasDead(now: number): boolean {
     if (this.#dead.length === 0) return false;
-    this.#dead = this.#dead.filter(({ from, returnsUs }) => {
+    this.#dead = this.#dead.filter(({ units, from, returnsUs }) => {
       const age = now - from;
-      return age < 0 || age < returnsUs;
+      const isWorth = age < 0 || age < returnsUs;
+      if (!isWorth) this.#lost.push(units);
+      return isWorth;
     });
     return this.#dead.length > 0;
   }
 
-  /** Whether the next lease is to be asked for before this one is spent. */
-  isLow(): boolean {
-    return this.#first.units + this.#second.units <= this.#low && this.#second.units === 0;
+  /** Takes note of what was neither spent nor given back since the last time. */
+  takeLost(): readonly number[] {
+    if (this.#lost.length === 0) return NONE;
+    const lost = this.#lost;
+    this.#lost = [];
+    return lost;
+  }
+
+  /** Whether the next lease is to be asked for before this one is spent, or ends. */
+  isLow(now: number): boolean {
+    const { units, from, renewUs } = this.#first;
+    if (units > this.#low && now - from < renewUs) return false;
+    return this.#second.units === 0 && (this.#isBusy || this.asked >= BUSY_UNITS);
   }
 
   /** Whether the store is not to be asked yet. */
@@ -280,6 +304,8 @@ export class Lease {
         units,
         from: askedAt,
         lastsUs: Math.min(lastsUs, windowLeftUs),
+        // What ends with a window is not renewed within it.
+        renewUs: windowLeftUs > lastsUs ? lastsUs * RENEW_SHARE : Number.POSITIVE_INFINITY,
         returnsUs:
           this.policy.limits.length > 1 ? Number.POSITIVE_INFINITY : decision.resetAfterMs * 1_000,
         back: { takenAt: at, receipt: receipts[0]! },
@@ -289,7 +315,8 @@ export class Lease {
       else this.#dead.push(tranche);
     }
     const soon = this.#rate * HORIZON_S;
-    this.#low = soon >= 2 ? Math.max(this.#rate * LOW_S, units * LOW_SHARE) : -1;
+    this.#isBusy = soon >= 2;
+    this.#low = Math.max(this.#rate * LOW_S, units * LOW_SHARE);
     const full = units >= ask.want;
     this.#quietUs = 0;
     this.#deniedUs = 0;

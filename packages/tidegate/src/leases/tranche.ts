@@ -7,6 +7,8 @@ export interface Tranche {
   readonly from: number;
   /** Microseconds from then on for which it may be spent. */
   readonly lastsUs: number;
+  /** Microseconds from then on after which the next is asked for, whatever is left of this one. */
+  readonly renewUs: number;
   /** Microseconds from then on after which its units have returned by themselves, if nobody else takes any. */
   readonly returnsUs: number;
   /** How it is given back. */
@@ -18,6 +20,7 @@ export const SPENT: Tranche = Object.freeze({
   units: 0,
   from: 0,
   lastsUs: 0,
+  renewUs: Number.POSITIVE_INFINITY,
   returnsUs: 0,
   back: { takenAt: 0, receipt: { cost: 0, units: [], marks: [] } },
 });

@@ -8,7 +8,10 @@ import { checkName, isLimit, LIMIT_FACTORIES } from "./limits.ts";
 import { checkOptions, optionError } from "./options.ts";
 import { shareOfLimit } from "./share.ts";
 
-/** How nodes share a count: each alone in its memory, or all through one store that decides. */
+/**
+ * How nodes share a count: each alone in its memory; all through one store that decides; or each in its memory, from
+ * leases of that store.
+ */
 export type CoordinationName = "local" | "central" | "hybrid";
 
 /** The coordinations that exist, for checks and messages. */

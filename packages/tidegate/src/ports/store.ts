@@ -18,6 +18,17 @@ export interface Store {
    */
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision | Promise<Decision>;
   /**
+   * The same, for whoever has something to be answered to already: left out where `decide` is as good.
+   * @returns false where it is not possible for this one.
+   */
+  decideTo?(
+    policy: Policy,
+    key: string,
+    cost: number,
+    consume: boolean,
+    answerTo: AnswerTo<Decision>,
+  ): boolean;
+  /**
    * Does what is more than a check, as one.
    * @throws TidegateError STORE_UNAVAILABLE as `decide`; INVALID_REQUEST where a record's id stands for other costs.
    */
@@ -47,6 +58,12 @@ export interface Store {
    * It does not wait for an answer longer than about a second.
    */
   detach(telemetry: Telemetry | undefined): void | Promise<void>;
+}
+
+/** Takes an answer, or why there is none. */
+export interface AnswerTo<T> {
+  resolve(answer: T): void;
+  reject(error: unknown): void;
 }
 
 /** One policy key, and how many units of it. */
@@ -121,10 +138,12 @@ export interface LeaseBack {
 /** What was granted, debited already. */
 export interface LeaseGrant {
   readonly units: number;
-  /** Microseconds until the first window of a limit ends, and it must not be spent; Infinity where none does. */
+  /** Microseconds until the first window of a limit ends, after which it must not be spent; Infinity: none does. */
   readonly windowLeftUs: number;
   /** By how many units the key is in debt. */
   readonly debt: number;
+  /** The key's states, as they were after it at the outcome's instant. */
+  readonly numbers: Float64Array;
 }
 
 /** What came of it. */

@@ -10,8 +10,15 @@ export interface Telemetry {
   evicted?(policy: string): void;
   /** All sampled keys were being limited, so a new key was counted in the bucket that such keys share. */
   overflowed?(policy: string): void;
-  /** A lease was granted, or what was left of one given back. */
+  /** A lease was granted, or what was left of one given back or lost. */
   leased?(event: LeaseEvent): void;
+  /** A check waits for a lease: this node held none of its key, or too little. */
+  leaseAwaited?(policy: string): void;
+  /**
+   * Is told once of each limiter with leases: `unitsHeld` answers how many units it has in hand now, by policy. To be
+   * asked seldom, since it looks at every key that has any.
+   */
+  leasesHeld?(unitsHeld: () => ReadonlyMap<string, number>): void;
   /** A circuit to the store changed its state. */
   circuitChanged?(change: CircuitChange): void;
   /** The store admitted a request after its deadline, when it was answered already: what it took stays taken. */
@@ -21,6 +28,10 @@ export interface Telemetry {
 /** What became of units that the store leases to this node. */
 export interface LeaseEvent {
   readonly policy: string;
+  /**
+   * Of those that are not spent: "returned" were given back; "expired" were not, and come back as the limit does, their
+   * key was reset meanwhile, or the call that was to give them back failed.
+   */
   readonly kind: "granted" | "returned" | "expired";
   readonly units: number;
 }

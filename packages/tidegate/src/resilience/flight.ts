@@ -3,6 +3,7 @@
 
 import { TidegateError } from "../errors.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
+import type { AnswerTo } from "../ports/store.ts";
 import type { Timer } from "../ports/timer.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
 
@@ -13,11 +14,6 @@ export class DeadlineError extends Error {
   }
 }
 
-/** One answer that is waited for. */
-interface Waiting {
-  expire(): void;
-}
-
 /** Is told how a call ended. */
 export interface Listener<T> {
   /** Answers in place of the store. */
@@ -25,6 +21,85 @@ export interface Listener<T> {
   readonly arrived?: (answer: T) => void;
   /** The answer came after its time. */
   readonly late?: (answer: T) => void;
+}
+
+/** One answer that is waited for. What passes it on is one object, since there is one for each check. */
+export abstract class Call<T> implements AnswerTo<T> {
+  #flight: Flight | undefined;
+  #resolve: ((answer: T) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
+
+  /** Answers in place of the store; may throw. */
+  protected abstract instead(error: Error): T;
+  /** Is told the answer of the store that came in time. */
+  protected arrived(_answer: T): void {}
+  /** Is told the answer of the store that came after its time. */
+  protected late(_answer: T): void {}
+
+  /** Begins to wait. */
+  begin(flight: Flight, resolve: (answer: T) => void, reject: (error: unknown) => void): void {
+    this.#flight = flight;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    flight.add(this);
+  }
+
+  resolve(answer: T): void {
+    const flight = this.#flight;
+    if (flight === undefined) {
+      this.late(answer);
+      return;
+    }
+    this.#flight = undefined;
+    flight.succeeded();
+    this.arrived(answer);
+    this.#resolve!(answer);
+  }
+
+  reject(error: unknown): void {
+    const flight = this.#flight;
+    if (flight === undefined) return;
+    if (isUnavailable(error)) {
+      flight.failed(error);
+      this.giveUp(error);
+      return;
+    }
+    this.#flight = undefined;
+    flight.succeeded();
+    this.#reject!(error);
+  }
+
+  /** Answers without the store, where it has not answered. */
+  giveUp(error: Error): void {
+    if (this.#flight === undefined) return;
+    this.#flight = undefined;
+    try {
+      this.#resolve!(this.instead(error));
+    } catch (failure) {
+      this.#reject!(failure);
+    }
+  }
+}
+
+class ListenedCall<T> extends Call<T> {
+  readonly #listener: Listener<T>;
+
+  constructor(listener: Listener<T>) {
+    super();
+    this.#listener = listener;
+  }
+
+  protected override instead(error: Error): T {
+    return this.#listener.instead(error);
+  }
+
+  protected override arrived(answer: T): void {
+    this.#listener.arrived?.(answer);
+  }
+
+  protected override late(answer: T): void {
+    this.#listener.late?.(answer);
+  }
 }
 
 /** Whether an error says that the store gave no answer. */
@@ -47,10 +122,11 @@ export class Flight {
   readonly askedAt: number;
   readonly #options: FlightOptions;
   readonly #generation: number;
-  readonly #waiting = new Set<Waiting>();
+  readonly #calls: { giveUp(error: Error): void }[] = [];
+  #open = 0;
   #cancel: (() => void) | undefined;
-  #succeeded = false;
-  #failed = false;
+  #hasSucceeded = false;
+  #hasFailed = false;
 
   constructor(options: FlightOptions) {
     this.#options = options;
@@ -62,81 +138,68 @@ export class Flight {
    * Passes `answer` on where it comes in time. Where it does not, or says that the store is away, answers with what
    * `instead` returns, or rejects with what it throws.
    */
-  wait<T>(answer: Promise<T>, { instead, arrived, late }: Listener<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      let settled = false;
-      const give = (error: Error) => {
-        try {
-          resolve(instead(error));
-        } catch (failure) {
-          reject(failure);
-        }
-      };
-      const waiting: Waiting = {
-        expire: () => {
-          settled = true;
-          const error = new DeadlineError(this.#options.deadlineMs);
-          this.#fail(error);
-          give(error);
-        },
-      };
-      this.#add(waiting);
+  wait<T>(answer: Promise<T>, listener: Listener<T>): Promise<T> {
+    return this.ask(new ListenedCall(listener), (call) => {
       answer.then(
-        (value) => {
-          if (settled) {
-            late?.(value);
-            return;
-          }
-          this.#remove(waiting);
-          this.#succeed();
-          arrived?.(value);
-          resolve(value);
-        },
-        (error: unknown) => {
-          if (settled) return;
-          this.#remove(waiting);
-          if (isUnavailable(error)) {
-            this.#fail(error);
-            give(error);
-            return;
-          }
-          this.#succeed();
-          reject(error);
-        },
+        (value) => call.resolve(value),
+        (error) => call.reject(error),
       );
     });
   }
 
-  #add(waiting: Waiting): void {
-    this.#waiting.add(waiting);
+  /** The same for what `send` asks, which answers to the call itself. */
+  ask<T>(call: Call<T>, send: (call: Call<T>) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      call.begin(this, resolve, reject);
+      send(call);
+    });
+  }
+
+  /** Counts a call that begins to wait. */
+  add(call: { giveUp(error: Error): void }): void {
+    this.#calls.push(call);
+    this.#open += 1;
     if (this.#cancel !== undefined) return;
     const { timer, scheduler, deadlineMs } = this.#options;
     // Where this process was busy for that long, what has arrived meanwhile is read first.
     this.#cancel = timer.after(deadlineMs, () => scheduler.afterTurn(() => this.#expire()));
   }
 
-  #remove(waiting: Waiting): void {
-    this.#waiting.delete(waiting);
-    if (this.#waiting.size > 0) return;
+  /** Counts a call that was answered. */
+  succeeded(): void {
+    this.#end();
+    if (this.#hasSucceeded) return;
+    this.#hasSucceeded = true;
+    this.#options.breaker.succeeded(this.#generation);
+  }
+
+  /** Counts a call that was not. */
+  failed(error: Error): void {
+    this.#end();
+    this.#fail(error);
+  }
+
+  #end(): void {
+    this.#open -= 1;
+    if (this.#open > 0) return;
     this.#cancel?.();
     this.#cancel = undefined;
+    this.#calls.length = 0;
   }
 
   #expire(): void {
     this.#cancel = undefined;
-    for (const waiting of this.#waiting) waiting.expire();
-    this.#waiting.clear();
-  }
-
-  #succeed(): void {
-    if (this.#succeeded) return;
-    this.#succeeded = true;
-    this.#options.breaker.succeeded(this.#generation);
+    if (this.#open === 0) return;
+    const error = new DeadlineError(this.#options.deadlineMs);
+    this.#fail(error);
+    const calls = this.#calls.splice(0);
+    this.#open = 0;
+    for (const call of calls) call.giveUp(error);
   }
 
   #fail({ message }: Error): void {
-    if (this.#failed) return;
-    this.#failed = true;
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
     this.#options.breaker.failed(this.#generation, message);
   }
 }

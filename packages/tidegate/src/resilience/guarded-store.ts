@@ -11,10 +11,11 @@ import type { Scheduler } from "../ports/scheduler.ts";
 import type { LeaseAsk, Outcome, Part, Store, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer } from "../ports/timer.ts";
+import type { CircuitBreaker } from "./circuit-breaker.ts";
 import { Circuits } from "./circuits.ts";
 import { DenialCache, isNever } from "./denial-cache.ts";
 import { FailureAnswers, type Take } from "./failure-answers.ts";
-import { isUnavailable } from "./flight.ts";
+import { Call, type Flight, isUnavailable } from "./flight.ts";
 import { LiveNodes } from "./live-nodes.ts";
 
 /** What a guarded store is made of. */
@@ -46,6 +47,7 @@ export class GuardedStore implements AnsweringStore {
   readonly #nodes: LiveNodes;
   readonly #answers: FailureAnswers;
   #users = 0;
+  readonly #context: CheckContext;
 
   constructor(options: GuardOptions) {
     const { store, memory, clock, telemetry, timer, random } = options;
@@ -63,6 +65,7 @@ export class GuardedStore implements AnsweringStore {
       isAway: () => this.#circuits.areOpen,
     });
     this.#answers = new FailureAnswers(memory, clock, () => this.#nodes.count);
+    this.#context = { answers: this.#answers, denials: this.#denials, clock, telemetry };
   }
 
   /** Prepares for the failures of a policy's store before there are any. */
@@ -85,24 +88,12 @@ export class GuardedStore implements AnsweringStore {
       const denial = this.#denials.find(policy, key, cost, this.#clock.now(), away);
       if (denial !== undefined) return denial;
     }
-    const instead = () => {
-      return this.#answers.decide(policy, key, cost, consume, breaker.untilProbeMs);
-    };
-    if (away) return instead();
-    const answer = this.#store.decide(policy, key, cost, consume);
-    if (!("then" in answer)) return answer;
+    if (away) return this.#answers.decide(policy, key, cost, consume, breaker.untilProbeMs);
     const flight = circuit.flight();
-    if (!consume) return flight.wait(answer, { instead });
-    return flight.wait(answer, {
-      instead,
-      arrived: (decision) => {
-        if (!decision.allowed) this.#denials.add(policy, key, cost, decision, flight.askedAt);
-      },
-      late: (decision) => {
-        // A shadow that goes beyond its limits takes nothing.
-        const taken = decision.allowed && !decision.shadow && cost > 0;
-        if (taken) this.#telemetry?.answeredLate?.(decision);
-      },
+    const check = new Check(this.#context, flight, breaker, policy, key, cost, consume);
+    return flight.ask(check, () => {
+      const isAsked = this.#store.decideTo?.(policy, key, cost, consume, check) === true;
+      if (!isAsked) void answerLater(check, this.#store.decide(policy, key, cost, consume));
     });
   }
 
@@ -249,6 +240,76 @@ export class GuardedStore implements AnsweringStore {
 
 /** Work on what was taken before. */
 type Follow = Exclude<Work, { kind: "take" | "lease" }>;
+
+/** What the checks of a guarded store need of it. */
+interface CheckContext {
+  readonly answers: FailureAnswers;
+  readonly denials: DenialCache;
+  readonly clock: Clock;
+  readonly telemetry: Telemetry | undefined;
+}
+
+/** One check of the store. */
+class Check extends Call<Decision> {
+  readonly #context: CheckContext;
+  readonly #flight: Flight;
+  readonly #breaker: CircuitBreaker;
+  readonly #policy: Policy;
+  readonly #key: string;
+  readonly #cost: number;
+  readonly #consume: boolean;
+
+  constructor(
+    context: CheckContext,
+    flight: Flight,
+    breaker: CircuitBreaker,
+    policy: Policy,
+    key: string,
+    cost: number,
+    consume: boolean,
+  ) {
+    super();
+    this.#context = context;
+    this.#flight = flight;
+    this.#breaker = breaker;
+    this.#policy = policy;
+    this.#key = key;
+    this.#cost = cost;
+    this.#consume = consume;
+  }
+
+  protected override instead(): Decision {
+    const { answers, denials, clock } = this.#context;
+    // What was denied before holds as it does where the store is known to be away.
+    const denial =
+      this.#cost > 0 && !denials.isEmpty
+        ? denials.find(this.#policy, this.#key, this.#cost, clock.now(), true)
+        : undefined;
+    if (denial !== undefined) return denial;
+    const { untilProbeMs } = this.#breaker;
+    return answers.decide(this.#policy, this.#key, this.#cost, this.#consume, untilProbeMs);
+  }
+
+  protected override arrived(decision: Decision): void {
+    if (!this.#consume || decision.allowed) return;
+    const { askedAt } = this.#flight;
+    this.#context.denials.add(this.#policy, this.#key, this.#cost, decision, askedAt);
+  }
+
+  protected override late(decision: Decision): void {
+    // A shadow that goes beyond its limits takes nothing.
+    const taken = this.#consume && decision.allowed && !decision.shadow && this.#cost > 0;
+    if (taken) this.#context.telemetry?.answeredLate?.(decision);
+  }
+}
+
+async function answerLater<T>(call: Call<T>, answer: T | Promise<T>): Promise<void> {
+  try {
+    call.resolve(await answer);
+  } catch (error) {
+    call.reject(error);
+  }
+}
 
 /** Whether work may be told an answer again that was given to its id before. */
 function mayBeOld({ record }: Take): boolean {

@@ -256,6 +256,7 @@ export class MemoryWork {
       units,
       windowLeftUs: windowLeft(policy.limits, state, now),
       debt: roomOf(policy.limits, state, now).debt,
+      numbers: state.numbers.slice(state.at, state.at + policy.width),
     };
     const decision = this.#decisionOf(part, wait, false, state, waits, now);
     return { decision, done: units > 0, receipts: [receipt], at: now, lease };

@@ -143,7 +143,7 @@ const table: [name: string, make: () => unknown, message: string][] = [
     "policy option unknown",
     () => createLimiter({ policies: { api: { ...api, onFailure: "deny" } as never } }),
     'unknown option "onFailure" of policies.api; known are limits, coordination, ' +
-      "overrides, nearLimit, shadow, idTtl, deadline, onStoreFailure",
+      "overrides, nearLimit, shadow, idTtl, deadline, onStoreFailure, syncInterval, leaseFraction, maxOvershoot",
   ],
   [
     "limiter option unknown",
@@ -184,12 +184,12 @@ const table: [name: string, make: () => unknown, message: string][] = [
   [
     "coordination unknown",
     () => createLimiter({ policies: { api }, coordination: untyped("gossip") }),
-    'coordination must be "local" or "central", got "gossip"',
+    'coordination must be "local", "central" or "hybrid", got "gossip"',
   ],
   [
     "coordination of a policy",
     () => createLimiter({ policies: { api: { ...api, coordination: untyped("x") } } }),
-    'policies.api.coordination must be "local" or "central", got "x"',
+    'policies.api.coordination must be "local", "central" or "hybrid", got "x"',
   ],
   [
     "central in memory",

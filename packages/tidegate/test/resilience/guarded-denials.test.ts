@@ -125,6 +125,18 @@ test("while the store is away a denial holds for its whole time to retry, also f
   }
 });
 
+test("before a circuit opens, too, a denial that was known holds where the store does not answer", async () => {
+  for (const policy of ["allow", "deny", "local"]) {
+    const { limiter, store, timer } = createGuardedLimiter();
+    await settled();
+    await limiter.check({ policy, key: "k", cost: 10 });
+    await limiter.check({ policy, key: "k", cost: 2 });
+    await timer.advanceMs(10_000);
+    store.set("down");
+    assert.equal((await limiter.check({ policy, key: "k", cost: 2 })).source, "cache", policy);
+  }
+});
+
 test("what gives back and is refused, since the store is away, leaves the denial as it is", async () => {
   const { limiter, goAway } = await createDenied();
   await goAway();

@@ -4,6 +4,7 @@
 import { type Limit, waitFor } from "../../algorithms/dispatch.ts";
 import { createDecision, type Decision } from "../../decision.ts";
 import type { Policy } from "../../policy/policy.ts";
+import type { AnswerTo } from "../../ports/store.ts";
 import type { KeyNames } from "./key.ts";
 
 /** One check that waits for its answer. */
@@ -11,8 +12,7 @@ export interface PendingCheck {
   readonly key: string;
   readonly cost: number;
   readonly consume: boolean;
-  readonly resolve: (decision: Decision) => void;
-  readonly reject: (error: unknown) => void;
+  readonly answerTo: AnswerTo<Decision>;
 }
 
 interface Group {
@@ -116,7 +116,7 @@ export class Batch implements ScriptBatch {
     for (const { lists } of this.#groups.values()) {
       for (const list of lists.values()) {
         for (const check of list) {
-          check.resolve(answers[index]!);
+          check.answerTo.resolve(answers[index]!);
           index += 1;
         }
       }
@@ -125,7 +125,9 @@ export class Batch implements ScriptBatch {
 
   fail(error: unknown): void {
     for (const { lists } of this.#groups.values()) {
-      for (const list of lists.values()) for (const check of list) check.reject(error);
+      for (const list of lists.values()) {
+        for (const { answerTo } of list) answerTo.reject(error);
+      }
     }
   }
 

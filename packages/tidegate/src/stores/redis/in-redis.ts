@@ -7,7 +7,7 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { Listeners } from "../../ports/listeners.ts";
 import type { Scheduler } from "../../ports/scheduler.ts";
-import type { Outcome, Part, Store, Work } from "../../ports/store.ts";
+import type { AnswerTo, Outcome, Part, Store, Work } from "../../ports/store.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import type { Timer } from "../../ports/timer.ts";
 import { Batch, type ScriptBatch } from "./batch.ts";
@@ -17,7 +17,8 @@ import { type KeyNames, slotOf } from "./key.ts";
 import { CALL_TIMEOUT_MS } from "./own-connection.ts";
 import { createScript, readDecideScript, readTransactScript, type Script } from "./script.ts";
 import { ScriptCaller } from "./script-caller.ts";
-import { partsOf, type StoreWork, WorkBatch } from "./work-batch.ts";
+import { partsOf, type StoreWork } from "./work-answer.ts";
+import { WorkBatch } from "./work-batch.ts";
 
 /** Cluster slot of batches where there is no Cluster. */
 const ANY_SLOT = -1;
@@ -127,6 +128,22 @@ export class InRedis implements Store {
     return this.#ask(policy, key, cost, consume);
   }
 
+  decideTo(
+    policy: Policy,
+    key: string,
+    cost: number,
+    consume: boolean,
+    answerTo: AnswerTo<Decision>,
+  ): boolean {
+    if (!policy.plain || this.#resets.size > 0) return false;
+    try {
+      this.#askTo(policy, key, cost, consume, answerTo);
+    } catch (error) {
+      answerTo.reject(error);
+    }
+    return true;
+  }
+
   run(work: Work): Promise<Outcome> {
     return this.#run(work);
   }
@@ -175,18 +192,28 @@ export class InRedis implements Store {
 
   #ask(policy: Policy, key: string, cost: number, consume: boolean): Promise<Decision> {
     return new Promise((resolve, reject) => {
-      this.#requireRoom();
-      const batches = this.#batchesOf(this.#slotOf(policy, key));
-      // What was asked before of the same key is to be decided before.
-      if (batches.works?.has(policy.name, key)) this.#sendWorks(batches);
-      if (batches.checks?.takes(policy, key) === false) this.#sendChecks(batches);
-      batches.checks ??= new Batch(this.#options.nameOf);
-      batches.checks.add(policy, { key, cost, consume, resolve, reject });
-      // Not before: a hash tag of the application's may throw.
-      this.#waitingChecks += 1;
-      if (batches.checks.size >= this.#options.maxBatch) this.#sendChecks(batches);
-      else this.#schedule();
+      this.#askTo(policy, key, cost, consume, { resolve, reject });
     });
+  }
+
+  #askTo(
+    policy: Policy,
+    key: string,
+    cost: number,
+    consume: boolean,
+    answerTo: AnswerTo<Decision>,
+  ): void {
+    this.#requireRoom();
+    const batches = this.#batchesOf(this.#slotOf(policy, key));
+    // What was asked before of the same key is to be decided before.
+    if (batches.works?.has(policy.name, key)) this.#sendWorks(batches);
+    if (batches.checks?.takes(policy, key) === false) this.#sendChecks(batches);
+    batches.checks ??= new Batch(this.#options.nameOf);
+    batches.checks.add(policy, { key, cost, consume, answerTo });
+    // Not before: a hash tag of the application's may throw.
+    this.#waitingChecks += 1;
+    if (batches.checks.size >= this.#options.maxBatch) this.#sendChecks(batches);
+    else this.#schedule();
   }
 
   #askWork(work: StoreWork): Promise<Outcome> {

@@ -1,23 +1,25 @@
 -- Leases: units that a node spends from its memory. Debited when they are granted, and shared out by what all nodes
 -- asked for within the last second. Stands between states.lua and transact.lua. Twin of algorithms/lease.ts and
--- stores/memory-leases.ts.
+-- stores/memory-demands.ts.
 --
 -- A demand is in Redis: for each node its name, the units that it wanted, and when: "name,units,us;".
 
 local DEMAND_US = 1000000
 -- Nodes told apart; of more the demand is believed to be less than it is, and never more granted than there is.
 local MAX_NODES = 128
+-- What a limit has at most, and so a node wants.
+local MAX_UNITS = 1000000000
 
 -- Notes what a node wants, and returns what all do.
 local function noteDemand(state, node, want)
   local key = state.key .. ':lease'
   local value, total, kept = get(key), want, {}
   if value then
-    for text, name, units, at in string.gmatch(value, '(([^,;]+),(%d+),(%d+);)') do
-      local age = now - tonumber(at)
-      if name ~= node and age >= 0 and age < DEMAND_US and #kept < MAX_NODES - 1 then
+    for text, name, wanted, at in string.gmatch(value, '(([^,;]+),(%d+),(%d+);)') do
+      local age, units = now - tonumber(at), tonumber(wanted)
+      if units <= MAX_UNITS and name ~= node and age >= 0 and age < DEMAND_US and #kept < MAX_NODES - 1 then
         kept[#kept + 1] = text
-        total = total + tonumber(units)
+        total = total + units
       end
     end
   end

@@ -3,8 +3,8 @@
 -- of stores/memory-work.ts: the two are held equal by a differential test, so change both.
 --
 -- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of pasts, demands and records; all
---       in one Cluster slot. Policy keys and records are looked up by place, the others' names are made of their policy
---       keys'.
+--       in one Cluster slot. Policy keys and records are looked up by place, the others' names are made of their
+--       policy keys'.
 -- ARGV  1: JSON { p: policies, w: work }
 --       policy: [rules, shadow (0 or 1), limits]; limit: [kind, capacity, soft (0 or 1), numbers...] with
 --         tb: period us, units, queues (0 or 1); fw, sw, sl: window us; cw: five boundaries in us; cc: lease us.

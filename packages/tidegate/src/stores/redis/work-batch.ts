@@ -2,16 +2,12 @@
 
 import { createHash } from "node:crypto";
 import type { Limit } from "../../algorithms/dispatch.ts";
-import type { Receipt } from "../../algorithms/key-state.ts";
-import { combineDecisions, createDecision, type Decision } from "../../decision.ts";
 import type { Policy } from "../../policy/policy.ts";
-import type { Outcome, Part, RecordOptions, Work } from "../../ports/store.ts";
+import type { Outcome, Part, RecordOptions } from "../../ports/store.ts";
 import { askedOf, limitsOf, reusedId } from "../work-print.ts";
 import type { ScriptBatch } from "./batch.ts";
 import { demandKey, entriesKey, escapeText, type KeyNames, pastKey, recordKey } from "./key.ts";
-
-/** Work, or a look, for limits that have no shorter way. */
-export type StoreWork = Work | { readonly kind: "look" | "reset"; readonly part: Part };
+import { partsOf, readAnswer, type StoreWork } from "./work-answer.ts";
 
 /** Work that waits for its outcome. */
 export interface PendingWork {
@@ -23,11 +19,6 @@ export interface PendingWork {
 /** Work with the Redis keys of its parts. */
 interface NamedWork extends PendingWork {
   readonly names: readonly string[];
-}
-
-/** The parts of any work. */
-export function partsOf(work: StoreWork): readonly Part[] {
-  return work.kind === "take" ? work.parts : [work.part];
 }
 
 /** Collects work, and settles it from the script's reply. */
@@ -108,11 +99,7 @@ export class WorkBatch implements ScriptBatch {
   settle(reply: readonly number[]): void {
     let position = 1;
     const answers = this.#pending.map(({ work }) => {
-      const status = reply[position]!;
-      const at = reply[position + 1]!;
-      position += 2;
-      if (status === REUSED_ID) return undefined;
-      const read = readParts(work, status, reply, position, at);
+      const read = readAnswer(work, reply, position);
       position = read.position;
       return read.outcome;
     });
@@ -130,16 +117,6 @@ export class WorkBatch implements ScriptBatch {
     for (const { reject } of this.#pending) reject(error);
   }
 }
-
-// What the script answers as a status beside 0 and 1.
-const REUSED_ID = 2;
-const DENIED_BEFORE = 3;
-const ADMITTED_BEFORE = 4;
-const HELD_ALREADY = 5;
-const LEASED = 6;
-
-/** What is asked about a cost; of all else the decision says how the key stands. */
-const ASKS = new Set(["take", "look", "lease"]);
 
 const LETTERS = {
   take: "t",
@@ -231,71 +208,3 @@ const KINDS = {
   "sliding-log": "sl",
   concurrency: "cc",
 } as const;
-
-/** Reads what the script says of a work's parts. */
-function readParts(
-  work: StoreWork,
-  status: number,
-  reply: readonly number[],
-  from: number,
-  at: number,
-): { outcome: Outcome; position: number } {
-  let position = from;
-  const now = status === DENIED_BEFORE || status === ADMITTED_BEFORE ? reply[0]! : at;
-  const receipts: (Receipt | undefined)[] = [];
-  const waits: number[] = [];
-  const asks = ASKS.has(work.kind) && status !== HELD_ALREADY;
-  const decisions = partsOf(work).map((part): Decision => {
-    const { policy, key } = part;
-    const cost = asks ? part.cost : 0;
-    const numbers = new Float64Array(policy.width);
-    const own = new Float64Array(policy.limits.length);
-    const taken = reply[position] === 1;
-    const receipt = { cost: part.cost, units: [] as number[], marks: [] as number[] };
-    receipts.push(taken ? receipt : undefined);
-    position += 1;
-    let wait = 0;
-    policy.limits.forEach((limit, index) => {
-      const offset = policy.offsets[index]!;
-      for (let number = 0; number < limit.width; number += 1) {
-        numbers[offset + number] = reply[position + number]!;
-      }
-      const answered = reply[position + limit.width]!;
-      own[index] = answered < 0 ? Number.POSITIVE_INFINITY : answered;
-      if (!limit.soft) wait = Math.max(wait, own[index]!);
-      receipt.units.push(reply[position + limit.width + 1]!);
-      receipt.marks.push(reply[position + limit.width + 2]!);
-      position += limit.width + 3;
-    });
-    // An answer that is told again stays what it was, whatever the limits of now say.
-    if (status === DENIED_BEFORE) wait = Math.max(wait, 1);
-    if (status === ADMITTED_BEFORE) wait = 0;
-    waits.push(wait);
-    return createDecision(policy, key, cost, wait, taken, numbers, 0, now, "store", own);
-  });
-  const decision = combineDecisions(decisions, waits);
-  if (work.kind === "take" && status < 2) {
-    const done = receipts.every((receipt) => receipt !== undefined);
-    return { outcome: { decision, done, receipts, at }, position };
-  }
-  if (status === HELD_ALREADY) {
-    const held = { units: reply[position]!, leftUs: reply[position + 1]! };
-    return { outcome: { decision, done: true, receipts: [], at, held }, position: position + 2 };
-  }
-  if (status === LEASED) {
-    const [units, left, debt] = reply.slice(position, position + 3) as [number, number, number];
-    const windowLeftUs = left < 0 ? Number.POSITIVE_INFINITY : left;
-    const outcome = {
-      decision,
-      done: units > 0,
-      receipts,
-      at,
-      lease: { units, windowLeftUs, debt },
-    };
-    const [receipt] = receipts;
-    if (receipt !== undefined) receipts[0] = { ...receipt, cost: units };
-    return { outcome, position: position + 3 };
-  }
-  const done = status === 1 || status === ADMITTED_BEFORE;
-  return { outcome: { decision, done, receipts: [], at }, position };
-}
