@@ -106,7 +106,7 @@ test("every door imports with plain Node and works", async (t) => {
   t.after(() => redis?.stop());
   const extra = redis === undefined ? {} : { REDIS_URL: redis.url };
   const { stdout } = await installedRun(process.execPath, ["use-doors.mjs"], extra);
-  const used = ["tidegate", "tidegate/express", "tidegate-server", "proto"];
+  const used = ["tidegate", "tidegate/express", "tidegate/simulation", "tidegate-server", "proto"];
   assert.deepEqual(
     stdout.trim().split("\n"),
     redis === undefined ? used : [...used, "tidegate/redis"],
