@@ -67,10 +67,7 @@ function readScenario(reader: OptionReader, scenario: Scenario): CheckedScenario
   if (typeof name !== "string" || name === "" || name.length > 120) {
     reader.report("name", optionError("name", "a name of 1 to 120 letters", name).message);
   }
-  const durationUs = reader.durationUs("duration", duration);
-  if (durationUs > MAX_DURATION_US) {
-    reader.report("duration", optionError("duration", "at most 1h", duration).message);
-  }
+  const durationUs = checkDuration(reader, duration);
   const seedBounds = { least: 0, most: 2 ** 32 - 1, whole: true };
   const checkedSeed = reader.number("seed", seed, 1, seedBounds);
   const hasNodes = reader.isObject("nodes", nodes, ["count", "clockSkewMs"]);
@@ -95,6 +92,16 @@ function readScenario(reader: OptionReader, scenario: Scenario): CheckedScenario
     configurations: checkConfigurations(reader, scenario.configurations),
     faults: checkFaults(reader, scenario.faults, surroundings),
   };
+}
+
+/** Where it is wrong it is the longest there is, so that nothing else is wrong for that. */
+function checkDuration(reader: OptionReader, duration: unknown): number {
+  const before = reader.problems.length;
+  const durationUs = reader.durationUs("duration", duration);
+  if (durationUs > MAX_DURATION_US) {
+    reader.report("duration", optionError("duration", "at most 1h", duration).message);
+  }
+  return reader.problems.length > before ? MAX_DURATION_US : durationUs;
 }
 
 function checkConfigurations(
@@ -129,7 +136,8 @@ function checkConfiguration(
     "central",
     COORDINATIONS,
   );
-  if (coordination !== "hybrid") {
+  const isKnown = coordination === (options.coordination ?? coordination);
+  if (isKnown && coordination !== "hybrid") {
     for (const option of LEASE_OPTIONS) {
       if (options[option as keyof ConfigurationOptions] === undefined) continue;
       const message = `${field}.${option} must be left out unless coordination is hybrid`;

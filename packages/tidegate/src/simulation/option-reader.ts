@@ -89,7 +89,7 @@ export class OptionReader {
     return false;
   }
 
-  /** Reads a duration as microseconds. */
+  /** Reads a duration as microseconds; 1 ms where it is wrong. */
   durationUs(field: string, value: unknown, standardUs?: number): number {
     if (value === undefined && standardUs !== undefined) return standardUs;
     return (this.attempt(field, () => parseDuration(field, value)) ?? 1) * 1_000;
