@@ -90,7 +90,8 @@ ${configurations
   })
   .join("\n")}
 <p class="soft foot">Units a second, by intervals of ${configurations[0]!.timeline.intervalMs} ms.
-What is asked for may leave the chart. All configurations are asked the same. The same scenario and seed give this page again.</p>
+What is asked for may leave the chart. All configurations are asked the same.
+The same scenario and seed give this page again.</p>
 </body>
 </html>
 `;
