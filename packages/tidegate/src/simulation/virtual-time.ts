@@ -93,7 +93,16 @@ function isBefore(one: Event, other: Event): boolean {
 export function createLoop(time: VirtualTime, run: (work: () => void) => void): Timer & Scheduler {
   return {
     after: (delayMs, work) => {
-      return time.at(time.nowUs + Math.ceil(delayMs * 1_000), () => run(work));
+      let isCancelled = false;
+      // What is due while the process is away may be cancelled before it is back.
+      const ifWanted = () => {
+        if (!isCancelled) work();
+      };
+      const cancel = time.at(time.nowUs + Math.ceil(delayMs * 1_000), () => run(ifWanted));
+      return () => {
+        isCancelled = true;
+        cancel();
+      };
     },
     afterTurn: (work) => void time.at(time.nowUs, () => run(work)),
   };
