@@ -22,3 +22,4 @@ export type {
   TrafficOptions,
 } from "./scenario.ts";
 export { type Progress, type SimulateOptions, simulate } from "./simulate.ts";
+export { createLoop, VirtualTime } from "./virtual-time.ts";

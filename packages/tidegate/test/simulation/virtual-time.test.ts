@@ -2,9 +2,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createLimiter, tokenBucket } from "tidegate";
+import { createLoop, VirtualTime } from "tidegate/simulation";
 import { LatencyHistogram } from "../../src/simulation/latency-histogram.ts";
 import { createSeededRandom, createWeighted } from "../../src/simulation/seeded-random.ts";
-import { createLoop, VirtualTime } from "../../src/simulation/virtual-time.ts";
 
 test("events run by their instants, and those of one instant as they were planned", async () => {
   const time = new VirtualTime(1_000);
@@ -63,6 +64,21 @@ test("a timer is cancelled, also where its process was away when it was due", as
   late();
   for (const work of waiting) work();
   assert.deepEqual(ran, ["turn", "due while away"]);
+});
+
+test("a limiter goes by virtual time", async () => {
+  const time = new VirtualTime(0);
+  const loop = createLoop(time, (work) => work());
+  const limiter = createLimiter({
+    policies: { api: { limits: [tokenBucket({ capacity: 1, refill: "1/h" })] } },
+    clock: { now: () => time.nowUs },
+    timer: loop,
+    scheduler: loop,
+  });
+  const isAllowed = async () => (await limiter.check({ policy: "api", key: "a" })).allowed;
+  assert.deepEqual([await isAllowed(), await isAllowed()], [true, false]);
+  await time.runUntil(3_600_000_000);
+  assert.equal(await isAllowed(), true);
 });
 
 test("the streams of a seed differ, and each is the same again", () => {
