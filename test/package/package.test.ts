@@ -106,7 +106,7 @@ test("every door imports with plain Node and works", async (t) => {
   t.after(() => redis?.stop());
   const extra = redis === undefined ? {} : { REDIS_URL: redis.url };
   const { stdout } = await installedRun(process.execPath, ["use-doors.mjs"], extra);
-  const used = ["tidegate", "tidegate/express", "tidegate-server", "proto"];
+  const used = ["tidegate", "tidegate/express", "tidegate/simulation", "tidegate-server", "proto"];
   assert.deepEqual(
     stdout.trim().split("\n"),
     redis === undefined ? used : [...used, "tidegate/redis"],
@@ -136,6 +136,8 @@ test("the tidegate command runs from an installed package", async () => {
   const { version } = JSON.parse(readFileSync(join(root, "packages/server/package.json"), "utf8"));
   assert.ok((await npx("--version")).stdout.trim().endsWith(version));
   await npx("config", "check", "node_modules/tidegate-server/tidegate.example.yaml");
+  assert.match((await npx("simulate", "--list")).stdout, /^ {2}redis-killed /m);
+  assert.match((await npx("simulate", "attacker")).stdout, /Admitted ÷ ideal, attacker +1\.000/);
   const wrong = "wrong.yaml";
   writeFileSync(join(elsewhere, wrong), "policies:\n  api:\n    limits: []\n");
   await assert.rejects(npx("config", "check", wrong), (error: Error & { code: number }) => {

@@ -54,6 +54,11 @@ export const LAYERS: readonly Layer[] = [
     packages: ["node:"],
   },
   {
+    files: ["simulation/"],
+    may: [...DOWN, "limiter.ts", "create-limiter.ts", "stores/memory.ts", "runtime/settled.ts"],
+    packages: [],
+  },
+  {
     files: ["index.ts"],
     may: [
       ...DOWN,
@@ -107,14 +112,12 @@ function libraryProblems(path: string, imports: readonly Import[]): string[] {
 }
 
 function serverProblems(path: string, imports: readonly Import[]): string[] {
-  const doors = ["tidegate", "tidegate/redis"];
+  const doors = ["tidegate", "tidegate/redis", "tidegate/simulation"];
   return imports.flatMap(({ specifier }) => {
     const target = resolve(path, specifier);
     if (target === undefined) {
       const isForeign = specifier.startsWith("tidegate") && !doors.includes(specifier);
-      return isForeign
-        ? [`imports ${specifier}; the library's doors are ${doors.join(" and ")}`]
-        : [];
+      return isForeign ? [`imports ${specifier}; the library's doors are ${doors.join(", ")}`] : [];
     }
     if (!target.startsWith("packages/server/")) return [`imports ${target}, outside the package`];
     const upward = /\/src\/cli\//.test(target) && !/\/src\/cli\//.test(path);

@@ -8,6 +8,7 @@ import express from "express";
 import { createLimiter, fixedWindow, TidegateError, tokenBucket } from "tidegate";
 import { rateLimit } from "tidegate/express";
 import { redisStore } from "tidegate/redis";
+import { simulate } from "tidegate/simulation";
 import { startService } from "tidegate-server";
 
 const policies = {
@@ -31,6 +32,16 @@ assert.deepEqual([(await fetch(url)).status, (await fetch(url)).status], [200, 4
 server.close();
 server.closeAllConnections();
 console.log("tidegate/express");
+
+const { configurations } = await simulate({
+  name: "one",
+  duration: "1s",
+  nodes: { count: 1 },
+  traffic: [{ rate: 10, arrivals: "constant", keys: ["a"] }],
+  configurations: { central: { limits: policies.api.limits } },
+});
+assert.deepEqual(configurations[0].admittedOverIdeal, 1);
+console.log("tidegate/simulation");
 
 assert.equal(typeof startService, "function");
 console.log("tidegate-server");

@@ -18,6 +18,8 @@ Examples:
   tidegate demo                                   watch three nodes share one limit
   tidegate demo --redis redis://127.0.0.1:6379    the same, counted in Redis
   tidegate demo --chaos                           watch them do without a Redis that is killed
+  tidegate simulate --list                        scenarios to simulate
+  tidegate simulate redis-killed --html page.html what each configuration admits and costs while Redis is away
 
 Environment variables win over the file: TIDEGATE_STORE, TIDEGATE_COORDINATION, TIDEGATE_DEFAULT_POLICY,
 TIDEGATE_EXPECTED_NODES, TIDEGATE_HOST, TIDEGATE_HTTP_PORT, TIDEGATE_GRPC_PORT, TIDEGATE_ADMIN_PORT, TIDEGATE_LOG_LEVEL,
@@ -33,7 +35,7 @@ const MAX_UNITS = 1_000_000_000;
 export function createProgram(context: Context, done: (code: number) => void): Command {
   const program = new Command("tidegate")
     .description(
-      "A distributed rate limiter: runs it, asks it, checks its configuration, shows it.",
+      "A distributed rate limiter: runs it, asks it, checks its configuration, shows and simulates it.",
     )
     .version(readVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
@@ -51,6 +53,7 @@ export function createProgram(context: Context, done: (code: number) => void): C
   addCheck(program, context, done);
   addConfig(program, context, done);
   addDemo(program, context, done);
+  addSimulate(program, context, done);
   return program;
 }
 
@@ -157,6 +160,28 @@ function addDemo(program: Command, context: Context, done: (code: number) => voi
       if (options.seconds !== undefined) command.error("error: --seconds needs --chaos");
       const { demo } = await import("./demo.ts");
       done(await demo(options as Parameters<typeof demo>[0], context));
+    });
+}
+
+function addSimulate(program: Command, context: Context, done: (code: number) => void): void {
+  const command = program
+    .command("simulate")
+    .description(
+      "Simulate a scenario in virtual time: configurations side by side, through faults. Exits with 0, or 2 where " +
+        "the scenario is wrong.",
+    )
+    .argument("[scenario]", "a YAML file, or the name of one that is shipped")
+    .option("--list", "list the scenarios that are shipped")
+    .option("--seed <number>", "instead of the scenario's", wholeNumber(0, 2 ** 32 - 1))
+    .option("--json <file>", "write the report as JSON")
+    .option("--csv <file>", "write the time lines as CSV")
+    .option("--html <file>", "write one page with charts")
+    .action(async (scenario: string | undefined, options: { list?: boolean }) => {
+      if (options.list !== true && scenario === undefined) {
+        command.error("error: name a scenario, or --list");
+      }
+      const { simulate } = await import("./simulate.ts");
+      done(await simulate({ ...options, scenario }, context));
     });
 }
 

@@ -1,0 +1,106 @@
+// `tidegate simulate SCENARIO`: runs configurations in virtual time, side by side and through faults, and says what
+// each admitted, denied and cost.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Report, simulate as runScenario, type Scenario } from "tidegate/simulation";
+import { formatProblem } from "../config/problem.ts";
+import { didYouMean } from "../config/values.ts";
+import { readScenario } from "../simulation/read-scenario.ts";
+import { writeCsv } from "../simulation/report-csv.ts";
+import { writePage } from "../simulation/report-page.ts";
+import { listScenarios, loadShippedScenario } from "../simulation/shipped-scenarios.ts";
+import { type Context, EXIT } from "./context.ts";
+import { createPaint } from "./paint.ts";
+import { createProgressBar } from "./progress-bar.ts";
+import { sayReport } from "./simulate-report.ts";
+
+/** What to simulate, and where to write. */
+export interface SimulateOptions {
+  /** A file, or the name of a scenario that is shipped. */
+  readonly scenario?: string | undefined;
+  readonly list?: boolean;
+  /** Instead of the scenario's. */
+  readonly seed?: number;
+  readonly json?: string;
+  readonly csv?: string;
+  readonly html?: string;
+}
+
+/** Simulates; returns 0, or 2 where the scenario is wrong or a file cannot be written. */
+export async function simulate(options: SimulateOptions, context: Context): Promise<number> {
+  const { stdout, stderr, environment } = context;
+  if (options.list === true) {
+    stdout.write(sayList());
+    return EXIT.ok;
+  }
+  const scenario = load(options.scenario!, context);
+  if (scenario === undefined) return EXIT.unusable;
+  const bar = createProgressBar(stderr);
+  const seeded = options.seed === undefined ? scenario : { ...scenario, seed: options.seed };
+  let report: Report;
+  try {
+    report = await runScenario(seeded, {
+      progress: ({ configuration, done }) => bar.show(done, configuration),
+    });
+  } finally {
+    bar.clear();
+  }
+  stdout.write(sayReport(report, createPaint(stdout, environment)));
+  return writeFiles(report, options, context) ? EXIT.ok : EXIT.unusable;
+}
+
+function sayList(): string {
+  const names = listScenarios();
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.map((name) => {
+    const read = readScenario(name, loadShippedScenario(name));
+    return `  ${name.padEnd(width)}  ${"scenario" in read ? read.scenario.name : ""}\n`;
+  });
+  return `${lines.join("")}\nRun one with \`tidegate simulate ${names[0]}\`.\n`;
+}
+
+/** Loads a scenario; says what is wrong where there is none. */
+function load(named: string, { directory, stderr }: Context): Scenario | undefined {
+  const names = listScenarios();
+  const isShipped = names.includes(named);
+  let bytes: Uint8Array;
+  try {
+    bytes = isShipped ? loadShippedScenario(named) : readFileSync(resolve(directory, named));
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason = code === "ENOENT" ? "there is no such file" : message;
+    const shipped = didYouMean(named, names) || `; shipped are ${names.join(", ")}`;
+    stderr.write(`the scenario ${JSON.stringify(named)} cannot be read: ${reason}${shipped}\n`);
+    return undefined;
+  }
+  const read = readScenario(named, bytes);
+  if ("scenario" in read) return read.scenario;
+  const { problems } = read;
+  for (const problem of problems) stderr.write(`${formatProblem(problem)}\n`);
+  stderr.write(`\n${problems.length} ${problems.length === 1 ? "problem" : "problems"}. `);
+  stderr.write("docs/simulation.md explains every key.\n");
+  return undefined;
+}
+
+/** Writes what was asked for; says what could not be written. */
+function writeFiles(report: Report, options: SimulateOptions, context: Context): boolean {
+  const { directory, stdout, stderr } = context;
+  const wanted = [
+    [options.json, () => `${JSON.stringify(report, undefined, 2)}\n`],
+    [options.csv, () => writeCsv(report)],
+    [options.html, () => writePage(report)],
+  ] as const;
+  let isWritten = true;
+  for (const [file, write] of wanted) {
+    if (file === undefined) continue;
+    try {
+      writeFileSync(resolve(directory, file), write());
+      stdout.write(`  Written: ${file}\n`);
+    } catch (error) {
+      isWritten = false;
+      stderr.write(`${file} cannot be written: ${(error as Error).message}\n`);
+    }
+  }
+  return isWritten;
+}

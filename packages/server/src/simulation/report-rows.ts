@@ -1,0 +1,118 @@
+// The figures of a report, in the words of the table, which the terminal and the page share.
+
+import type { ConfigurationReport, Report } from "tidegate/simulation";
+
+/** A line of the table: a figure of each configuration. */
+export interface Row {
+  readonly label: string;
+  readonly values: readonly string[];
+  /** What it means; for the page. */
+  readonly meaning: string;
+}
+
+type Figure = readonly [
+  label: string,
+  meaning: string,
+  say: (configuration: ConfigurationReport) => string,
+];
+
+const FIGURES: readonly Figure[] = [
+  ["Coordination", "how the nodes share the limits", ({ coordination }) => coordination],
+  ["Requests", "asked of all nodes", ({ requests }) => sayCount(requests)],
+  [
+    "Admitted ÷ ideal",
+    "units admitted, by those that one limiter admits which sees every request",
+    ({ admittedOverIdeal }) => (admittedOverIdeal === null ? "–" : admittedOverIdeal.toFixed(3)),
+  ],
+  [
+    "Worst second over ideal",
+    "the second in which most was admitted beyond what the ideal admitted in it",
+    ({ worstSecond }) => `${sayChange(worstSecond.over)} at ${worstSecond.second} s`,
+  ],
+  [
+    "Denied too early",
+    "units that the ideal admitted of a key and this did not, of all units",
+    ({ deniedEarlyUnits, units }) => sayShare(deniedEarlyUnits, units),
+  ],
+  [
+    "Store calls per request",
+    "script calls that the nodes sent",
+    ({ storeCalls, requests }) => sayRatio(storeCalls, requests),
+  ],
+  [
+    "Key updates per request",
+    "keys that those calls asked about",
+    ({ keyUpdates, requests }) => sayRatio(keyUpdates, requests),
+  ],
+  [
+    "Decision, p50",
+    "half of the decisions took no longer",
+    ({ latencyMs }) => sayMs(latencyMs.p50),
+  ],
+  ["Decision, p99", "99 of 100 took no longer", ({ latencyMs }) => sayMs(latencyMs.p99)],
+  ["Decision, p99.9", "999 of 1,000 took no longer", ({ latencyMs }) => sayMs(latencyMs.p999)],
+  ["Decision, longest", "none took longer", ({ latencyMs }) => sayMs(latencyMs.max)],
+];
+
+/** Returns the rows of a report, without those that say nothing. */
+export function createRows({ configurations }: Report): Row[] {
+  const row = ([label, meaning, say]: Figure): Row => {
+    return { label, meaning, values: configurations.map(say) };
+  };
+  const sources = new Set(configurations.flatMap(({ sources: found }) => Object.keys(found)));
+  const bySource = [...sources].sort().map((source): Figure => {
+    return [
+      `Decided by ${source}`,
+      `decisions with source "${source}"`,
+      ({ sources: found }) => {
+        const all = Object.values(found).reduce((sum, count) => sum + count, 0);
+        return sayShare(found[source as keyof typeof found] ?? 0, all);
+      },
+    ];
+  });
+  const streams = configurations[0]!.traffic.map(({ name }, index): Figure => {
+    return [
+      `Admitted ÷ ideal, ${name}`,
+      "the same of one stream of requests",
+      ({ traffic }) => sayRatio(traffic[index]!.admittedUnits, traffic[index]!.idealUnits),
+    ];
+  });
+  const rare: Figure[] = [
+    [
+      "Lost in crashes",
+      "requests whose node crashed, or that found none",
+      (one) => sayCount(one.lostRequests),
+    ],
+    [
+      "Never answered",
+      "within five seconds after the end",
+      (one) => sayCount(one.unansweredRequests),
+    ],
+  ];
+  const shownRare = rare.map(row).filter(({ values }) => values.some((value) => value !== "0"));
+  const shownStreams = streams.length > 1 ? streams.map(row) : [];
+  return [...FIGURES.map(row), ...bySource.map(row), ...shownStreams, ...shownRare];
+}
+
+function sayCount(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+function sayShare(part: number, whole: number): string {
+  if (part === 0 || whole === 0) return "0 %";
+  const percent = (100 * part) / whole;
+  return percent < 0.01 ? "< 0.01 %" : `${Number(percent.toPrecision(3))} %`;
+}
+
+function sayRatio(part: number, whole: number): string {
+  return whole === 0 ? "–" : (part / whole).toFixed(3);
+}
+
+function sayChange(over: number): string {
+  const percent = Number((100 * over).toPrecision(3));
+  return `${percent > 0 ? "+" : ""}${percent} %`;
+}
+
+function sayMs(milliseconds: number): string {
+  return `${Number(milliseconds.toPrecision(3))} ms`;
+}

@@ -1,0 +1,116 @@
+// `tidegate simulate`: the command as a person runs it.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { Report } from "tidegate/simulation";
+import { createProgressBar } from "../../src/cli/progress-bar.ts";
+import { execute, runHere } from "./support.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "tidegate-simulate-"));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+const SCENARIO = `name: two nodes
+duration: 2s
+nodes: { count: 2 }
+traffic:
+  - { rate: 100, keys: [a] }
+configurations:
+  central: { limits: [{ algorithm: token-bucket, capacity: 10, refill: 10/s }] }
+  local:
+    limits: [{ algorithm: token-bucket, capacity: 10, refill: 10/s }]
+    coordination: local
+faults:
+  - { fault: store-refuses, at: 1s, for: 300ms }
+`;
+writeFileSync(join(directory, "two.yaml"), SCENARIO);
+
+const filesOf = () => {
+  return ["a.json", "a.csv", "a.html"].map((file) => readFileSync(join(directory, file), "utf8"));
+};
+
+test("says a table and writes what is asked for, the same each time", async () => {
+  const args = ["simulate", "two.yaml", "--json", "a.json", "--csv", "a.csv", "--html", "a.html"];
+  const outcome = await execute(args, { directory });
+  assert.deepEqual([outcome.code, outcome.stderr], [0, ""]);
+  assert.match(outcome.stdout, /two nodes\n {2}2 nodes, 2 s of traffic, seed 1\n/);
+  assert.match(outcome.stdout, /1 s to 1\.3 s: store refuses/);
+  assert.match(outcome.stdout, /Admitted ÷ ideal +\d\.\d{3} +\d\.\d{3}\n/);
+  assert.match(outcome.stdout, /Written: a\.html\n/);
+  assert.ok(!outcome.stdout.includes("\u001b"), "no colours where there is no terminal");
+  const files = filesOf();
+  const report = JSON.parse(files[0]!) as Report;
+  assert.deepEqual(
+    report.configurations.map(({ name }) => name),
+    ["central", "local"],
+  );
+  assert.deepEqual(await execute(args, { directory }), outcome);
+  assert.deepEqual(filesOf(), files);
+  await runHere(["simulate", "two.yaml", "--seed", "2", "--json", "a.json"], {}, directory);
+  const other = JSON.parse(filesOf()[0]!) as Report;
+  assert.equal(other.seed, 2);
+  assert.notDeepEqual(other.configurations, report.configurations);
+});
+
+test("lists what is shipped", async () => {
+  const { code, stdout } = await runHere(["simulate", "--list"]);
+  assert.equal(code, 0);
+  assert.match(stdout, /^ {2}attacker +an attacker at 10,000\/s behind five nodes$/m);
+  assert.match(stdout, /^ {2}redis-killed +a strict central limiter whose Redis is killed$/m);
+});
+
+test("a scenario that is wrong is said with line and column", async () => {
+  writeFileSync(join(directory, "wrong.yaml"), SCENARIO.replace("count: 2", "count: 0"));
+  assert.deepEqual(await runHere(["simulate", "wrong.yaml"], {}, directory), {
+    code: 2,
+    stdout: "",
+    stderr:
+      "wrong.yaml:3:17: nodes.count must be a whole number from 1 to 200, got 0\n\n" +
+      "1 problem. docs/simulation.md explains every key.\n",
+  });
+});
+
+test("a scenario that is not there is said, with the name that was meant", async () => {
+  const { code, stderr } = await runHere(["simulate", "atacker"], {}, directory);
+  assert.equal(code, 2);
+  assert.equal(
+    stderr,
+    'the scenario "atacker" cannot be read: there is no such file; did you mean attacker?\n',
+  );
+  const nowhere = await runHere(["simulate", "somewhere.yaml"], {}, directory);
+  assert.match(nowhere.stderr, /shipped are attacker, notifications, redis-killed\n$/);
+});
+
+test("without a scenario it says what to name", async () => {
+  const { code, stderr } = await runHere(["simulate"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /error: name a scenario, or --list/);
+});
+
+test("a file that cannot be written is said, and the table is there all the same", async () => {
+  const args = ["simulate", "two.yaml", "--csv", "not/there.csv"];
+  const { code, stdout, stderr } = await runHere(args, {}, directory);
+  assert.equal(code, 2);
+  assert.match(stdout, /Admitted ÷ ideal/);
+  assert.match(stderr, /^not\/there\.csv cannot be written: ENOENT/);
+});
+
+test("a progress bar is for terminals, and leaves nothing behind", () => {
+  const written: string[] = [];
+  const write = (text: string) => written.push(text);
+  const silent = createProgressBar({ write });
+  silent.show(0.5, "central");
+  silent.clear();
+  assert.equal(written.length, 0);
+  const bar = createProgressBar({ write, isTTY: true, columns: 60 });
+  bar.show(0.5, "central");
+  bar.show(0.501, "central");
+  bar.show(1, "a name that is too long for the line");
+  bar.clear();
+  assert.equal(written.length, 3);
+  assert.match(written[0]!, /█{15}░{15} {2}50 % {2}central$/);
+  assert.ok(written[1]!.length < 60 + "\r\u001b[2K".length);
+  assert.equal(written[2], "\r\u001b[2K");
+});

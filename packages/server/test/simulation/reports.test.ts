@@ -1,0 +1,101 @@
+// The page, the table and the CSV of a report: they say its figures, and nothing in a name gets out of its place.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { tokenBucket } from "tidegate";
+import { type Report, simulate } from "tidegate/simulation";
+import { sayReport } from "../../src/cli/simulate-report.ts";
+import { createTicks } from "../../src/simulation/report-chart.ts";
+import { writeCsv } from "../../src/simulation/report-csv.ts";
+import { writePage } from "../../src/simulation/report-page.ts";
+import { createRows } from "../../src/simulation/report-rows.ts";
+
+const limits = [tokenBucket({ capacity: 10, refill: "10/s" })];
+const HOSTILE = `<b>"hot" & 'cold'</b>`;
+
+function run(): Promise<Report> {
+  return simulate({
+    name: HOSTILE,
+    duration: "3s",
+    nodes: { count: 2 },
+    traffic: [
+      { name: "one", rate: 50, keys: ["a"] },
+      { name: HOSTILE, rate: 20, keys: ["b"] },
+    ],
+    configurations: {
+      [HOSTILE]: { limits },
+      local: { limits, coordination: "local" },
+    },
+    faults: [
+      { fault: "store-refuses", at: "1s", for: "500ms" },
+      { fault: "crash", at: "2s", for: "10ms", nodes: [2] },
+      { fault: "clock-step", at: "2900ms", stepMs: 5 },
+    ],
+  });
+}
+
+test("the CSV has a line for each interval, and adds up", async () => {
+  const report = await run();
+  const [header, ...lines] = writeCsv(report).trimEnd().split("\r\n");
+  assert.equal(header, "configuration,from_seconds,asked_units,admitted_units,ideal_units");
+  assert.equal(lines.length, 60);
+  assert.ok(lines[0]!.startsWith(`"<b>""hot"" & 'cold'</b>",0,`));
+  const local = lines.slice(30).map((line) => line.split(",").map(Number));
+  const sum = (column: number) => local.reduce((total, line) => total + line[column]!, 0);
+  const { units, admittedUnits, idealUnits } = report.configurations[1]!;
+  assert.deepEqual([sum(2), sum(3), sum(4)], [units, admittedUnits, idealUnits]);
+});
+
+test("the page is whole, needs nothing from elsewhere, and keeps names in their places", async () => {
+  const report = await run();
+  const page = writePage(report);
+  assert.ok(page.startsWith("<!doctype html>") && page.endsWith("</html>\n"));
+  assert.ok(!page.includes("<b>"), "names are escaped");
+  assert.ok(!/<script|<link|<img|url\((?!#)|https?:/.test(page), "no resources");
+  assert.match(page, /prefers-color-scheme: dark/);
+  assert.equal(page.match(/<svg viewBox="0 0 960/g)!.length, 2);
+  assert.equal(page.match(/<rect class="fault" x/g)!.length, 6);
+  assert.match(page, /store refuses \(1 s to 1.5 s\); crash, node 2 \(2 s to 2.01 s\)/);
+  assert.ok(!/NaN|Infinity|undefined|null/.test(page), "all that is drawn is known");
+  assert.equal(page, writePage(report));
+});
+
+test("the table has a column for each configuration and what is rare only where it was", async () => {
+  const report = await run();
+  const rows = createRows(report);
+  const labels = rows.map(({ label }) => label);
+  assert.ok(labels.includes("Decided by fail-open") && labels.includes("Admitted ÷ ideal, one"));
+  assert.ok(!labels.includes("Never answered"));
+  for (const { values, label } of rows) assert.equal(values.length, 2, label);
+  const said = sayReport(report, (_, text) => text);
+  assert.match(said, /2 nodes, 3 s of traffic, seed 1/);
+  assert.match(said, /2\.9 s: clock step, nodes 1, 2/);
+  assert.match(said, /Coordination +central +local\n/);
+  const { requests } = report.configurations[0]!;
+  assert.match(said, new RegExp(`Requests +${requests} +${requests}\n`));
+});
+
+test("a scenario of which the ideal admits nothing is drawn", async () => {
+  const report = await simulate({
+    name: "nothing",
+    duration: "1s",
+    nodes: { count: 1 },
+    traffic: [{ rate: 5, arrivals: "constant", cost: 50, keys: ["a"] }],
+    configurations: { central: { limits } },
+  });
+  assert.equal(report.configurations[0]!.admittedOverIdeal, null);
+  assert.ok(!/NaN|Infinity|undefined/.test(writePage(report)));
+  assert.match(
+    sayReport(report, (_, text) => text),
+    /Admitted ÷ ideal +–/,
+  );
+});
+
+for (const [most, count, ticks] of [
+  [1, 4, [0, 0.5, 1]],
+  [40, 10, [0, 5, 10, 15, 20, 25, 30, 35, 40]],
+  [1_720, 4, [0, 500, 1_000, 1_500]],
+  [0.3, 4, [0, 0.1, 0.2, 0.3]],
+] as const) {
+  test(`the ticks up to ${most}`, () => assert.deepEqual(createTicks(most, count), ticks));
+}

@@ -1,0 +1,179 @@
+// Checks the faults of a scenario. Two of a kind at once would have to say which of them holds, and are refused.
+
+import { optionError } from "../policy/options.ts";
+import type { OptionReader } from "./option-reader.ts";
+import type { FaultOptions, NetworkOptions } from "./scenario.ts";
+import type { Cut } from "./simulated-network.ts";
+
+/** A fault, checked. Nodes are counted from 0. */
+export type CheckedFault = {
+  readonly atUs: number;
+  /** The same as `atUs` of what is an instant. */
+  readonly untilUs: number;
+  readonly nodes: readonly number[];
+} & (
+  | {
+      readonly fault: "store-refuses" | "store-hangs" | "store-freezes";
+      readonly forgets: boolean;
+    }
+  | { readonly fault: "crash" | "pause" }
+  | { readonly fault: "partition"; readonly lost: Cut }
+  | { readonly fault: "network"; readonly network: NetworkOptions }
+  | { readonly fault: "clock-step"; readonly stepMs: number }
+);
+
+const FAULTS: readonly FaultOptions["fault"][] = [
+  ...(["store-refuses", "store-hangs", "store-freezes", "crash", "pause"] as const),
+  ...(["partition", "network", "clock-step"] as const),
+];
+const STORE_OPTIONS = ["forgets"];
+const NODE_OPTIONS = ["nodes"];
+const OWN_OPTIONS: Readonly<Record<FaultOptions["fault"], readonly string[]>> = {
+  "store-refuses": STORE_OPTIONS,
+  "store-hangs": STORE_OPTIONS,
+  "store-freezes": STORE_OPTIONS,
+  crash: NODE_OPTIONS,
+  pause: NODE_OPTIONS,
+  partition: ["nodes", "lost"],
+  network: ["latencyMs", "jitterMs", "loss"],
+  "clock-step": ["nodes", "stepMs"],
+};
+const MAX_FAULTS = 1_000;
+const DAY_MS = 86_400_000;
+
+/** What the scenario has. */
+export interface FaultSurroundings {
+  readonly durationUs: number;
+  readonly nodes: number;
+}
+
+/** Checks all faults. */
+export function checkFaults(
+  reader: OptionReader,
+  faults: unknown,
+  surroundings: FaultSurroundings,
+): CheckedFault[] {
+  if (faults === undefined) return [];
+  if (!Array.isArray(faults) || faults.length > MAX_FAULTS) {
+    const expected = `a list of at most ${MAX_FAULTS} faults`;
+    reader.report("faults", optionError("faults", expected, faults).message);
+    return [];
+  }
+  const checked = faults.map((fault, index) => {
+    return checkFault(reader, `faults[${index}]`, fault as FaultOptions, surroundings);
+  });
+  reportOverlaps(reader, checked);
+  return checked.filter((fault) => fault !== undefined);
+}
+
+function checkFault(
+  reader: OptionReader,
+  field: string,
+  options: FaultOptions,
+  { durationUs, nodes: count }: FaultSurroundings,
+): CheckedFault | undefined {
+  const given = options as { readonly fault?: FaultOptions["fault"] } | null;
+  const own = OWN_OPTIONS[given?.fault ?? "crash"] ?? [];
+  const times = given?.fault === "clock-step" ? ["at"] : ["at", "for"];
+  if (given?.fault !== undefined && !FAULTS.includes(given.fault)) {
+    reader.word(`${field}.fault`, given.fault, "crash", FAULTS);
+    return undefined;
+  }
+  if (!reader.isObject(field, options, ["fault", ...times, ...own])) return undefined;
+  if (given?.fault === undefined) {
+    const expected = `one of ${FAULTS.join(", ")}`;
+    reader.report(field, optionError(`${field}.fault`, expected, undefined).message);
+    return undefined;
+  }
+  const atUs = reader.instantUs(`${field}.at`, options.at);
+  if (atUs >= durationUs) {
+    const expected = `before the end of the scenario, which is after ${durationUs / 1_000} ms`;
+    reader.report(`${field}.at`, optionError(`${field}.at`, expected, options.at).message);
+  }
+  const lastsUs =
+    options.fault === "clock-step" ? 0 : reader.durationUs(`${field}.for`, options.for);
+  const time = { atUs, untilUs: atUs + lastsUs };
+  const nodes = own.includes("nodes")
+    ? checkNodes(reader, `${field}.nodes`, (options as { nodes?: unknown }).nodes, count)
+    : [];
+  return { ...time, nodes, ...checkOwn(reader, field, options) };
+}
+
+function checkOwn(reader: OptionReader, field: string, options: FaultOptions) {
+  const { fault } = options;
+  switch (fault) {
+    case "crash":
+    case "pause":
+      return { fault };
+    case "partition":
+      return {
+        fault,
+        lost: reader.word<Cut>(`${field}.lost`, options.lost, "both", [
+          ...(["both", "questions", "answers"] as const),
+        ]),
+      };
+    case "network":
+      return { fault, network: checkNetworkOptions(reader, field, options) };
+    case "clock-step": {
+      const bounds = { least: -DAY_MS, most: DAY_MS };
+      return { fault, stepMs: reader.number(`${field}.stepMs`, options.stepMs, undefined, bounds) };
+    }
+    default:
+      return { fault, forgets: reader.flag(`${field}.forgets`, options.forgets) };
+  }
+}
+
+/** Checks what is given of a network, and leaves out what is not. */
+export function checkNetworkOptions(
+  reader: OptionReader,
+  field: string,
+  { latencyMs, jitterMs, loss }: NetworkOptions,
+): NetworkOptions {
+  const milliseconds = { least: 0, most: 60_000 };
+  const read = (name: string, value: number | undefined, bounds: typeof milliseconds) => {
+    return value === undefined
+      ? {}
+      : { [name]: reader.number(`${field}.${name}`, value, undefined, bounds) };
+  };
+  return {
+    ...read("latencyMs", latencyMs, milliseconds),
+    ...read("jitterMs", jitterMs, milliseconds),
+    ...read("loss", loss, { least: 0, most: 1 }),
+  };
+}
+
+function checkNodes(
+  reader: OptionReader,
+  field: string,
+  value: unknown,
+  count: number,
+): readonly number[] {
+  if (value === undefined) return Array.from({ length: count }, (_, index) => index);
+  const isNode = (node: unknown) => Number.isInteger(node) && Number(node) >= 1;
+  const isRight =
+    Array.isArray(value) &&
+    value.length > 0 &&
+    new Set(value).size === value.length &&
+    value.every((node) => isNode(node) && node <= count);
+  if (isRight) return value.map((node) => node - 1);
+  reader.report(field, optionError(field, `a list of nodes from 1 to ${count}`, value).message);
+  return [];
+}
+
+function reportOverlaps(reader: OptionReader, faults: readonly (CheckedFault | undefined)[]): void {
+  faults.forEach((fault, index) => {
+    const before = faults.slice(0, index).findIndex((other) => {
+      return fault !== undefined && other !== undefined && doOverlap(fault, other);
+    });
+    if (before === -1) return;
+    const message = `faults[${index}] must not overlap faults[${before}], which is of the same kind`;
+    reader.report(`faults[${index}]`, message);
+  });
+}
+
+function doOverlap(one: CheckedFault, other: CheckedFault): boolean {
+  const kind = ({ fault }: CheckedFault) => (fault.startsWith("store-") ? "store" : fault);
+  const shareNodes = one.nodes.length === 0 || one.nodes.some((node) => other.nodes.includes(node));
+  const shareTime = one.atUs < other.untilUs && other.atUs < one.untilUs;
+  return kind(one) === kind(other) && shareNodes && shareTime;
+}

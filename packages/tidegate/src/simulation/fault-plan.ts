@@ -1,0 +1,77 @@
+// Puts the faults of a scenario into its time.
+
+import type { CheckedFault } from "./check-faults.ts";
+import type { SimulatedNode } from "./simulated-node.ts";
+import type { SimulatedStore } from "./simulated-store.ts";
+
+/** What faults are done to. */
+export interface Victims {
+  readonly store: SimulatedStore;
+  readonly nodes: readonly SimulatedNode[];
+}
+
+/** Plans all faults; `startUs` is when the scenario begins. */
+export function planFaults(
+  faults: readonly CheckedFault[],
+  victims: Victims,
+  startUs: number,
+): void {
+  const { time } = victims.store;
+  for (const fault of faults) {
+    const { begin, end } = effectOf(fault, victims);
+    time.at(startUs + fault.atUs, begin);
+    if (end !== undefined) time.at(startUs + fault.untilUs, end);
+  }
+}
+
+interface Effect {
+  readonly begin: () => void;
+  readonly end?: () => void;
+}
+
+function effectOf(fault: CheckedFault, { store, nodes }: Victims): Effect {
+  const all = (work: (node: SimulatedNode) => void) => () => {
+    for (const index of fault.nodes) work(nodes[index]!);
+  };
+  const { network } = store;
+  switch (fault.fault) {
+    case "store-refuses":
+    case "store-hangs":
+    case "store-freezes": {
+      const absence = ABSENCES[fault.fault];
+      return { begin: () => store.leave(absence), end: () => store.comeBack(fault.forgets) };
+    }
+    case "crash":
+      return { begin: all((node) => node.crash()), end: all((node) => node.restart()) };
+    case "pause":
+      return { begin: all((node) => node.pause()), end: all((node) => node.resume()) };
+    case "clock-step":
+      return { begin: all((node) => node.step(fault.stepMs * 1_000)) };
+    case "partition":
+      return {
+        begin: () => {
+          for (const index of fault.nodes) network.cuts.set(index, fault.lost);
+        },
+        end: () => {
+          for (const index of fault.nodes) network.cuts.delete(index);
+        },
+      };
+    case "network": {
+      const before = network.options;
+      return {
+        begin: () => {
+          network.options = { ...before, ...fault.network };
+        },
+        end: () => {
+          network.options = before;
+        },
+      };
+    }
+  }
+}
+
+const ABSENCES = {
+  "store-refuses": "refuses",
+  "store-hangs": "hangs",
+  "store-freezes": "freezes",
+} as const;

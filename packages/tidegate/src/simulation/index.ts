@@ -1,0 +1,25 @@
+// The door "tidegate/simulation".
+
+export { type CheckedScenario, checkScenario } from "./check-scenario.ts";
+export type { ScenarioProblem } from "./option-reader.ts";
+export type {
+  ConfigurationReport,
+  FaultReport,
+  LatencyReport,
+  Report,
+  Timeline,
+  TrafficReport,
+  WorstSecond,
+} from "./report.ts";
+export type {
+  ConfigurationOptions,
+  FaultOptions,
+  FaultTime,
+  KeysOptions,
+  NetworkOptions,
+  NodesOptions,
+  Scenario,
+  TrafficOptions,
+} from "./scenario.ts";
+export { type Progress, type SimulateOptions, simulate } from "./simulate.ts";
+export { createLoop, VirtualTime } from "./virtual-time.ts";

@@ -1,0 +1,91 @@
+// What a simulation has found, in plain data.
+
+import type { Source } from "../decision.ts";
+import type { CoordinationName } from "../policy/policy.ts";
+
+/** The report of a scenario. */
+export interface Report {
+  readonly scenario: string;
+  readonly seed: number;
+  readonly durationMs: number;
+  readonly nodes: number;
+  readonly faults: readonly FaultReport[];
+  readonly configurations: readonly ConfigurationReport[];
+}
+
+/** A fault as it was. */
+export interface FaultReport {
+  readonly fault: string;
+  /** Since the beginning. */
+  readonly fromMs: number;
+  /** The same as `fromMs` where it is an instant. */
+  readonly untilMs: number;
+  /** From 1 on; empty where it is not about nodes. */
+  readonly nodes: readonly number[];
+}
+
+/** What became of one configuration. Units are what requests cost. */
+export interface ConfigurationReport {
+  readonly name: string;
+  readonly coordination: CoordinationName;
+  readonly requests: number;
+  readonly units: number;
+  readonly admittedUnits: number;
+  /** What one limiter with the same limits admits that sees every request at once. */
+  readonly idealUnits: number;
+  /** Admitted by the ideal; undefined where the ideal admits none. */
+  readonly admittedOverIdeal: number | null;
+  /** The second in which most was admitted beyond the ideal, as a part of the ideal of that second. */
+  readonly worstSecond: WorstSecond;
+  /**
+   * Units that a key had admitted fewer than the ideal, when it was denied one and at the worst of these moments, over
+   * all keys.
+   */
+  readonly deniedEarlyUnits: number;
+  /** Requests whose node crashed before it answered, or that found no node. */
+  readonly lostRequests: number;
+  /** Requests that had no answer five seconds after the end. */
+  readonly unansweredRequests: number;
+  readonly storeCalls: number;
+  /** Keys that those calls asked about. */
+  readonly keyUpdates: number;
+  readonly latencyMs: LatencyReport;
+  /** Decisions by who made them. */
+  readonly sources: Readonly<Partial<Record<Source, number>>>;
+  readonly traffic: readonly TrafficReport[];
+  readonly timeline: Timeline;
+}
+
+/** A second. */
+export interface WorstSecond {
+  /** Seconds since the beginning. */
+  readonly second: number;
+  readonly admittedUnits: number;
+  readonly idealUnits: number;
+  /** Admitted / ideal - 1, of at least one unit. */
+  readonly over: number;
+}
+
+/** How long decisions took, within 1 %. */
+export interface LatencyReport {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** What became of one stream of requests. */
+export interface TrafficReport {
+  readonly name: string;
+  readonly units: number;
+  readonly admittedUnits: number;
+  readonly idealUnits: number;
+}
+
+/** Units by interval. Requests and what the ideal admits are counted when they arrive, what is admitted when it is. */
+export interface Timeline {
+  readonly intervalMs: number;
+  readonly units: readonly number[];
+  readonly admittedUnits: readonly number[];
+  readonly idealUnits: readonly number[];
+}

@@ -1,0 +1,175 @@
+// Runs a scenario: for each configuration, real limiters on real coordinations over a simulated store and network, in
+// virtual time, beside an ideal limiter that sees every request.
+
+import { TidegateError } from "../errors.ts";
+import type { Random } from "../ports/random.ts";
+import {
+  type CheckedConfiguration,
+  type CheckedScenario,
+  checkScenario,
+} from "./check-scenario.ts";
+import { planFaults } from "./fault-plan.ts";
+import { Meter } from "./meter.ts";
+import type { ConfigurationReport, FaultReport, Report } from "./report.ts";
+import type { Scenario } from "./scenario.ts";
+import { createSeededRandom } from "./seeded-random.ts";
+import { SimulatedNetwork } from "./simulated-network.ts";
+import { SimulatedNode } from "./simulated-node.ts";
+import { SimulatedStore } from "./simulated-store.ts";
+import { createRequests, type Request } from "./traffic.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+/** How far a simulation is. */
+export interface Progress {
+  readonly configuration: string;
+  /** Of all configurations, 0 to 1. */
+  readonly done: number;
+}
+
+/** What goes with a simulation. */
+export interface SimulateOptions {
+  /** Is told a hundred times or so for each configuration. */
+  readonly progress?: (progress: Progress) => void;
+  /** Ends it early: the promise is rejected with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The beginning of 2026: windows and days are where they would be. */
+const START_US = 1_767_225_600_000_000;
+
+/** Time after the end, for answers that are on their way. */
+const REST_US = 5_000_000;
+
+/**
+ * Simulates a scenario. The same scenario gives the same report.
+ * @throws TidegateError INVALID_OPTION naming the first option that is wrong.
+ */
+export async function simulate(scenario: Scenario, options: SimulateOptions = {}): Promise<Report> {
+  const result = checkScenario(scenario);
+  if ("problems" in result) {
+    const [{ field, message }] = result.problems as [(typeof result.problems)[number]];
+    throw new TidegateError("INVALID_OPTION", message, { field });
+  }
+  const { checked } = result;
+  const configurations: ConfigurationReport[] = [];
+  for (const [index, configuration] of checked.configurations.entries()) {
+    const run = new Run(checked, configuration);
+    const tell = (done: number) => {
+      options.signal?.throwIfAborted();
+      const all = (index + done) / checked.configurations.length;
+      options.progress?.({ configuration: configuration.name, done: all });
+    };
+    configurations.push(await run.report(tell));
+  }
+  return {
+    scenario: checked.name,
+    seed: checked.seed,
+    durationMs: checked.durationUs / 1_000,
+    nodes: checked.nodes,
+    faults: checked.faults.map((fault): FaultReport => {
+      const { atUs, untilUs, nodes } = fault;
+      return {
+        fault: fault.fault,
+        fromMs: atUs / 1_000,
+        untilMs: Math.min(untilUs, checked.durationUs) / 1_000,
+        nodes: nodes.map((node) => node + 1),
+      };
+    }),
+    configurations,
+  };
+}
+
+/** One configuration in a scenario. */
+class Run {
+  readonly #scenario: CheckedScenario;
+  readonly #configuration: CheckedConfiguration;
+  readonly #time = new VirtualTime(START_US);
+  readonly #store: SimulatedStore;
+  readonly #nodes: readonly SimulatedNode[];
+  readonly #meter: Meter;
+
+  constructor(scenario: CheckedScenario, configuration: CheckedConfiguration) {
+    const { seed, durationUs, traffic, network } = scenario;
+    this.#scenario = scenario;
+    this.#configuration = configuration;
+    this.#meter = new Meter({
+      time: this.#time,
+      startUs: START_US,
+      durationUs,
+      policy: configuration.policy,
+      seed,
+      streams: traffic.map(({ name }) => name),
+    });
+    const simulatedNetwork = new SimulatedNetwork(network, createSeededRandom(seed, 3));
+    this.#store = new SimulatedStore(this.#time, simulatedNetwork, seed);
+    const skew = createSeededRandom(seed, 4);
+    this.#nodes = Array.from({ length: scenario.nodes }, (_, index) => {
+      return this.#createNode(index, skew);
+    });
+    planFaults(scenario.faults, { store: this.#store, nodes: this.#nodes }, START_US);
+  }
+
+  #createNode(index: number, skew: Random): SimulatedNode {
+    const { seed, nodes, clockSkewMs } = this.#scenario;
+    return new SimulatedNode({
+      index,
+      nodes,
+      policy: this.#configuration.options,
+      store: this.#store,
+      random: createSeededRandom(seed, 1_000 + index),
+      skewUs: Math.round((2 * skew.next() - 1) * clockSkewMs * 1_000),
+      witness: this.#meter,
+    });
+  }
+
+  async report(tell: (done: number) => void): Promise<ConfigurationReport> {
+    const { durationUs } = this.#scenario;
+    await this.#ask(tell);
+    await this.#time.runUntil(START_US + durationUs + REST_US);
+    tell(1);
+    const { name, coordination } = this.#configuration;
+    return {
+      name,
+      coordination,
+      ...this.#meter.measured(),
+      unansweredRequests: this.#nodes.reduce((sum, { pending }) => sum + pending, 0),
+      storeCalls: this.#store.calls,
+      keyUpdates: this.#store.keyUpdates,
+    };
+  }
+
+  /** Asks the nodes for all requests. */
+  async #ask(tell: (done: number) => void): Promise<void> {
+    const { traffic, nodes, seed, durationUs } = this.#scenario;
+    const time = this.#time;
+    const stepUs = Math.max(durationUs / 100, 1);
+    let told = 0;
+    let isUnsettled = true;
+    for (const request of createRequests(traffic, nodes, seed)) {
+      const nowUs = START_US + request.atUs;
+      // Most of what is decided in memory needs no turn of the real event loop, which would take most of the time.
+      if (isUnsettled || time.nextUs <= nowUs) await time.runUntil(nowUs);
+      else time.nowUs = nowUs;
+      if (request.atUs >= told * stepUs) {
+        tell(request.atUs / durationUs);
+        told = Math.floor(request.atUs / stepUs) + 1;
+      }
+      isUnsettled = this.#send(request);
+    }
+    await time.runUntil(START_US + durationUs);
+  }
+
+  /** Sends a request to its node, or where that is down, to the next; says whether it may have to settle. */
+  #send(request: Request): boolean {
+    this.#meter.arrived(request);
+    for (let turn = 0; turn < this.#nodes.length; turn += 1) {
+      const node = this.#nodes[(request.node + turn) % this.#nodes.length]!;
+      if (node.isDown) continue;
+      node.isUnsettled = false;
+      node.ask(request);
+      return node.isUnsettled;
+    }
+    this.#meter.lost(request);
+    return false;
+  }
+}

@@ -1,0 +1,149 @@
+// What is wrong with a scenario is said at once, each with its field, its value and what would be right.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { concurrency, leakyBucket, tokenBucket } from "tidegate";
+import { checkScenario, type Scenario, simulate } from "tidegate/simulation";
+
+const limits = [tokenBucket({ capacity: 50, refill: "50/s" })];
+const right: Scenario = {
+  name: "right",
+  duration: "10s",
+  nodes: { count: 3 },
+  traffic: [{ rate: 100, keys: ["a"] }],
+  configurations: { central: { limits } },
+};
+
+const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
+  [{ name: 1 }, "name", /^name must be a name of 1 to 120 letters, got 1$/],
+  [{ duration: "long" }, "duration", /^duration must be a duration such as/],
+  [{ duration: "2h" }, "duration", /^duration must be at most 1h, got "2h"/],
+  [{ seed: -1 }, "seed", /^seed must be a whole number from 0 to 4294967295, got -1$/],
+  [{ sed: 1 }, "sed", /^unknown option "sed" of scenario; did you mean "seed"\?$/],
+  [{ nodes: { count: 0 } }, "nodes.count", /^nodes.count must be a whole number from 1 to 200/],
+  [{ nodes: 3 }, "nodes", /^nodes must be an object with count, clockSkewMs, got 3$/],
+  [{ network: { loss: 2 } }, "network.loss", /^network.loss must be a number from 0 to 1, got 2$/],
+  [{ traffic: [] }, "traffic", /^traffic must be a list of 1 to 16 streams/],
+  [{ traffic: [{ keys: ["a"] }] }, "traffic[0]", /^traffic\[0\].rate must be requests a second/],
+  [{ traffic: [{ rate: 1 }] }, "traffic[0].keys", /^traffic\[0\].keys must be an object/],
+  [{ traffic: [{ rate: 1, keys: [""] }] }, "traffic[0].keys[0]", /key/],
+  [
+    { traffic: [{ rate: 1, keys: ["a"], until: "11s" }] },
+    "traffic[0].until",
+    /until must be after the beginning of the stream and up to the end, 10000 ms, got "11s"/,
+  ],
+  [
+    { traffic: [{ rate: 1, keys: ["a"], weights: [1, 2] }] },
+    "traffic[0].weights",
+    /must be a list of 3 numbers, one for each node/,
+  ],
+  [
+    { traffic: [{ rate: 1, keys: { count: 5, exponent: 2 } }] },
+    "traffic[0].keys.exponent",
+    /must be left out unless distribution is zipf/,
+  ],
+  [{ configurations: {} }, "configurations", /must be an object with 1 to 8 configurations/],
+  [
+    { configurations: { a: { limits, coordination: "gossip" } } },
+    "configurations.a.coordination",
+    /must be local, central or hybrid, got "gossip"/,
+  ],
+  [
+    { configurations: { a: { limits, syncInterval: "1s" } } },
+    "configurations.a.syncInterval",
+    /must be left out unless coordination is hybrid, got central/,
+  ],
+  [
+    { configurations: { a: { limits, deadline: "2s" } } },
+    "configurations.a.deadline",
+    /^configurations.a.deadline must be a duration of at most 1s, got "2s"/,
+  ],
+  [
+    { configurations: { a: { limits: [] } } },
+    "configurations.a.limits",
+    /^configurations.a.limits/,
+  ],
+  [
+    { configurations: { a: { limits: [concurrency({ limit: 5, lease: "1m" })] } } },
+    "configurations.a.limits",
+    /no concurrency limit/,
+  ],
+  [
+    {
+      configurations: {
+        a: { limits: [leakyBucket({ rate: "5/s", queue: 3 })], coordination: "hybrid" },
+      },
+    },
+    "configurations.a.limits",
+    /for coordination hybrid/,
+  ],
+  [{ faults: [{ at: "1s" }] }, "faults[0]", /^faults\[0\].fault must be one of store-refuses/],
+  [{ faults: [{ fault: "crsh" }] }, "faults[0].fault", /^faults\[0\].fault must be store-refuses/],
+  [
+    { faults: [{ fault: "crash", at: "10s", for: "1s" }] },
+    "faults[0].at",
+    /must be before the end of the scenario, which is after 10000 ms, got "10s"/,
+  ],
+  [
+    { faults: [{ fault: "crash", at: 0, for: "1s", nodes: [0] }] },
+    "faults[0].nodes",
+    /must be a list of nodes from 1 to 3/,
+  ],
+  [
+    {
+      faults: [
+        { fault: "store-hangs", at: "1s", for: "2s" },
+        { fault: "store-refuses", at: "2s", for: "2s" },
+      ],
+    },
+    "faults[1]",
+    /^faults\[1\] must not overlap faults\[0\], which is of the same kind$/,
+  ],
+  [
+    { faults: [{ fault: "clock-step", at: "1s", for: "1s", stepMs: 5 }] },
+    "faults[0].for",
+    /^unknown option "for"/,
+  ],
+];
+
+for (const [change, field, message] of wrong) {
+  test(`wrong: ${JSON.stringify(change).slice(0, 90)}`, async () => {
+    const scenario = { ...right, ...change } as Scenario;
+    const result = checkScenario(scenario);
+    assert.ok("problems" in result);
+    assert.deepEqual(
+      result.problems.map((problem) => problem.field),
+      [field],
+    );
+    assert.match(result.problems[0]!.message, message);
+    await assert.rejects(simulate(scenario), { code: "INVALID_OPTION", field, message });
+  });
+}
+
+test("all that is wrong is said at once", () => {
+  const result = checkScenario({
+    ...right,
+    seed: 0.5,
+    nodes: { count: 0 },
+    network: { loss: -1 },
+    configurations: { a: { limits, deadline: "2s", onStoreFailure: "maybe" as "deny" } },
+  });
+  assert.ok("problems" in result);
+  assert.deepEqual(
+    result.problems.map(({ field }) => field),
+    [
+      ...["seed", "nodes.count", "network.loss", "configurations.a.deadline"],
+      "configurations.a.onStoreFailure",
+    ],
+  );
+});
+
+test("what is right is right", () => {
+  assert.ok("checked" in checkScenario(right));
+  const faults = [
+    { fault: "crash", at: 0, for: "1s", nodes: [1] },
+    { fault: "crash", at: 0, for: "1s", nodes: [2, 3] },
+    { fault: "crash", at: "1s", for: "1s" },
+  ] as const;
+  assert.ok("checked" in checkScenario({ ...right, faults }));
+});
