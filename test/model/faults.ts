@@ -1,11 +1,11 @@
 // Faults by chance: nodes that crash, clocks that are stepped, a store that is away for a while.
 
+import type { VirtualTime } from "tidegate/simulation";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { chance, gapUs, ratioBetween } from "./chance.ts";
 import type { ModelNode } from "./node.ts";
 import type { Scenario } from "./scenario.ts";
 import type { Absence, SharedServer } from "./shared-server.ts";
-import type { VirtualTime } from "./virtual-time.ts";
 
 const ABSENCES: readonly Absence[] = ["refuses", "hangs", "freezes"];
 const HOUR_US = 3_600_000_000;

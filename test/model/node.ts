@@ -2,12 +2,12 @@
 // leaves it with all that it holds; what comes in its place knows nothing.
 
 import { createLimiter, type Decision, type Limiter, type PolicyOptions } from "tidegate";
+import { createLoop } from "tidegate/simulation";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { chance } from "./chance.ts";
 import { withQuietWatch } from "./quiet-watch.ts";
 import type { Scenario } from "./scenario.ts";
 import { type Connection, connect, type SharedServer } from "./shared-server.ts";
-import { createLoop } from "./virtual-time.ts";
 
 /** When a check was asked, and when it was decided: where it waited for the store, when that answered. */
 export interface Times {
@@ -107,7 +107,9 @@ export class ModelNode {
     const { time } = this.#server;
     const life = this.#life;
     const isAlive = () => life === this.#life;
-    const loop = createLoop(time, isAlive);
+    const loop = createLoop(time, (work) => {
+      if (isAlive()) work();
+    });
     this.#connection = connect(this.#server, isAlive);
     return createLimiter({
       policies: this.#policies,

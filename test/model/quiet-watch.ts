@@ -2,7 +2,7 @@
 // syncInterval has passed.
 
 import type { Store } from "tidegate";
-import type { VirtualTime } from "./virtual-time.ts";
+import type { VirtualTime } from "tidegate/simulation";
 
 /** What it needs. */
 export interface QuietWatchOptions {

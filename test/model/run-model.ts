@@ -8,6 +8,7 @@ import {
   memoryStore,
   type PolicyOptions,
 } from "tidegate";
+import { VirtualTime } from "tidegate/simulation";
 import { createPolicy } from "../../packages/tidegate/src/policy/policy.ts";
 import { createSeededRandom, type SeededRandom } from "../support/seeded-random.ts";
 import { KeyAccount } from "./account.ts";
@@ -17,7 +18,6 @@ import { KEYS, ModelNode, type Times } from "./node.ts";
 import type { Scenario } from "./scenario.ts";
 import { SharedServer } from "./shared-server.ts";
 import { createShares } from "./shares.ts";
-import { VirtualTime } from "./virtual-time.ts";
 
 /** What a run measured. */
 export interface ModelResult {

@@ -2,9 +2,9 @@
 // An answer that is lost stands for work that was done and that nobody was told of.
 
 import { type Decision, memoryStore, type Policy, type Store, TidegateError } from "tidegate";
+import type { VirtualTime } from "tidegate/simulation";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { chance } from "./chance.ts";
-import type { VirtualTime } from "./virtual-time.ts";
 
 /** How the network and the store behave. */
 export interface NetworkOptions {
