@@ -1,4 +1,5 @@
-// `npm run faults`: every fault under every failure policy, on real servers, and the table of docs/failure-modes.md.
+// `npm run faults`: every fault under every coordination and failure policy, on real servers, and the tables of
+// docs/failure-modes.md.
 // `--only NAME` runs some of them and writes nothing, as does `--coordination hybrid`; `--outage 3m` one long outage,
 // with what the heap holds.
 
@@ -31,6 +32,7 @@ const OPTIONS: RunOptions = {
 const unhandled: string[] = [];
 process.on("unhandledRejection", (error) => unhandled.push(String(error)));
 
+const coordinations = values.coordination === undefined ? COORDINATIONS : [OPTIONS.coordination];
 const faults = values.only === undefined ? FAULTS : values.only.map(faultOf);
 const outageMs = values.outage === undefined ? undefined : parseDuration("--outage", values.outage);
 const startedMs = monotonicMs();
@@ -65,14 +67,18 @@ function fail(message: string): never {
 
 /** Runs the faults, and where it is all of them, writes the table. Answers whether something was wrong. */
 async function all(): Promise<boolean> {
-  const rows: Row[] = [];
-  for (const fault of faults) {
-    const own = rowsOf(await runFault(fault, nodes, OPTIONS));
-    for (const row of own) console.log(lineOf(row, startedMs));
-    rows.push(...own);
+  const tables = new Map<string, Row[]>();
+  for (const coordination of coordinations) {
+    const rows: Row[] = [];
+    tables.set(coordination, rows);
+    for (const fault of faults) {
+      const own = rowsOf(await runFault(fault, nodes, { ...OPTIONS, coordination }));
+      for (const row of own) console.log(lineOf(row, startedMs));
+      rows.push(...own);
+    }
   }
-  if (values.only === undefined && values.coordination === undefined) writeTable(rows);
-  return rows.some(({ wrong }) => wrong.length > 0);
+  if (values.only === undefined && values.coordination === undefined) writeTables(tables);
+  return [...tables.values()].flat().some(({ wrong }) => wrong.length > 0);
 }
 
 function faultOf(name: string) {
@@ -109,18 +115,20 @@ async function long(lastsMs: number): Promise<boolean> {
   return rows.some(({ wrong }) => wrong.length > 0);
 }
 
-function writeTable(rows: readonly Row[]): void {
+function writeTables(tables: ReadonlyMap<string, readonly Row[]>): void {
   const page = readFileSync(PAGE, "utf8");
   const [before, rest] = page.split(BEGIN);
   const after = rest?.split(END)[1];
   if (before === undefined || after === undefined) throw new Error(`${PAGE} has no ${BEGIN}`);
   const [cpu] = cpus();
-  const asked = rows.reduce((sum, row) => sum + row.asked, 0);
+  const sections = [...tables].map(([coordination, rows]) => {
+    const asked = rows.reduce((sum, row) => sum + row.asked, 0).toLocaleString("en");
+    return `### ${coordination}\n\n${NODES} nodes, ${asked} checks.\n\n${tableOf(rows)}\n`;
+  });
   const where =
-    `${NODES} nodes, deadline ${OPTIONS.deadlineMs} ms, ${asked.toLocaleString("en")} checks, Node ` +
-    `${process.versions.node}, ${cpus().length} × ${cpu?.model.trim() ?? "CPU"}. ` +
-    `Coordination: ${OPTIONS.coordination}.`;
-  writeFileSync(PAGE, `${before}${BEGIN}\n\n${where}\n\n${tableOf(rows)}\n\n${END}${after}`);
+    `Deadline ${OPTIONS.deadlineMs} ms, Node ${process.versions.node}, ` +
+    `${cpus().length} × ${cpu?.model.trim() ?? "CPU"}.`;
+  writeFileSync(PAGE, `${before}${BEGIN}\n\n${where}\n\n${sections.join("\n")}\n${END}${after}`);
 }
 
 function seconds(): string {
