@@ -218,7 +218,7 @@ export class LeaseKeeper {
     const now = this.#options.clock.now();
     for (const lease of this.#leases.takeDue(now)) {
       lease.hand.expire(now);
-      const isIdle = lease.demand.takeIdle(now) || lease.isDropped;
+      const isIdle = lease.isIdleAt(now) || lease.isDropped;
       if (isIdle) lease.hand.putAway();
       const hasNews = lease.hasNews(now);
       this.#tellLost(lease);

@@ -68,6 +68,8 @@ export class Lease {
   debtEndsAt = 0;
   /** Whether so much was asked for, when the store was asked, that the next lease is asked for ahead. */
   #isBusy = false;
+  /** When it was looked at last and had been asked for. */
+  #wantedAt: number;
   /** Units admitted that no lease covered, and that the store has not been told of. */
   #owed = 0;
   /** Those that it is being told of. */
@@ -79,6 +81,7 @@ export class Lease {
     this.policy = policy;
     this.key = key;
     this.demand = new Demand(now);
+    this.#wantedAt = now;
   }
 
   /** Units admitted that no lease covered, and that the store has not confirmed. */
@@ -89,6 +92,13 @@ export class Lease {
   /** Whether it is asked for so much that the next lease is to be had before it is needed. */
   get isBusy(): boolean {
     return this.#isBusy || this.demand.asked >= BUSY_UNITS;
+  }
+
+  /** Whether nothing was asked for during as long as a lease lasts; to be asked once for each look at it. */
+  isIdleAt(now: number): boolean {
+    if (!this.demand.takeIdle(now)) this.#wantedAt = now;
+    const age = now - this.#wantedAt;
+    return age < 0 || age >= leaseUs(this.policy);
   }
 
   /** Whether checks wait. */
@@ -151,7 +161,7 @@ export class Lease {
   createQuestion(node: string, now: number): Question {
     this.hand.expire(now);
     if (!this.isQuiet(now)) this.hand.makeRoom();
-    const lastsUs = Math.max(LEASE_US, 2_000 * this.policy.syncIntervalMs);
+    const lastsUs = leaseUs(this.policy);
     const yields = this.isYielding || this.isDropped;
     this.isYielding = false;
     const want = this.#want(yields, now);
@@ -254,4 +264,8 @@ export class Lease {
     this.#waiters = [];
     return waiters;
   }
+}
+
+function leaseUs({ syncIntervalMs }: Policy): number {
+  return Math.max(LEASE_US, 2_000 * syncIntervalMs);
 }

@@ -40,6 +40,19 @@ test("a lease is given back when it is idle, and then nothing is left in memory 
   await nodes.close();
 });
 
+test("a lease that lasts longer is kept as long as somebody asks within that time", async () => {
+  const nodes = createHybridNodes([HOUR], { syncInterval: "5s" });
+  await nodes.check("k");
+  const { asked } = nodes;
+  await nodes.timer.advanceMs(8_000);
+  assert.ok((await nodes.left()) < 99);
+  await nodes.check("k");
+  assert.equal(nodes.asked, asked, "it is in hand yet");
+  await nodes.timer.advanceMs(23_000);
+  assert.equal(await nodes.left(), 98);
+  await nodes.close();
+});
+
 test("a lease is given back at close, and no timer is left", async () => {
   const nodes = createHybridNodes([HOUR], {}, { count: 3 });
   for (const node of [0, 1, 2]) await nodes.check("k", 3, node);
