@@ -198,13 +198,10 @@ function openCoordination(
     case "hybrid":
       requireShared(name, store);
       return createHybrid({
+        ...runtimeOf(options),
         store: guardOf(),
         telemetry,
         id: createSystemId(),
-        clock: options.clock ?? createSystemClock(),
-        timer: options.timer ?? systemTimer,
-        scheduler: options.scheduler ?? systemScheduler,
-        random: options.random ?? systemRandom,
       });
     case "central":
       requireShared(name, store);
@@ -239,16 +236,23 @@ function createMemory({ clock, random }: LimiterOptions): MemoryStore {
 function guard(store: Store, options: LimiterOptions, memory: Store): GuardedStore {
   const { telemetry, expectedNodes = 1 } = options;
   return new GuardedStore({
+    ...runtimeOf(options),
     store,
     memory,
     telemetry,
     expectedNodes,
     id: createSystemId(),
-    clock: options.clock ?? createSystemClock(),
-    timer: options.timer ?? systemTimer,
-    scheduler: options.scheduler ?? systemScheduler,
-    random: options.random ?? systemRandom,
   });
+}
+
+/** The ports of a limiter: those that were passed, and for the others the machine's. */
+function runtimeOf({ clock, timer, scheduler, random }: LimiterOptions) {
+  return {
+    clock: clock ?? createSystemClock(),
+    timer: timer ?? systemTimer,
+    scheduler: scheduler ?? systemScheduler,
+    random: random ?? systemRandom,
+  };
 }
 
 function closedError(): TidegateError {

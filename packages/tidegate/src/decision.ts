@@ -3,7 +3,7 @@
 import { consumed, remainingOf, resetOf, waitFor } from "./algorithms/dispatch.ts";
 import { delayLeakyBucket } from "./algorithms/leaky-bucket.ts";
 import { consumedTokenBucket, resetTokenBucket } from "./algorithms/token-bucket.ts";
-import type { Policy } from "./policy/policy.ts";
+import { isNever, type Policy } from "./policy/policy.ts";
 
 /**
  * Who answered: this node's memory; the shared store; an earlier denial of the store that still holds; or this node's
@@ -213,8 +213,7 @@ export function createBlocked(
 /** Creates the decision that admits because nobody counts; its numbers are those of a key that is not used. */
 export function createFailOpen(policy: Policy, key: string, cost: number, now: number): Decision {
   // What no wait would bring is denied by whoever decides.
-  const never = policy.limits.some(({ soft, limit }) => !soft && cost > limit);
-  const wait = never ? Number.POSITIVE_INFINITY : 0;
+  const wait = isNever(policy, cost) ? Number.POSITIVE_INFINITY : 0;
   const unused = new Float64Array(policy.width);
   return createDecision(policy, key, cost, wait, false, unused, 0, now, "fail-open");
 }

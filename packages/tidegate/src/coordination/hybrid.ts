@@ -5,7 +5,7 @@ import type { Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { Lease } from "../leases/lease.ts";
 import { LeaseKeeper, type LeaseKeeperOptions } from "../leases/lease-keeper.ts";
-import type { Policy } from "../policy/policy.ts";
+import { isNever, type Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Outcome, Part, Work } from "../ports/store.ts";
@@ -134,10 +134,6 @@ class Hybrid implements Coordination {
     const mostOwed = Math.floor((policy.maxOvershoot * least) / nodes);
     return owed + cost <= mostOwed && !this.#store.isAway(policy, key);
   }
-}
-
-function isNever({ limits }: Policy, cost: number): boolean {
-  return limits.some(({ limit }) => cost > limit);
 }
 
 /** @throws TidegateError INVALID_OPTION where a limit cannot be spent from memory. */

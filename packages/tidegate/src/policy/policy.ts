@@ -220,6 +220,11 @@ export function shareOfPolicy(policy: Policy, nodes: number): Policy {
   });
 }
 
+/** Whether no wait would admit a cost: it is more than a hard limit has at all. */
+export function isNever({ limits }: Policy, cost: number): boolean {
+  return limits.some(({ soft, limit }) => !soft && cost > limit);
+}
+
 /** What two limits of one rule may differ in. */
 function variantOf({ algorithm, limit, soft, windowUs }: Limit): unknown[] {
   return [algorithm, limit, soft, algorithm === "concurrency" ? windowUs : 0];

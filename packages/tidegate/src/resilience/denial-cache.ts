@@ -3,7 +3,7 @@
 // from here and there; and it never admits.
 
 import type { Decision } from "../decision.ts";
-import type { Policy } from "../policy/policy.ts";
+import { isNever, type Policy } from "../policy/policy.ts";
 
 /** Denials kept at most; those that were written first go first. */
 const MAX_DENIALS = 20_000;
@@ -128,11 +128,6 @@ export class DenialCache {
     this.#young = new Map();
     this.#youngSize = 0;
   }
-}
-
-/** Whether no wait would admit a cost. */
-export function isNever({ limits }: Policy, cost: number): boolean {
-  return limits.some(({ soft, limit }) => !soft && cost > limit);
 }
 
 function sizeOf(denials: Denials): number {

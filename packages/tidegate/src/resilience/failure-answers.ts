@@ -1,10 +1,9 @@
 // What a policy answers where its store does not.
 
 import { combineDecisions, createFailClosed, createFailOpen, type Decision } from "../decision.ts";
-import { type Policy, shareOfPolicy } from "../policy/policy.ts";
+import { isNever, type Policy, shareOfPolicy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Outcome, Part, Store, Work } from "../ports/store.ts";
-import { isNever } from "./denial-cache.ts";
 
 /** When to try again where nothing says when the store is asked next. */
 const RETRY_MS = 1_000;

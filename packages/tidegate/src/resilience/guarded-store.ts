@@ -3,7 +3,7 @@
 
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
-import type { Policy } from "../policy/policy.ts";
+import { isNever, type Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
@@ -13,7 +13,7 @@ import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer } from "../ports/timer.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
 import { Circuits } from "./circuits.ts";
-import { DenialCache, isNever } from "./denial-cache.ts";
+import { DenialCache } from "./denial-cache.ts";
 import { FailureAnswers, type Take } from "./failure-answers.ts";
 import { Call, type Flight, isUnavailable } from "./flight.ts";
 import { LiveNodes } from "./live-nodes.ts";
@@ -135,17 +135,14 @@ export class GuardedStore implements AnsweringStore {
 
   /** Gives back what was granted when nobody waited for it any more, and what was charged and will be once more. */
   #returnLate(part: Part, asked: LeaseAsk, { lease, receipts, at }: Outcome): void {
-    // Where that fails too it returns by time, as the leases of a node that crashed do.
-    const run = (work: Work) => {
-      Promise.resolve(this.#store.run(work)).catch(() => undefined);
-    };
     const [receipt] = receipts;
     if (lease !== undefined && receipt !== undefined) {
       const backs = [{ units: lease.units, takenAt: at, receipt }];
-      run({ kind: "lease", part, ask: { ...asked, want: 0, owed: 0, backs } });
+      this.#undo({ kind: "lease", part, ask: { ...asked, want: 0, owed: 0, backs } });
     }
     if (asked.owed > 0) {
-      run({ kind: "give", part: { ...part, cost: asked.owed }, takenAt: Number.POSITIVE_INFINITY });
+      const own = { ...part, cost: asked.owed };
+      this.#undo({ kind: "give", part: own, takenAt: Number.POSITIVE_INFINITY });
     }
   }
 
@@ -227,10 +224,13 @@ export class GuardedStore implements AnsweringStore {
     // Under an id of the caller's it may have been acquired again meanwhile.
     if (permit === undefined || freshPermit !== true) return;
     for (const part of parts) {
-      const released = this.#store.run({ kind: "release", part: { ...part, cost: 0 }, permit });
-      // Where that fails too it comes back when its lease ends.
-      Promise.resolve(released).catch(() => undefined);
+      this.#undo({ kind: "release", part: { ...part, cost: 0 }, permit });
     }
+  }
+
+  /** Takes back what nobody was told of. Where that fails too it comes back by time, or when its lease ends. */
+  #undo(work: Work): void {
+    Promise.resolve(this.#store.run(work)).catch(() => undefined);
   }
 
   /** Remembers the part that was denied. */
