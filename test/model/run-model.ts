@@ -10,14 +10,14 @@ import {
 } from "tidegate";
 import { VirtualTime } from "tidegate/simulation";
 import { createPolicy } from "../../packages/tidegate/src/policy/policy.ts";
+import { createWeighted } from "../../packages/tidegate/src/simulation/seeded-random.ts";
 import { createSeededRandom, type SeededRandom } from "../support/seeded-random.ts";
 import { KeyAccount } from "./account.ts";
-import { gapUs } from "./chance.ts";
+import { chance, gapUs } from "./chance.ts";
 import { planFaults } from "./faults.ts";
 import { KEYS, ModelNode, type Times } from "./node.ts";
 import type { Scenario } from "./scenario.ts";
 import { SharedServer } from "./shared-server.ts";
-import { createShares } from "./shares.ts";
 
 /** What a run measured. */
 export interface ModelResult {
@@ -108,8 +108,9 @@ class ModelRun {
     const random = this.#random;
     const time = this.#time;
     planFaults(this.#scenario, random, time, this.#server, this.#nodes);
-    const keyOf = createShares(this.#scenario.keyShares, random);
-    const nodeOf = createShares(this.#scenario.nodeShares, random);
+    const draws = { next: () => chance(random) };
+    const keyOf = createWeighted(this.#scenario.keyShares, draws);
+    const nodeOf = createWeighted(this.#scenario.nodeShares, draws);
     const endUs = startUs + seconds * 1e6;
     time.at(startUs + LATER_US, () => {
       this.#early = { admitted: this.#admitted, ideal: this.#idealUnits };

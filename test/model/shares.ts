@@ -1,28 +1,4 @@
-// Draws from a list by how much of all each has.
-
-import type { SeededRandom } from "../support/seeded-random.ts";
-import { chance } from "./chance.ts";
-
-/** Returns what draws an index by its share. */
-export function createShares(shares: readonly number[], random: SeededRandom): () => number {
-  if (shares.every((share) => share === shares[0])) return () => random.below(shares.length);
-  let sum = 0;
-  const sums = shares.map((share) => {
-    sum += share;
-    return sum;
-  });
-  return () => {
-    const at = chance(random) * sum;
-    let low = 0;
-    let high = sums.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (sums[middle]! <= at) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
-}
+// How much of all each of a list has.
 
 /** Shares that are equal. */
 export function equalShares(count: number): number[] {
