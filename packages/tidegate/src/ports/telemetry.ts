@@ -21,6 +21,15 @@ export interface Telemetry {
   leasesHeld?(unitsHeld: () => ReadonlyMap<string, number>): void;
   /** A circuit to the store changed its state. */
   circuitChanged?(change: CircuitChange): void;
+  /** A message of the gossip between nodes was sent, received or refused. */
+  gossiped?(event: GossipMessage): void;
+  /** A node that this one gossips with became reachable, is away, or left. Told once for each change. */
+  peerChanged?(change: PeerChange): void;
+  /**
+   * Is told once of each limiter that gossips: `status` answers how it stands. To be asked seldom, since it looks at
+   * every key.
+   */
+  gossipWatched?(status: () => GossipStatus): void;
   /** The store admitted a request after its deadline, when it was answered already: what it took stays taken. */
   answeredLate?(decision: Decision): void;
 }
@@ -48,4 +57,58 @@ export interface CircuitChange {
   readonly state: CircuitState;
   /** What the call said that failed; undefined where none did. */
   readonly reason: string | undefined;
+}
+
+/** A message of the gossip. */
+export interface GossipMessage {
+  readonly direction: "sent" | "received" | "refused";
+  readonly bytes: number;
+  /** Of those refused: what was wrong with it. */
+  readonly reason?: "malformed" | "unsigned" | "version" | "cluster" | "too-large";
+}
+
+/** Whether a node is heard from: directly or through others. */
+export type PeerState = "reachable" | "away" | "left";
+
+/** A node that this one gossips with. */
+export interface Peer {
+  readonly address: string;
+  /** Names one life of a node: another after each start. "" where it was never heard from. */
+  readonly instance: string;
+  readonly region: string;
+  readonly state: PeerState;
+  /** For how long it has been so, in milliseconds. */
+  readonly sinceMs: number;
+  /** Age of what is known of it, in milliseconds; undefined where nothing is. */
+  readonly lagMs: number | undefined;
+}
+
+/** What became of a node. */
+export interface PeerChange {
+  readonly peer: Peer;
+  /** Nodes that are reachable now, this one included, and how many there are. */
+  readonly reachable: number;
+  readonly nodes: number;
+}
+
+/** How the gossip of a limiter stands. */
+export interface GossipStatus {
+  readonly address: string;
+  readonly instance: string;
+  readonly region: string;
+  /** Whether it has learned what the others counted before it came, or found that there is nobody to learn from. */
+  readonly joined: boolean;
+  readonly peers: readonly Peer[];
+  /** Rounds begun. */
+  readonly rounds: number;
+  /** Age of the oldest news of a node that is reachable, in milliseconds. */
+  readonly lagMs: number;
+  /** Keys that are counted, those in debt, and those whose counts wait for their turn to be sent. */
+  readonly keys: number;
+  readonly keysInDebt: number;
+  readonly keysWaiting: number;
+  /** Units that all nodes admitted beyond the limits and that are not repaid yet, as far as this node knows. */
+  readonly debtUnits: number;
+  /** Units that were beyond what could be repaid, in all: the overshoot that stays. */
+  readonly forgivenUnits: number;
 }
