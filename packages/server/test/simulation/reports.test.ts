@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { tokenBucket } from "tidegate";
 import { type Report, simulate } from "tidegate/simulation";
 import { sayReport } from "../../src/cli/simulate-report.ts";
-import { createTicks } from "../../src/simulation/report-chart.ts";
+import { createTicks, sayFault } from "../../src/simulation/report-chart.ts";
 import { writeCsv } from "../../src/simulation/report-csv.ts";
 import { writePage } from "../../src/simulation/report-page.ts";
 import { createRows } from "../../src/simulation/report-rows.ts";
@@ -99,3 +99,14 @@ for (const [most, count, ticks] of [
 ] as const) {
   test(`the ticks up to ${most}`, () => assert.deepEqual(createTicks(most, count), ticks));
 }
+
+test("a partition is said by its sides", () => {
+  const times = { fault: "partition", fromMs: 0, untilMs: 1 };
+  const nodes = [1, 2, 3, 5, 4];
+  const sides = [[1, 2, 3, 5], [4]];
+  assert.equal(
+    sayFault({ ...times, nodes, sides, lost: "both" }),
+    "partition, nodes 1 to 3, 5 | 4",
+  );
+  assert.match(sayFault({ ...times, nodes, sides, lost: "back" }), / \| 4, back$/);
+});

@@ -8,10 +8,18 @@ import {
   type Policy,
   type PolicyOptions,
 } from "../policy/policy.ts";
-import { type CheckedFault, checkFaults, checkNetworkOptions } from "./check-faults.ts";
+import { type CheckedFault, checkFaults } from "./check-faults.ts";
+import {
+  type CheckedNetwork,
+  checkNetworkOptions,
+  completeNetwork,
+  DEFAULT_NETWORK,
+  NETWORK_OPTIONS,
+} from "./check-network.ts";
+import { checkNodes } from "./check-nodes.ts";
 import { type CheckedTraffic, checkTraffic } from "./check-traffic.ts";
 import { OptionReader, type ScenarioProblem } from "./option-reader.ts";
-import type { ConfigurationOptions, NetworkOptions, Scenario } from "./scenario.ts";
+import type { ConfigurationOptions, Scenario } from "./scenario.ts";
 import { POLICY } from "./simulated-node.ts";
 
 /** A configuration, checked. */
@@ -29,8 +37,10 @@ export interface CheckedScenario {
   readonly seed: number;
   readonly durationUs: number;
   readonly nodes: number;
+  /** By node, its region; "" where there are none. */
+  readonly regions: readonly string[];
   readonly clockSkewMs: number;
-  readonly network: Required<NetworkOptions>;
+  readonly network: CheckedNetwork;
   readonly traffic: readonly CheckedTraffic[];
   readonly configurations: readonly CheckedConfiguration[];
   readonly faults: readonly CheckedFault[];
@@ -44,11 +54,8 @@ const CONFIGURATION_OPTIONS = [
   ...["syncInterval", "leaseFraction", "maxOvershoot"],
 ];
 const LEASE_OPTIONS = ["syncInterval", "leaseFraction", "maxOvershoot"];
-const DEFAULT_NETWORK = { latencyMs: 0.25, jitterMs: 0.1, loss: 0 };
 const MAX_DURATION_US = 3_600_000_000;
-const MAX_NODES = 200;
 const MAX_CONFIGURATIONS = 8;
-const DAY_MS = 86_400_000;
 
 /** Returns the scenario, or all that is wrong with it. */
 export function checkScenario(
@@ -70,24 +77,18 @@ function readScenario(reader: OptionReader, scenario: Scenario): CheckedScenario
   const durationUs = checkDuration(reader, duration);
   const seedBounds = { least: 0, most: 2 ** 32 - 1, whole: true };
   const checkedSeed = reader.number("seed", seed, 1, seedBounds);
-  const hasNodes = reader.isObject("nodes", nodes, ["count", "clockSkewMs"]);
-  const countBounds = { least: 1, most: MAX_NODES, whole: true };
-  const count = hasNodes ? reader.number("nodes.count", nodes.count, undefined, countBounds) : 1;
-  const skewBounds = { least: 0, most: DAY_MS };
-  const hasNetwork = reader.isObject("network", network, Object.keys(DEFAULT_NETWORK));
-  const surroundings = { durationUs, nodes: count };
+  const checkedNodes = checkNodes(reader, nodes);
+  const hasNetwork = reader.isObject("network", network, NETWORK_OPTIONS);
+  const surroundings = { durationUs, ...checkedNodes };
   return {
     name,
     seed: checkedSeed,
     durationUs,
-    nodes: count,
-    clockSkewMs: hasNodes
-      ? reader.number("nodes.clockSkewMs", nodes.clockSkewMs, 0, skewBounds)
-      : 0,
-    network: {
-      ...DEFAULT_NETWORK,
-      ...(hasNetwork ? checkNetworkOptions(reader, "network", network) : {}),
-    },
+    ...checkedNodes,
+    network: completeNetwork(
+      DEFAULT_NETWORK,
+      hasNetwork ? checkNetworkOptions(reader, "network", network) : {},
+    ),
     traffic: checkTraffic(reader, scenario.traffic, surroundings),
     configurations: checkConfigurations(reader, scenario.configurations),
     faults: checkFaults(reader, scenario.faults, surroundings),

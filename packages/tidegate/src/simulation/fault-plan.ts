@@ -1,6 +1,7 @@
 // Puts the faults of a scenario into its time.
 
 import type { CheckedFault } from "./check-faults.ts";
+import { completeNetwork } from "./check-network.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { SimulatedStore } from "./simulated-store.ts";
 
@@ -48,6 +49,13 @@ function effectOf(fault: CheckedFault, { store, nodes }: Victims): Effect {
     case "clock-step":
       return { begin: all((node) => node.step(fault.stepMs * 1_000)) };
     case "partition":
+      if ("partition" in fault) {
+        const { partition } = fault;
+        return {
+          begin: () => void network.partitions.add(partition),
+          end: () => void network.partitions.delete(partition),
+        };
+      }
       return {
         begin: () => {
           for (const index of fault.nodes) network.cuts.set(index, fault.lost);
@@ -60,7 +68,7 @@ function effectOf(fault: CheckedFault, { store, nodes }: Victims): Effect {
       const before = network.options;
       return {
         begin: () => {
-          network.options = { ...before, ...fault.network };
+          network.options = completeNetwork(before, fault.network);
         },
         end: () => {
           network.options = before;

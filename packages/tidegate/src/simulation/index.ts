@@ -16,10 +16,18 @@ export type {
   FaultOptions,
   FaultTime,
   KeysOptions,
+  LinkOptions,
   NetworkOptions,
   NodesOptions,
   Scenario,
   TrafficOptions,
 } from "./scenario.ts";
 export { type Progress, type SimulateOptions, simulate } from "./simulate.ts";
+export {
+  type MessageCounts,
+  type Partition,
+  SimulatedNetwork,
+  type SimulatedNetworkOptions,
+} from "./simulated-network.ts";
+export { SimulatedTransport, type SimulatedTransportOptions } from "./simulated-transport.ts";
 export { createLoop, VirtualTime } from "./virtual-time.ts";

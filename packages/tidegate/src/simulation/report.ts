@@ -22,6 +22,10 @@ export interface FaultReport {
   readonly untilMs: number;
   /** From 1 on; empty where it is not about nodes. */
   readonly nodes: readonly number[];
+  /** Of a partition between nodes: those on each side. */
+  readonly sides?: readonly (readonly number[])[];
+  /** Of such: what does not arrive, all or only what a side sends to one after it, or before it. */
+  readonly lost?: "both" | "forward" | "back";
 }
 
 /** What became of one configuration. Units are what requests cost. */

@@ -13,7 +13,7 @@ import { Meter } from "./meter.ts";
 import type { ConfigurationReport, FaultReport, Report } from "./report.ts";
 import type { Scenario } from "./scenario.ts";
 import { createSeededRandom } from "./seeded-random.ts";
-import { SimulatedNetwork } from "./simulated-network.ts";
+import { type Partition, SimulatedNetwork } from "./simulated-network.ts";
 import { SimulatedNode } from "./simulated-node.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { createRequests, type Request } from "./traffic.ts";
@@ -68,15 +68,26 @@ export async function simulate(scenario: Scenario, options: SimulateOptions = {}
     nodes: checked.nodes,
     faults: checked.faults.map((fault): FaultReport => {
       const { atUs, untilUs, nodes } = fault;
+      const sides =
+        "partition" in fault ? { sides: sidesOf(fault.partition), lost: fault.partition.lost } : {};
       return {
         fault: fault.fault,
         fromMs: atUs / 1_000,
         untilMs: Math.min(untilUs, checked.durationUs) / 1_000,
         nodes: nodes.map((node) => node + 1),
+        ...sides,
       };
     }),
     configurations,
   };
+}
+
+/** Nodes by side, from 1 on. */
+function sidesOf({ sideOf }: Partition): number[][] {
+  const count = Math.max(...sideOf.map((side = -1) => side)) + 1;
+  return Array.from({ length: count }, (_, index) => {
+    return sideOf.flatMap((side, node) => (side === index ? node + 1 : []));
+  });
 }
 
 /** One configuration in a scenario. */
@@ -89,7 +100,7 @@ class Run {
   readonly #meter: Meter;
 
   constructor(scenario: CheckedScenario, configuration: CheckedConfiguration) {
-    const { seed, durationUs, traffic, network } = scenario;
+    const { seed, durationUs, traffic, network, regions } = scenario;
     this.#scenario = scenario;
     this.#configuration = configuration;
     this.#meter = new Meter({
@@ -100,8 +111,8 @@ class Run {
       seed,
       streams: traffic.map(({ name }) => name),
     });
-    const simulatedNetwork = new SimulatedNetwork(network, createSeededRandom(seed, 3));
-    this.#store = new SimulatedStore(this.#time, simulatedNetwork, seed);
+    const links = new SimulatedNetwork({ ...network, time: this.#time, seed, regions });
+    this.#store = new SimulatedStore(this.#time, links, seed);
     const skew = createSeededRandom(seed, 4);
     this.#nodes = Array.from({ length: scenario.nodes }, (_, index) => {
       return this.#createNode(index, skew);

@@ -186,6 +186,27 @@ test("a node that is cut off answers by its policy, the others from the store", 
   }
 });
 
+test("nodes on the other side of the store answer by their policy, and the report says the sides", async () => {
+  const cut = { fault: "partition", at: "1s", for: "4s", sides: [[1, 2], [3]], store: 1 } as const;
+  const { faults, configurations } = await simulate(scenarioOf({ central: { limits } }, [cut]));
+  const open = configurations[0]!.sources["fail-open"]!;
+  assert.ok(open > 500 && open < 800, `a third of 2,000, ${open}`);
+  const sides = [[1, 2], [3]];
+  assert.deepEqual(faults, [
+    { fault: "partition", fromMs: 1_000, untilMs: 5_000, nodes: [1, 2, 3], sides, lost: "both" },
+  ]);
+});
+
+test("nodes of another region wait for the store across", async () => {
+  const { latencyMs } = await only({ central: { limits, deadline: "500ms" } }, [], {
+    nodes: { regions: { eu: 2, us: 2 } },
+    network: { latencyMs: 1, jitterMs: 0, betweenRegions: { latencyMs: 50, jitterMs: 0 } },
+    traffic: [{ rate: 50, keys: { count: 5 }, spread: "round-robin" }],
+  });
+  assert.ok(Math.abs(latencyMs.p50 - 2) < 0.1, `${latencyMs.p50} ms`);
+  assert.equal(latencyMs.max, 100);
+});
+
 test("a clock that is set forward fills a bucket in memory, and none in the store", async () => {
   const step = [{ fault: "clock-step", at: "3s", stepMs: 3_600_000 }] as const;
   const slow = [tokenBucket({ capacity: 10, refill: "10/h" })];
