@@ -2,7 +2,7 @@
 // each admitted, denied and cost.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type Report, simulate as runScenario, type Scenario } from "tidegate/simulation";
 import { formatProblem } from "../config/problem.ts";
 import { didYouMean } from "../config/values.ts";
@@ -74,8 +74,13 @@ function load(named: string, { directory, stderr }: Context): Scenario | undefin
     stderr.write(`the scenario ${JSON.stringify(named)} cannot be read: ${reason}${shipped}\n`);
     return undefined;
   }
-  const read = readScenario(named, bytes);
-  if ("scenario" in read) return read.scenario;
+  // What a file names stands where the file does.
+  const place = isShipped ? directory : dirname(resolve(directory, named));
+  const read = readScenario(named, bytes, (log) => readFileSync(resolve(place, log)));
+  if ("scenario" in read) {
+    for (const note of read.notes) stderr.write(`${note}\n`);
+    return read.scenario;
+  }
   const { problems } = read;
   for (const problem of problems) stderr.write(`${formatProblem(problem)}\n`);
   stderr.write(`\n${problems.length} ${problems.length === 1 ? "problem" : "problems"}. `);

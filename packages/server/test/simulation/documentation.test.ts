@@ -39,7 +39,10 @@ test("every key and every fault has its place", () => {
     x: 1,
     nodes: { x: 1 },
     network: { x: 1, betweenRegions: { x: 1 } },
-    traffic: [{ x: 1, keys: { x: 1 }, burst: { x: 1 } }],
+    traffic: [
+      { x: 1, keys: { x: 1 }, burst: { x: 1 } },
+      { log: "a", fields: { x: "b" } },
+    ],
     configurations: { a: asked },
     faults: [
       { fault: "x" },

@@ -26,7 +26,7 @@ function scaled({ traffic, ...scenario }: Scenario): Scenario {
   return {
     ...scenario,
     traffic: traffic.map((stream) => {
-      const { keys, rate = 0 } = stream;
+      const { keys = [], rate = 0 } = stream;
       const many =
         "count" in keys && keys.count >= SCALE ? { ...keys, count: keys.count / SCALE } : keys;
       return { ...stream, rate: rate / SCALE, keys: many };

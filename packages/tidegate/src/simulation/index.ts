@@ -19,6 +19,7 @@ export type {
   LinkOptions,
   NetworkOptions,
   NodesOptions,
+  ReplayedRequest,
   Scenario,
   TrafficOptions,
 } from "./scenario.ts";

@@ -61,7 +61,14 @@ export interface TrafficOptions {
   /** So many requests at once, again and again. */
   readonly burst?: { readonly every: string | number; readonly requests: number };
   /** Whom the requests are counted for: names, or so many of them. */
-  readonly keys: readonly string[] | KeysOptions;
+  readonly keys?: readonly string[] | KeysOptions;
+  /**
+   * Instead of a rate, bursts and keys: requests that are replayed, in any order; a list, or what can be gone through
+   * again.
+   */
+  readonly requests?: Iterable<ReplayedRequest>;
+  /** Of those: how many times faster they come than they did; default 1. */
+  readonly speed?: number;
   /** Which node is asked: "random" (default), "round-robin", or "by-key", always the same for a key. */
   readonly spread?: "random" | "round-robin" | "by-key";
   /** Of "random", by node, how much of the traffic it has; left out: all the same. */
@@ -71,6 +78,15 @@ export interface TrafficOptions {
   /** When it begins and ends; left out: with the scenario. */
   readonly from?: string | number;
   readonly until?: string | number;
+}
+
+/** A request that was made once. */
+export interface ReplayedRequest {
+  /** Milliseconds since the first. */
+  readonly atMs: number;
+  readonly key: string;
+  /** Units; default 1. */
+  readonly cost?: number;
 }
 
 /** Keys that are numbered from 1 on. */

@@ -61,6 +61,34 @@ const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
     "traffic[0].keys.exponent",
     /must be left out unless distribution is zipf/,
   ],
+  [{ traffic: [{ requests: 5 }] }, "traffic[0].requests", /must be a list of requests, such as/],
+  [{ traffic: [{ requests: [] }] }, "traffic[0].requests", /must have at least one request, got n/],
+  [
+    {
+      traffic: [
+        {
+          requests: [
+            { atMs: 0, key: "a" },
+            { atMs: -1, key: "a" },
+          ],
+        },
+      ],
+    },
+    "traffic[0].requests[1]",
+    /^traffic\[0\].requests\[1\].atMs must be milliseconds since the first request, got -1$/,
+  ],
+  [{ traffic: [{ requests: [{ atMs: 0, key: "" }] }] }, "traffic[0].requests[0]", /^key must be/],
+  [
+    { traffic: [{ requests: [{ atMs: 0, key: "a" }], keys: ["a"] }] },
+    "traffic[0].keys",
+    /must be left out of a stream that replays$/,
+  ],
+  [
+    { traffic: [{ requests: [{ atMs: 0, key: "a" }], speed: 0 }] },
+    "traffic[0].speed",
+    /must be a number from 0.001 to 1000000, got 0$/,
+  ],
+  [{ traffic: [{ rate: 1, keys: ["a"], speed: 2 }] }, "traffic[0].speed", /that does not replay$/],
   [{ configurations: {} }, "configurations", /must be an object with 1 to 8 configurations/],
   [
     { configurations: { a: { limits, coordination: "gossip" } } },

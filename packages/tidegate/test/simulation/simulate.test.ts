@@ -239,6 +239,30 @@ test("bursts come at once and again, and streams begin and end", async () => {
   assert.equal(between(report, "units", [1, 2]), 0);
 });
 
+test("requests are replayed: in the order of time, faster, with their costs, and none after the end", async () => {
+  const requests = [
+    { atMs: 9_000, key: "b", cost: 20 },
+    { atMs: 0, key: "a" },
+    { atMs: 3_000, key: "b", cost: 40 },
+    { atMs: 11_000, key: "a" },
+  ];
+  const replayed = (speed: number) => {
+    const traffic = [{ requests, speed, from: "1s", spread: "by-key" }] as const;
+    return only({ central: { limits } }, [], { traffic });
+  };
+  const twice = await replayed(2);
+  assert.deepEqual([twice.requests, twice.units, twice.admittedUnits], [3, 61, 61]);
+  assert.deepEqual(
+    [between(twice, "units", [1, 2]), between(twice, "units", [2, 3])],
+    [1, 40],
+    "it begins with the stream",
+  );
+  assert.equal(between(twice, "units", [5, 6]), 20);
+  // All at once they are more than the bucket of 50 admits.
+  const atOnce = await replayed(1_000_000);
+  assert.deepEqual([atOnce.requests, atOnce.admittedUnits], [4, 42]);
+});
+
 test("how far it is, is told, and a signal ends it", async () => {
   const told: number[] = [];
   const scenario = scenarioOf({ one: { limits }, other: { limits } });
