@@ -27,7 +27,7 @@ export interface SimulateOptions {
   readonly html?: string;
 }
 
-/** Simulates; returns 0, or 2 where the scenario is wrong or a file cannot be written. */
+/** Simulates; returns 0, 1 where a check failed, or 2 where the scenario is wrong or a file cannot be written. */
 export async function simulate(options: SimulateOptions, context: Context): Promise<number> {
   const { stdout, stderr, environment } = context;
   if (options.list === true) {
@@ -47,7 +47,13 @@ export async function simulate(options: SimulateOptions, context: Context): Prom
     bar.clear();
   }
   stdout.write(sayReport(report, createPaint(stdout, environment)));
-  return writeFiles(report, options, context) ? EXIT.ok : EXIT.unusable;
+  return writeFiles(report, options, context) ? exitCode(report) : EXIT.unusable;
+}
+
+/** What the command exits with where all was written. */
+export function exitCode({ configurations }: Report): number {
+  const isHeld = configurations.every(({ verdicts }) => verdicts.every(({ held }) => held));
+  return isHeld ? EXIT.ok : EXIT.failed;
 }
 
 function sayList(): string {

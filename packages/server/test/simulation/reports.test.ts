@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tokenBucket } from "tidegate";
 import { type Report, simulate } from "tidegate/simulation";
+import { exitCode } from "../../src/cli/simulate.ts";
 import { sayReport } from "../../src/cli/simulate-report.ts";
 import { createTicks, sayFault } from "../../src/simulation/report-chart.ts";
 import { writeCsv } from "../../src/simulation/report-csv.ts";
@@ -73,6 +74,36 @@ test("the table has a column for each configuration and what is rare only where 
   assert.match(said, /Coordination +central +local\n/);
   const { requests } = report.configurations[0]!;
   assert.match(said, new RegExp(`Requests +${requests} +${requests}\n`));
+});
+
+/** The same report, of which a check did not hold. */
+function fail(report: Report): Report {
+  const [first, ...others] = report.configurations;
+  const verdict = { check: "bound", held: false, detail: "too <much>", atMs: 1_500 } as const;
+  return { ...report, configurations: [{ ...first!, verdicts: [verdict] }, ...others] };
+}
+
+test("the table and the page say each check, and what did not hold", async () => {
+  const report = await run();
+  const say = (one: Report) => sayReport(one, (_, text) => text);
+  assert.match(say(report), /Check: bound +held +held\n/);
+  assert.ok(!say(report).includes("FAILED"));
+  assert.match(writePage(report), /<span class="held">held<\/span> local, answers: 0 requests/);
+  assert.ok(!writePage(report).includes('class="failed"'));
+  const failed = fail(report);
+  assert.match(say(failed), /Check: bound +FAILED at 1\.5 s +held\n/);
+  assert.match(say(failed), /Check: answers +– +held\n/);
+  assert.ok(say(failed).includes(`  FAILED ${HOSTILE}, bound: too <much>\n`));
+  assert.match(
+    writePage(failed),
+    /<span class="failed">failed<\/span> .*, bound: too &#60;much&#62;/,
+  );
+});
+
+test("a check that did not hold is what the command exits with", async () => {
+  const report = await run();
+  assert.equal(exitCode(report), 0);
+  assert.equal(exitCode(fail(report)), 1);
 });
 
 test("a scenario of which the ideal admits nothing is drawn", async () => {

@@ -9,6 +9,7 @@ export type {
   Report,
   Timeline,
   TrafficReport,
+  Verdict,
   WorstSecond,
 } from "./report.ts";
 export type {

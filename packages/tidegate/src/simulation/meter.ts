@@ -21,7 +21,7 @@ interface KeyCount {
 /** What is measured of requests. */
 export type Measured = Omit<
   ConfigurationReport,
-  "name" | "coordination" | "unansweredRequests" | "storeCalls" | "keyUpdates"
+  "name" | "coordination" | "unansweredRequests" | "storeCalls" | "keyUpdates" | "verdicts"
 >;
 
 /** What the meter needs. */

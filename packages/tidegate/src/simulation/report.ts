@@ -58,6 +58,23 @@ export interface ConfigurationReport {
   readonly sources: Readonly<Partial<Record<Source, number>>>;
   readonly traffic: readonly TrafficReport[];
   readonly timeline: Timeline;
+  /** What the coordination promises, and whether it held. */
+  readonly verdicts: readonly Verdict[];
+}
+
+/** What came of a check that stood beside the simulation. */
+export interface Verdict {
+  /**
+   * "bound": what was admitted is within what the coordination promises. "convergence": after a partition it is soon
+   * what the ideal admits. "fairness": nodes that are asked for the same are admitted the same. "memory": what nobody
+   * asks for is let go of. "answers": every request has one.
+   */
+  readonly check: "bound" | "convergence" | "fairness" | "memory" | "answers";
+  readonly held: boolean;
+  /** What was found, in words. */
+  readonly detail: string;
+  /** When it did not hold first, in milliseconds since the beginning; left out where it is not about an instant. */
+  readonly atMs?: number;
 }
 
 /** A second. */

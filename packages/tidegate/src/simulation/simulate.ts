@@ -8,6 +8,7 @@ import {
   type CheckedScenario,
   checkScenario,
 } from "./check-scenario.ts";
+import { Checkers } from "./checks/checkers.ts";
 import { planFaults } from "./fault-plan.ts";
 import { Meter } from "./meter.ts";
 import type { ConfigurationReport, FaultReport, Report } from "./report.ts";
@@ -98,6 +99,7 @@ class Run {
   readonly #store: SimulatedStore;
   readonly #nodes: readonly SimulatedNode[];
   readonly #meter: Meter;
+  readonly #checkers: Checkers;
 
   constructor(scenario: CheckedScenario, configuration: CheckedConfiguration) {
     const { seed, durationUs, traffic, network, regions } = scenario;
@@ -113,6 +115,7 @@ class Run {
     });
     const links = new SimulatedNetwork({ ...network, time: this.#time, seed, regions });
     this.#store = new SimulatedStore(this.#time, links, seed);
+    this.#checkers = new Checkers({ scenario, configuration, startUs: START_US });
     const skew = createSeededRandom(seed, 4);
     this.#nodes = Array.from({ length: scenario.nodes }, (_, index) => {
       return this.#createNode(index, skew);
@@ -129,7 +132,13 @@ class Run {
       store: this.#store,
       random: createSeededRandom(seed, 1_000 + index),
       skewUs: Math.round((2 * skew.next() - 1) * clockSkewMs * 1_000),
-      witness: this.#meter,
+      witness: {
+        answered: (answer) => {
+          this.#meter.answered(answer.request, answer.decision);
+          this.#checkers.answered(answer);
+        },
+        lost: (request) => this.#meter.lost(request),
+      },
     });
   }
 
@@ -137,15 +146,21 @@ class Run {
     const { durationUs } = this.#scenario;
     await this.#ask(tell);
     await this.#time.runUntil(START_US + durationUs + REST_US);
+    const unansweredRequests = this.#nodes.reduce((sum, { pending }) => sum + pending, 0);
+    const storeCalls = this.#store.calls;
+    const keyUpdates = this.#store.keyUpdates;
+    await this.#time.runUntil(START_US + durationUs + Math.max(this.#checkers.idleUs, REST_US));
     tell(1);
     const { name, coordination } = this.#configuration;
+    const measured = this.#meter.measured();
     return {
       name,
       coordination,
-      ...this.#meter.measured(),
-      unansweredRequests: this.#nodes.reduce((sum, { pending }) => sum + pending, 0),
-      storeCalls: this.#store.calls,
-      keyUpdates: this.#store.keyUpdates,
+      ...measured,
+      unansweredRequests,
+      storeCalls,
+      keyUpdates,
+      verdicts: this.#checkers.verdicts(this.#nodes, measured),
     };
   }
 

@@ -6,16 +6,25 @@ import type { Decision } from "../decision.ts";
 import type { Limiter } from "../limiter.ts";
 import type { PolicyOptions } from "../policy/policy.ts";
 import type { Random } from "../ports/random.ts";
-import { connect, type SimulatedStore } from "./simulated-store.ts";
+import { type ConnectedStore, connect, type SimulatedStore } from "./simulated-store.ts";
 import type { Request } from "./traffic.ts";
 import { createLoop } from "./virtual-time.ts";
 
 /** The policy that is simulated. */
 export const POLICY = "simulated";
 
+/** An answer to a request. */
+export interface Answer {
+  readonly request: Request;
+  readonly decision: Decision;
+  readonly node: SimulatedNode;
+  /** When it was decided: of what waited for the store, when that did it. */
+  readonly decidedUs: number;
+}
+
 /** Is told what became of requests. */
 export interface Witness {
-  answered(request: Request, decision: Decision): void;
+  answered(answer: Answer): void;
   lost(request: Request): void;
 }
 
@@ -34,12 +43,16 @@ export interface NodeOptions {
 /** A node. */
 export class SimulatedNode {
   isDown = false;
+  /** How often its clock was set. */
+  steps = 0;
   /** Whether a check was begun whose promise may have to settle before time goes on. */
   isUnsettled = false;
   readonly #options: NodeOptions;
   /** Requests that were not answered yet. */
   readonly #pending = new Set<Request>();
   #limiter: Limiter;
+  #connection: ConnectedStore | undefined;
+  #unitsHeld: (() => ReadonlyMap<string, number>) | undefined;
   #life = 0;
   /** What is to be done when the pause is over. */
   #paused: (() => void)[] | undefined;
@@ -52,6 +65,27 @@ export class SimulatedNode {
     this.#options = options;
     this.#skewUs = options.skewUs;
     this.#limiter = this.#start();
+  }
+
+  /** From 0 on, by the place that it has. */
+  get index(): number {
+    return this.#options.index;
+  }
+
+  /** How often it was begun anew. */
+  get life(): number {
+    return this.#life;
+  }
+
+  /** What its clock shows. */
+  get clockUs(): number {
+    return this.#options.store.time.nowUs + this.#skewUs;
+  }
+
+  /** Units that it holds in leases. */
+  unitsHeld(): number {
+    const held = this.#unitsHeld?.().values() ?? [];
+    return [...held].reduce((sum, units) => sum + units, 0);
   }
 
   get pending(): number {
@@ -93,6 +127,7 @@ export class SimulatedNode {
 
   /** Sets its clock. */
   step(stepUs: number): void {
+    this.steps += 1;
     this.#skewUs += stepUs;
     this.#leptUs += Math.max(stepUs, 0);
   }
@@ -103,18 +138,23 @@ export class SimulatedNode {
     const checked = this.#limiter.check({ policy: POLICY, key, cost });
     // What memory decides is told before anything else happens, and so without a turn of the real event loop.
     if (this.#answer !== undefined) {
-      this.#answered(request, this.#answer);
+      this.#answered(request, this.#answer, this.#options.store.time.nowUs);
       return;
     }
     this.isUnsettled = true;
     void checked.then((decision) => {
-      if (life === this.#life) this.#answered(request, decision);
+      if (life !== this.#life) return;
+      this.#answered(
+        request,
+        decision,
+        this.#connection?.workedUs() ?? this.#options.store.time.nowUs,
+      );
     });
   }
 
-  #answered(request: Request, decision: Decision): void {
+  #answered(request: Request, decision: Decision, decidedUs: number): void {
     this.#pending.delete(request);
-    this.#options.witness.answered(request, decision);
+    this.#options.witness.answered({ request, decision, node: this, decidedUs });
   }
 
   #run(life: number, work: () => void): void {
@@ -129,12 +169,13 @@ export class SimulatedNode {
     const life = this.#life;
     const run = (work: () => void) => this.#run(life, work);
     const loop = createLoop(time, run);
-    const isLocal = policy.coordination === "local";
+    this.#connection = policy.coordination === "local" ? undefined : connect(store, index, run);
+    this.#unitsHeld = undefined;
     return createLimiter({
       policies: { [POLICY]: policy },
-      ...(isLocal ? {} : { store: connect(store, index, run), expectedNodes: nodes }),
+      ...(this.#connection === undefined ? {} : { store: this.#connection, expectedNodes: nodes }),
       clock: {
-        now: () => time.nowUs + this.#skewUs,
+        now: () => this.clockUs,
         steady: () => time.nowUs + this.#leptUs,
       },
       timer: loop,
@@ -143,6 +184,9 @@ export class SimulatedNode {
       telemetry: {
         decided: (decision) => {
           this.#answer = decision;
+        },
+        leasesHeld: (unitsHeld) => {
+          this.#unitsHeld = unitsHeld;
         },
       },
     });

@@ -87,6 +87,12 @@ interface Message {
   readonly refusals: (() => void)[];
 }
 
+/** A store as a node sees it. */
+export interface ConnectedStore extends Store {
+  /** When the store did what the node was told last. */
+  workedUs(): number;
+}
+
 /**
  * Creates a node's connection: a store whose answers take time, or never come.
  * @param run does what the node does on an answer; later or never where the node is away.
@@ -95,10 +101,11 @@ export function connect(
   store: SimulatedStore,
   node: number,
   run: (work: () => void) => void,
-): Store {
+): ConnectedStore {
   const connection = new Connection(store, node, run);
   const call = <T>(decide: () => T) => connection.call(decide);
   return {
+    workedUs: () => connection.workedUs,
     shared: true,
     decide: (...asked) => call(() => toldByStore(store.memory.decide(...asked))),
     run: (asked) => {
@@ -118,6 +125,7 @@ export function connect(
 
 /** Carries the calls of a node in messages, and their answers back. */
 class Connection {
+  workedUs = 0;
   readonly #store: SimulatedStore;
   readonly #node: number;
   readonly #run: (work: () => void) => void;
@@ -187,8 +195,13 @@ class Connection {
       this.#giveUp(message);
       return;
     }
-    this.#answeredUs = Math.max(time.nowUs + travelUs, this.#answeredUs);
-    time.at(this.#answeredUs, () => this.#run(() => runAll(answers)));
+    const workedUs = time.nowUs;
+    const tell = () => {
+      this.workedUs = workedUs;
+      runAll(answers);
+    };
+    this.#answeredUs = Math.max(workedUs + travelUs, this.#answeredUs);
+    time.at(this.#answeredUs, () => this.#run(tell));
   }
 
   #giveUp({ atUs, refusals }: Message): void {
