@@ -35,12 +35,16 @@ export const LAYERS: readonly Layer[] = [
   },
   { files: ["stores/"], may: [...DOWN, "runtime/"], packages: [] },
   { files: ["leases/"], may: DOWN, packages: [] },
-  { files: ["coordination/"], may: [...DOWN, "leases/"], packages: [] },
+  { files: ["gossip/"], may: DOWN, packages: [] },
+  { files: ["coordination/"], may: [...DOWN, "leases/", "gossip/"], packages: [] },
   { files: ["resilience/"], may: DOWN, packages: [] },
   { files: ["calls/"], may: [...DOWN, "limiter.ts", "coordination/", "runtime/"], packages: [] },
   {
     files: ["create-limiter.ts"],
-    may: [...DOWN, "limiter.ts", "calls/", "stores/", "coordination/", "resilience/", "runtime/"],
+    may: [
+      ...[...DOWN, "limiter.ts", "calls/", "stores/", "coordination/", "gossip/", "resilience/"],
+      "runtime/",
+    ],
     packages: [],
   },
   {

@@ -143,7 +143,7 @@ function factsOf(
 }
 
 /** Who answers as a rule. */
-const SOURCES = { local: "local", central: "store", hybrid: "lease" } as const;
+const SOURCES = { local: "local", central: "store", hybrid: "lease", gossip: "local" } as const;
 
 /** What is open; the doors come one after the other. */
 interface Parts {

@@ -9,12 +9,14 @@ import { createReservations } from "./calls/reservations.ts";
 import { createSchedule } from "./calls/schedule.ts";
 import { createCentral } from "./coordination/central.ts";
 import type { Coordination, CoordinationOpener } from "./coordination/coordination.ts";
+import { createGossip } from "./coordination/gossip.ts";
 import { createHybrid } from "./coordination/hybrid.ts";
 import { createLocal } from "./coordination/local.ts";
 import { TidegateError } from "./errors.ts";
+import { type CheckedGossip, checkGossip, type GossipOptions } from "./gossip/gossip-options.ts";
 import type { Limiter } from "./limiter.ts";
 import { checkOptions, checkPort, optionError, positiveInteger } from "./policy/options.ts";
-import type { CoordinationName, PolicyOptions } from "./policy/policy.ts";
+import type { CoordinationName, Policy, PolicyOptions } from "./policy/policy.ts";
 import { checkKey, checkRequest } from "./policy/request.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { Random } from "./ports/random.ts";
@@ -23,12 +25,13 @@ import type { Store } from "./ports/store.ts";
 import type { Telemetry } from "./ports/telemetry.ts";
 import type { Timer } from "./ports/timer.ts";
 import { GuardedStore } from "./resilience/guarded-store.ts";
+import { createHmacSigner } from "./runtime/hmac-signer.ts";
 import { createSystemClock } from "./runtime/system-clock.ts";
 import { createSystemId } from "./runtime/system-ids.ts";
 import { systemRandom } from "./runtime/system-random.ts";
 import { systemScheduler } from "./runtime/system-scheduler.ts";
 import { systemTimer } from "./runtime/system-timer.ts";
-import { type MemoryStore, memoryStore } from "./stores/memory.ts";
+import { countingStore, type MemoryStore, memoryStore } from "./stores/memory.ts";
 
 /** What a limiter is made of. */
 export interface LimiterOptions {
@@ -53,11 +56,13 @@ export interface LimiterOptions {
    * where it was never reached. Default 1. Refused where no store is shared.
    */
   readonly expectedNodes?: number;
+  /** How this node exchanges counts with others: for policies whose coordination is "gossip", and refused else. */
+  readonly gossip?: GossipOptions;
 }
 
 const OPTIONS = [
   ...["policies", "defaultPolicy", "store", "coordination", "telemetry", "clock", "random"],
-  ...["timer", "scheduler", "expectedNodes"],
+  ...["timer", "scheduler", "expectedNodes", "gossip"],
 ];
 
 const MAX_NODES = 10_000;
@@ -69,8 +74,9 @@ const MAX_NODES = 10_000;
 export function createLimiter(options: LimiterOptions): Limiter {
   checkOptions("createLimiter", options, OPTIONS);
   checkPorts(options);
+  const gossip = options.gossip === undefined ? undefined : checkGossip(options.gossip);
   const opened = new Map<CoordinationName, Coordination>();
-  const entries = createEntries(options, opened);
+  const entries = createEntries(options, gossip, opened);
   const { telemetry, timer = systemTimer } = options;
   let closing: Promise<void> | undefined;
   const requireOpen = () => {
@@ -149,6 +155,7 @@ function checkPorts(options: LimiterOptions): void {
 
 function createEntries(
   options: LimiterOptions,
+  gossip: CheckedGossip | undefined,
   opened: Map<CoordinationName, Coordination>,
 ): PolicyEntries {
   const { policies, store } = options;
@@ -167,20 +174,28 @@ function createEntries(
   const open: CoordinationOpener = (name) => {
     let coordination = opened.get(name);
     if (coordination === undefined) {
-      coordination = openCoordination(name, options, guardOf);
+      coordination =
+        name === "gossip"
+          ? openGossip(options, gossip, entries)
+          : openCoordination(name, options, guardOf);
       opened.set(name, coordination);
     }
     return coordination;
   };
-  const entries = new PolicyEntries(open, standard, options.clock ?? createSystemClock());
+  const clock = options.clock ?? createSystemClock();
+  const entries = new PolicyEntries(open, standard, clock, gossip?.region ?? "");
   const used = Object.entries(policies).map(([name, one]) => entries.coordinationOf(name, one));
-  if (store?.shared === true && used.every((name) => name === "local")) {
+  if (store?.shared === true && used.every((name) => name === "local" || name === "gossip")) {
     throw new TidegateError(
       "INVALID_OPTION",
-      'coordination must be "central" for the policies that use the store: every policy is "local", ' +
-        "which decides in memory; leave the store out, or change the coordination",
+      'coordination must be "central" or "hybrid" for the policies that use the store: every policy is ' +
+        `"${used[0]}", which decides in memory; leave the store out, or change the coordination`,
       { field: "coordination" },
     );
+  }
+  if (gossip !== undefined && !used.includes("gossip")) {
+    const expected = 'left out, since no policy has coordination "gossip"';
+    throw optionError("gossip", expected, Object.keys(gossip));
   }
   for (const [name, policyOptions] of Object.entries(policies)) entries.set(name, policyOptions);
   entries.setDefault(options.defaultPolicy);
@@ -212,6 +227,50 @@ function openCoordination(
         telemetry,
       );
   }
+}
+
+function openGossip(
+  options: LimiterOptions,
+  gossip: CheckedGossip | undefined,
+  entries: PolicyEntries,
+): Coordination {
+  if (gossip === undefined) {
+    throw new TidegateError(
+      "INVALID_OPTION",
+      'coordination "gossip" needs the option gossip: { transport }, by which nodes exchange what they admitted',
+      { field: "gossip" },
+    );
+  }
+  const { random, timer, clock } = runtimeOf(options);
+  const coordination = createGossip({
+    ...{ gossip, random, timer, clock },
+    store: countingStore({ clock, random }),
+    instance: createInstance(random),
+    signer: gossip.secret === undefined ? undefined : createHmacSigner(gossip.secret),
+    telemetry: options.telemetry,
+    policyOf: (policy, key) => policyOf(entries, coordination, policy, key),
+    generation: () => entries.generation,
+  });
+  return coordination;
+}
+
+/** Finds the limits of a key that a coordination decides by. */
+function policyOf(
+  entries: PolicyEntries,
+  coordination: Coordination,
+  name: string,
+  key: string,
+): Policy | undefined {
+  const entry = entries.look(name);
+  if (entry?.coordination !== coordination) return undefined;
+  const target = entries.target(entry, key);
+  return target.ruling === undefined ? target.policy : undefined;
+}
+
+/** Names one life of a node, in 16 hexadecimal digits. */
+function createInstance(random: Random): string {
+  const part = () => Math.floor(random.next() * 2 ** 32).toString(16).padStart(8, "0");
+  return part() + part();
 }
 
 /** @throws TidegateError INVALID_OPTION where the store is in memory. */

@@ -5,6 +5,7 @@ export type { Receipt } from "./algorithms/key-state.ts";
 export { createLimiter, type LimiterOptions } from "./create-limiter.ts";
 export type { Decision, Source } from "./decision.ts";
 export { type ErrorCode, TidegateError } from "./errors.ts";
+export type { GossipOptions } from "./gossip/gossip-options.ts";
 export type {
   AlgorithmName,
   CallOptions,
@@ -46,6 +47,7 @@ export type {
   CoordinationName,
   OnStoreFailure,
   OverrideOptions,
+  Partition,
   Policy,
   PolicyOptions,
 } from "./policy/policy.ts";
@@ -62,6 +64,17 @@ export type {
   Store,
   Work,
 } from "./ports/store.ts";
-export type { CircuitChange, CircuitState, LeaseEvent, Telemetry } from "./ports/telemetry.ts";
+export type {
+  CircuitChange,
+  CircuitState,
+  GossipMessage,
+  GossipStatus,
+  LeaseEvent,
+  Peer,
+  PeerChange,
+  PeerState,
+  Telemetry,
+} from "./ports/telemetry.ts";
 export type { Timer } from "./ports/timer.ts";
+export type { Transport } from "./ports/transport.ts";
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./stores/memory.ts";

@@ -13,6 +13,7 @@ import {
   type Policy,
   type PolicyOptions,
 } from "../policy/policy.ts";
+import { ofRegion } from "../policy/regions.ts";
 import { requestError } from "../policy/request.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -44,27 +45,35 @@ export class PolicyEntries {
   readonly #open: CoordinationOpener;
   readonly #standard: CoordinationName;
   readonly #clock: Clock;
+  readonly #region: string;
   readonly #descriptions = new WeakMap<Policy, PolicyDescription>();
   /** Changes whenever what `find` answers may have. */
   generation = 0;
   #default: string | undefined;
 
-  constructor(open: CoordinationOpener, standard: CoordinationName, clock: Clock) {
+  constructor(
+    open: CoordinationOpener,
+    standard: CoordinationName,
+    clock: Clock,
+    region: string,
+  ) {
     this.#open = open;
     this.#standard = standard;
     this.#clock = clock;
+    this.#region = region;
   }
 
   /** Adds a policy, or puts it in the place of the one of its name. */
-  set(name: string, options: PolicyOptions): void {
+  set(name: string, whole: PolicyOptions): void {
+    const coordinationName = this.coordinationOf(name, whole);
+    refuseOthers(name, whole, coordinationName);
+    const options = whole?.regions === undefined ? whole : ofRegion(name, whole, this.#region);
     const policy = createPolicy(name, options);
     const overrides =
       options.overrides === undefined
         ? undefined
         : createOverrides(policy, options.overrides, options);
     refuseUnused(name, options);
-    const coordinationName = this.coordinationOf(name, options);
-    if (coordinationName !== "hybrid") refuseLeaseOptions(name, options, coordinationName);
     const coordination = this.#open(coordinationName);
     coordination.use(policy);
     const direct = overrides === undefined && !policy.holds;
@@ -92,6 +101,11 @@ export class PolicyEntries {
       throw optionError("defaultPolicy", `the name of a policy (${known})`, name);
     }
     this.#default = name;
+  }
+
+  /** Finds a policy of exactly this name. */
+  look(name: string): Entry | undefined {
+    return this.#entries.get(name);
   }
 
   /** @throws TidegateError UNKNOWN_POLICY */
@@ -149,27 +163,34 @@ export class PolicyEntries {
   }
 }
 
-/** What only leases have must not be accepted and ignored. */
-function refuseLeaseOptions(name: string, options: PolicyOptions, coordination: string): void {
-  for (const option of LEASE_OPTIONS) {
-    if (options[option] === undefined) continue;
-    const field = `policies.${name}.${option}`;
-    const expected = `left out, since it is for coordination "hybrid" and this is "${coordination}"`;
-    throw optionError(field, expected, options[option]);
+/** What only one coordination has must not be accepted and ignored beside another. */
+function refuseOthers(name: string, options: PolicyOptions, coordination: CoordinationName): void {
+  for (const [owner, owned] of OWNED_OPTIONS) {
+    if (owner === coordination) continue;
+    for (const option of owned) {
+      if (options?.[option] === undefined) continue;
+      const field = `policies.${name}.${option}`;
+      const expected = `left out, since it is for coordination "${owner}" and this is "${coordination}"`;
+      throw optionError(field, expected, options[option]);
+    }
   }
 }
 
-const LEASE_OPTIONS = ["syncInterval", "leaseFraction", "maxOvershoot"] as const;
+const OWNED_OPTIONS = [
+  ["hybrid", ["syncInterval", "leaseFraction", "maxOvershoot"]],
+  ["gossip", ["partition", "regions"]],
+] as const;
 
 /**
  * What is said of a store must not be accepted and ignored where the policy itself says that it asks none. Where it is
  * the limiter that has none, the same policies may be tried in memory.
  */
 function refuseUnused(name: string, options: PolicyOptions): void {
-  if (options.coordination !== "local") return;
+  const { coordination } = options;
+  if (coordination !== "local" && coordination !== "gossip") return;
   for (const option of ["deadline", "onStoreFailure"] as const) {
     if (options[option] === undefined) continue;
-    const expected = 'left out beside coordination "local", which asks no store';
+    const expected = `left out beside coordination "${coordination}", which asks no store`;
     throw optionError(`policies.${name}.${option}`, expected, options[option]);
   }
 }
@@ -183,7 +204,7 @@ export function checkCoordination(field: string, value: unknown): CoordinationNa
   if (value === undefined) return undefined;
   const known = COORDINATIONS.find((name) => name === value);
   if (known === undefined) {
-    throw optionError(field, '"local", "central" or "hybrid"', value);
+    throw optionError(field, '"local", "central", "hybrid" or "gossip"', value);
   }
   return known;
 }

@@ -1,5 +1,7 @@
 // How the nodes of a limiter gossip, as an application writes it.
 
+import { parseDuration } from "../policy/duration.ts";
+import { checkOptions, checkPort, optionError, positiveInteger } from "../policy/options.ts";
 import type { Transport } from "../ports/transport.ts";
 
 /** Options of coordination "gossip". */
@@ -10,7 +12,7 @@ export interface GossipOptions {
   readonly interval?: string | number;
   /** With how many nodes in each round, 1 to 16; default 2. */
   readonly fanout?: number;
-  /** Where this node stands; default "". Nodes of one region gossip closely. */
+  /** Where this node stands, up to 64 characters; default "". Nodes of one region gossip closely. */
   readonly region?: string;
   /** How often regions exchange counts, through two nodes of each; at least `interval`, default "1s". */
   readonly regionInterval?: string | number;
@@ -19,6 +21,65 @@ export interface GossipOptions {
    * Left out, any message is believed, which only a network of one's own allows.
    */
   readonly secret?: string;
-  /** The largest message in bytes, 1,024 to 4,000,000; default 256 KiB. What does not fit waits for the next. */
+  /** The largest message in bytes, 1,024 to 4,000,000; default 262,144. What does not fit waits for the next. */
   readonly maxMessageBytes?: number;
+}
+
+/** The same, checked. */
+export interface CheckedGossip {
+  readonly transport: Transport;
+  readonly intervalMs: number;
+  readonly fanout: number;
+  readonly region: string;
+  readonly regionIntervalMs: number;
+  readonly secret: string | undefined;
+  readonly maxMessageBytes: number;
+}
+
+const OPTIONS = [
+  ...["transport", "interval", "fanout", "region", "regionInterval", "secret", "maxMessageBytes"],
+];
+
+/** @throws TidegateError INVALID_OPTION naming the option. */
+export function checkGossip(options: GossipOptions): CheckedGossip {
+  checkOptions("gossip", options, OPTIONS);
+  const { transport, region = "", fanout = 2, maxMessageBytes = 262_144, secret } = options;
+  if (typeof transport?.members !== "function") {
+    throw optionError("gossip.transport", "a transport with address, open(), send() and members()", transport);
+  }
+  checkPort("gossip.transport", transport, "send");
+  if (typeof region !== "string" || region.length > 64) {
+    throw optionError("gossip.region", "a name of at most 64 characters", region);
+  }
+  if (secret !== undefined && (typeof secret !== "string" || secret.length < 16)) {
+    // What is wrong with a secret is said without it.
+    throw optionError("gossip.secret", "a text of at least 16 characters", `${String(secret).length} characters`);
+  }
+  const intervalMs = checkInterval("gossip.interval", options.interval, 100, 10);
+  if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1_024) {
+    throw optionError("gossip.maxMessageBytes", "a whole number of at least 1024", maxMessageBytes);
+  }
+  return {
+    transport,
+    intervalMs,
+    fanout: positiveInteger("gossip.fanout", fanout, 16),
+    region,
+    regionIntervalMs: checkInterval(
+      "gossip.regionInterval",
+      options.regionInterval,
+      Math.max(1_000, intervalMs),
+      intervalMs,
+    ),
+    secret,
+    maxMessageBytes: positiveInteger("gossip.maxMessageBytes", maxMessageBytes, 4_000_000),
+  };
+}
+
+function checkInterval(field: string, value: unknown, standardMs: number, leastMs: number): number {
+  if (value === undefined) return standardMs;
+  const milliseconds = parseDuration(field, value);
+  if (milliseconds < leastMs || milliseconds > 60_000) {
+    throw optionError(field, `a duration from ${leastMs}ms to 1m`, value);
+  }
+  return milliseconds;
 }

@@ -9,13 +9,21 @@ import { checkOptions, optionError } from "./options.ts";
 import { shareOfLimit } from "./share.ts";
 
 /**
- * How nodes share a count: each alone in its memory; all through one store that decides; or each in its memory, from
- * leases of that store.
+ * How nodes share a count: each alone in its memory; all through one store that decides; each in its memory, from
+ * leases of that store; or each in its memory, telling the others of what it admitted.
  */
-export type CoordinationName = "local" | "central" | "hybrid";
+export type CoordinationName = "local" | "central" | "hybrid" | "gossip";
 
 /** The coordinations that exist, for checks and messages. */
-export const COORDINATIONS: readonly CoordinationName[] = ["local", "central", "hybrid"];
+export const COORDINATIONS: readonly CoordinationName[] = ["local", "central", "hybrid", "gossip"];
+
+/**
+ * What a node does while others are away: it enforces the whole limit with those that it hears from, so that each side
+ * of a partition admits as much; or it keeps to the part that it had, so that all together never admit more.
+ */
+export type Partition = "full" | "share";
+
+const PARTITIONS: readonly Partition[] = ["full", "share"];
 
 /**
  * How a check is answered that the store does not: admitted, denied, or decided in this node's memory by its share of
@@ -58,6 +66,13 @@ export interface PolicyOptions {
    * default 0. It is repaid as debt.
    */
   readonly maxOvershoot?: number;
+  /** Of "gossip" alone: what is enforced while other nodes are away; default "full". */
+  readonly partition?: Partition;
+  /**
+   * Of "gossip" alone: the weight of each region by name, 1 to 1,000. Each then enforces its part of the limits
+   * by itself. Left out, the limits are shared by what is asked for, over all regions.
+   */
+  readonly regions?: Readonly<Record<string, number>>;
 }
 
 /** An override as an application writes it: exactly one of `limits`, `unlimited` and `blocked`. */
@@ -105,6 +120,9 @@ export interface Policy {
   readonly syncIntervalMs: number;
   readonly leaseFraction: number;
   readonly maxOvershoot: number;
+  readonly partition: Partition;
+  /** Whether its limits are a region's part, and counted in it alone. */
+  readonly isRegional: boolean;
 }
 
 /** The most limits of one policy. */
@@ -122,7 +140,7 @@ export const MAX_RECORD_MS = 86_400_000;
 
 const OPTIONS: readonly string[] = [
   ...["limits", "coordination", "overrides", "nearLimit", "shadow", "idTtl", "deadline"],
-  ...["onStoreFailure", "syncInterval", "leaseFraction", "maxOvershoot"],
+  ...["onStoreFailure", "syncInterval", "leaseFraction", "maxOvershoot", "partition", "regions"],
 ];
 
 /** What is the same for all keys of a policy, overridden or not. */
@@ -136,6 +154,8 @@ export type PolicySettings = Pick<
   | "syncInterval"
   | "leaseFraction"
   | "maxOvershoot"
+  | "partition"
+  | "regions"
 >;
 
 /**
@@ -174,6 +194,7 @@ export function policyOf(
     checkFraction(`policies.${name}.leaseFraction`, settings.leaseFraction) ??
     DEFAULT_LEASE_FRACTION;
   const maxOvershoot = checkFraction(`policies.${name}.maxOvershoot`, settings.maxOvershoot) ?? 0;
+  const partition = checkPartition(`policies.${name}.partition`, settings.partition);
   const rules = limits.map(({ rule }) => rule).join(";");
   let width = 0;
   const offsets = limits.map((limit) => {
@@ -203,6 +224,8 @@ export function policyOf(
     syncIntervalMs,
     leaseFraction,
     maxOvershoot,
+    partition,
+    isRegional: settings.regions !== undefined,
   });
 }
 
@@ -291,6 +314,13 @@ function checkOnStoreFailure(field: string, value: unknown): OnStoreFailure {
   if (value === undefined) return "allow";
   const known = FAILURE_ANSWERS.find((answer) => answer === value);
   if (known === undefined) throw optionError(field, '"allow", "deny" or "local"', value);
+  return known;
+}
+
+function checkPartition(field: string, value: unknown): Partition {
+  if (value === undefined) return "full";
+  const known = PARTITIONS.find((one) => one === value);
+  if (known === undefined) throw optionError(field, '"full" or "share"', value);
   return known;
 }
 

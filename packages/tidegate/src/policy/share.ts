@@ -8,20 +8,40 @@ import { type BucketLimit, bucketOf, MAX_FILL_US } from "../algorithms/token-buc
  * but one unit at least. So all nodes together admit no more than the limit, or than there are nodes.
  */
 export function shareOfLimit(limit: Limit, nodes: number): Limit {
-  const units = Math.max(Math.floor(limit.limit / nodes), 1);
+  return partOfLimit(limit, 1, nodes);
+}
+
+/** Returns the limit for a part of a whole, by weight, in the same way. */
+export function partOfLimit(limit: Limit, weight: number, whole: number): Limit {
+  const units = Math.max(Math.floor((limit.limit * weight) / whole), 1);
   switch (limit.algorithm) {
     case "token-bucket":
-      return Object.freeze({ algorithm: limit.algorithm, ...shareOfBucket(limit, units, nodes) });
+      return Object.freeze({
+        algorithm: limit.algorithm,
+        ...partOfBucket(limit, units, weight, whole),
+      });
     case "leaky-bucket":
-      return Object.freeze({ algorithm: limit.algorithm, ...shareOfBucket(limit, units, nodes) });
+      return Object.freeze({
+        algorithm: limit.algorithm,
+        ...partOfBucket(limit, units, weight, whole),
+      });
     default:
       return Object.freeze({ ...limit, limit: units });
   }
 }
 
 /** A longer period keeps the rate exact where the units of it cannot be divided. */
-function shareOfBucket(limit: BucketLimit, capacity: number, nodes: number): BucketLimit {
-  const { units, name, soft } = limit;
-  const periodUs = Math.min(limit.periodUs * nodes, MAX_FILL_US);
+function partOfBucket(
+  limit: BucketLimit,
+  capacity: number,
+  weight: number,
+  whole: number,
+): BucketLimit {
+  const { name, soft } = limit;
+  // Products of more than this are not exact: then the rate is as near as it can be, and not above.
+  const most = Math.max(Math.floor(2 ** 52 / (capacity * limit.units)), 1);
+  const scale = Math.min(most / weight, 1);
+  const periodUs = Math.min(Math.ceil(limit.periodUs * whole * scale), MAX_FILL_US);
+  const units = limit.units * Math.max(Math.floor(weight * scale), 1);
   return bucketOf({ capacity, units, periodUs, name, soft });
 }

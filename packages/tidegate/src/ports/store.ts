@@ -103,6 +103,8 @@ export type Work =
       readonly freshPermit?: boolean;
       /** How long its receipts may be used, by a settlement or to give back; left out, they are for no use. */
       readonly receiptUs?: number;
+      /** Of a store in memory: denies it for so long, since what there is is not this node's to give. */
+      readonly deniedUs?: number;
     }
   /** Gives the part's units back: those of a receipt and its instant; or left out and Infinity, those taken last. */
   | {

@@ -64,7 +64,7 @@ export interface GossipMessage {
   readonly direction: "sent" | "received" | "refused";
   readonly bytes: number;
   /** Of those refused: what was wrong with it. */
-  readonly reason?: "malformed" | "unsigned" | "version" | "cluster" | "too-large";
+  readonly reason?: "malformed" | "unsigned" | "version" | "too-large";
 }
 
 /** Whether a node is heard from: directly or through others. */

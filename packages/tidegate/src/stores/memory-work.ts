@@ -1,10 +1,10 @@
 // What is more than a plain check, in memory: limits with logs, permits or soft ones, several keys as one, request ids,
 // reservations, refunds. Twin of transact.lua: the two are held equal by a differential test, so change both.
 
+import { roomIn } from "../algorithms/elsewhere.ts";
 import { createGifts, type Gifts, passedGifts } from "../algorithms/gifts.ts";
 import {
   chargeTo,
-  createKeyEntries,
   extendPermit,
   findPermit,
   giveBack,
@@ -17,10 +17,12 @@ import {
 import { grantOf, roomOf, windowLeft } from "../algorithms/lease.ts";
 import { combineDecisions, createDecision, type Decision } from "../decision.ts";
 import { MAX_LIMITS, MAX_RECORD_MS, type Policy } from "../policy/policy.ts";
+import type { Counted } from "../ports/counting-store.ts";
 import type { LeaseAsk, Outcome, Part, RecordName, RecordOptions, Work } from "../ports/store.ts";
 import { isOverflow, type KeptSlots, type KeySpace, type Place, stateAt } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
 import { MemoryDemands } from "./memory-demands.ts";
+import { freshState, keep, permitName } from "./places.ts";
 import { Records, type Remembered, recordName } from "./records.ts";
 import { askedOf, isEstimate, limitsOf, reusedId } from "./work-print.ts";
 
@@ -64,6 +66,8 @@ export class MemoryWork {
   readonly #pasts: Records<Past>;
   readonly #demands = new MemoryDemands();
   readonly #waits = new Float64Array(MAX_LIMITS);
+  /** Is told what keys were charged, net. */
+  counted: Counted | undefined;
 
   constructor(keys: KeySpace, maxRecords: number, sweeps: boolean) {
     this.#keys = keys;
@@ -83,7 +87,8 @@ export class MemoryWork {
       case "take":
         for (const { policy } of work.parts) this.#keys.sweep(policy, now);
         return this.#recorded("take", work.parts, work.record, now, () => {
-          return this.#take(work.parts, work.permit ?? "", now, work.receiptUs ?? 0);
+          const { permit = "", receiptUs = 0, deniedUs = 0 } = work;
+          return this.#take(work.parts, permit, now, receiptUs, deniedUs);
         });
       case "give":
         if (work.undoes !== undefined) this.#undo(work.undoes, now);
@@ -128,7 +133,10 @@ export class MemoryWork {
     const found = this.#pasts.find(recordName(policy.name, key, ""), now);
     if (found !== undefined && takenAt <= found.resetAt) return false;
     const past = found === undefined ? undefined : pastOf(found, policy);
-    giveBack(policy.limits, this.#stateOf(part, now), now, units, takenAt, receipt, past?.gifts);
+    const state = this.#stateOf(part, now);
+    const before = this.counted === undefined ? 0 : roomIn(policy.limits, state, now);
+    giveBack(policy.limits, state, now, units, takenAt, receipt, past?.gifts);
+    this.counted?.(policy, key, before - roomIn(policy.limits, state, now));
     if (past !== undefined) this.#remember(policy, key, past, 0, now);
     return true;
   }
@@ -196,7 +204,13 @@ export class MemoryWork {
     };
   }
 
-  #take(parts: readonly Part[], permit: string, now: number, receiptUs: number): Outcome {
+  #take(
+    parts: readonly Part[],
+    permit: string,
+    now: number,
+    receiptUs: number,
+    deniedUs = 0,
+  ): Outcome {
     const located = this.#locate(parts, now);
     const held = permit === "" ? undefined : this.#findHeld(located, permit, now);
     if (held !== undefined) {
@@ -204,13 +218,14 @@ export class MemoryWork {
       return { ...this.#standing(parts[0]!, true, now), held };
     }
     const waits = located.map(({ part, state, waits: own }) => {
-      return look(part.policy.limits, state, now, part.cost, own);
+      return Math.max(look(part.policy.limits, state, now, part.cost, own), deniedUs);
     });
     const admitted = parts.every(({ policy }, index) => waits[index] === 0 || policy.shadow);
     const receipts = located.map(({ part, state, place }, index) => {
       if (!admitted || waits[index]! > 0) return undefined;
       const gifts = receiptUs > 0 ? this.#keepGifts(part, receiptUs, now) : undefined;
       const name = permitName(place, part.key, permit);
+      this.counted?.(part.policy, part.key, part.cost);
       return takeFrom(part.policy.limits, state, now, part.cost, name, gifts);
     });
     const decisions = located.map(({ part, state, place, inserted, waits: own }, index) => {
@@ -294,6 +309,7 @@ export class MemoryWork {
   #charge(part: Part, units: number, now: number): void {
     const [located] = this.#locate([part], now);
     chargeTo(part.policy.limits, located!.state, now, units);
+    this.counted?.(part.policy, part.key, units);
   }
 
   /** How a key stands: what a look at a cost of 0 answers. */
@@ -377,19 +393,4 @@ function pastOf(found: Past | undefined, { rules, limits }: Policy): Past {
   if (found?.rules === rules) return found;
   const gifts = limits.map((_limit, index) => passedGifts(found?.gifts[index] ?? createGifts()));
   return { resetAt: found?.resetAt ?? 0, rules, gifts, expiresAt: found?.expiresAt ?? 0 };
-}
-
-/** Names a permit at a place: among those of all keys that had no room by its key as well. */
-function permitName(place: Place, key: string, permit: string): string {
-  return isOverflow(place) ? recordName("", key, permit) : permit;
-}
-
-function keep(kept: Map<KeyTable, Set<number>>, { table, slot }: Place): void {
-  const slots = kept.get(table) ?? new Set();
-  kept.set(table, slots.add(slot));
-}
-
-function freshState(policy: Policy): KeyState {
-  const numbers = new Float64Array(policy.width);
-  return { numbers, at: 0, entries: createKeyEntries(policy.limits) };
 }

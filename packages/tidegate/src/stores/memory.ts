@@ -2,10 +2,12 @@
 // a time by the checks themselves.
 
 import { decide } from "../algorithms/decide.ts";
+import type { Elsewhere, Standing } from "../algorithms/elsewhere.ts";
 import { createDecision, type Decision } from "../decision.ts";
 import { checkOptions, checkPort, optionError, positiveInteger } from "../policy/options.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
+import type { Counted, CountingStore, StateView } from "../ports/counting-store.ts";
 import { Listeners } from "../ports/listeners.ts";
 import type { Random } from "../ports/random.ts";
 import type { Outcome, Part, Store, Work } from "../ports/store.ts";
@@ -14,6 +16,7 @@ import { createSystemClock } from "../runtime/system-clock.ts";
 import { systemRandom } from "../runtime/system-random.ts";
 import { KeySpace } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
+import { MemoryCounts } from "./memory-counts.ts";
 import { MemoryWork } from "./memory-work.ts";
 
 /** Options of the memory store. */
@@ -60,6 +63,11 @@ const MAX_WIDTH = 4;
  * @throws TidegateError INVALID_OPTION naming the option.
  */
 export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  return countingStore(options);
+}
+
+/** Creates a memory store that also counts what other nodes admitted. */
+export function countingStore(options: MemoryStoreOptions = {}): MemoryStore & CountingStore {
   const known = ["maxKeys", "maxRecords", "clock", "random", "sweepSlots"];
   checkOptions("memoryStore", options, known);
   checkPort("clock", options.clock, "now");
@@ -78,12 +86,13 @@ export function memoryStore(options: MemoryStoreOptions = {}): MemoryStore {
   );
 }
 
-class InMemory implements MemoryStore {
+class InMemory implements MemoryStore, CountingStore {
   readonly shared = false;
   readonly #clock: Clock;
   readonly #sweepSlots: number;
   readonly #keys: KeySpace;
   readonly #work: MemoryWork;
+  readonly #counts: MemoryCounts;
   /** States of a key that has no slot yet. */
   readonly #scratch = new Float64Array(MAX_LIMITS * MAX_WIDTH);
   readonly #listeners = new Listeners();
@@ -100,6 +109,7 @@ class InMemory implements MemoryStore {
     this.#sweepSlots = sweepSlots;
     this.#keys = new KeySpace(maxKeys, random, sweepSlots, this.#listeners);
     this.#work = new MemoryWork(this.#keys, maxRecords, sweepSlots > 0);
+    this.#counts = new MemoryCounts(this.#keys);
   }
 
   get size(): number {
@@ -131,6 +141,34 @@ class InMemory implements MemoryStore {
 
   reset(policy: Policy, key: string): void {
     this.#work.reset(policy, key, this.#clock.now());
+  }
+
+  get counted(): Counted | undefined {
+    return this.#work.counted;
+  }
+
+  set counted(counted: Counted | undefined) {
+    this.#work.counted = counted;
+  }
+
+  deny(policy: Policy, key: string, cost: number, waitUs: number): Decision {
+    return this.#counts.deny(policy, key, cost, waitUs, this.#clock.now());
+  }
+
+  standing(policy: Policy, key: string, spanUs: number, into: Standing): void {
+    this.#counts.standing(policy, key, this.#clock.now(), spanUs, into);
+  }
+
+  view(policy: Policy, key: string): StateView | undefined {
+    return this.#counts.view(policy, key, this.#clock.now());
+  }
+
+  count(policy: Policy, key: string, units: Elsewhere): number {
+    return this.#counts.count(policy, key, this.#clock.now(), units);
+  }
+
+  assume(policy: Policy, key: string, used: Float64Array, ageUs: number): void {
+    this.#counts.assume(policy, key, this.#clock.now(), used, ageUs);
   }
 
   ping(): void {}

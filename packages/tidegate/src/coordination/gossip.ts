@@ -1,0 +1,114 @@
+// Gossip: this node's memory decides, alone and at once. It tells other nodes what it admitted, and counts what they
+// did. There is no store, and always an answer. docs/coordination.md says how, and what that costs.
+
+import type { Decision } from "../decision.ts";
+import { TidegateError } from "../errors.ts";
+import type { CountedKey } from "../gossip/counted-key.ts";
+import { GossipNode, type GossipNodeOptions } from "../gossip/gossip-node.ts";
+import { isNever, type Policy } from "../policy/policy.ts";
+import type { CountingStore } from "../ports/counting-store.ts";
+import type { Outcome, Part, Work } from "../ports/store.ts";
+import type { Coordination } from "./coordination.ts";
+
+/** Creates the coordination by gossip over a store of this process. */
+export function createGossip(options: GossipNodeOptions): Coordination {
+  return new Gossip(options);
+}
+
+class Gossip implements Coordination {
+  readonly #node: GossipNode;
+  readonly #store: CountingStore;
+
+  constructor(options: GossipNodeOptions) {
+    this.#store = options.store;
+    this.#node = new GossipNode(options);
+    this.#store.attach(options.telemetry);
+    this.#store.counted = (policy, key, units) => this.#node.counted(policy, key, units);
+  }
+
+  use(policy: Policy): void {
+    requireCountable(policy);
+  }
+
+  decide(policy: Policy, key: string, cost: number, consume: boolean): Decision {
+    if (!consume || cost === 0) return this.#look(policy, key, cost);
+    if (isNever(policy, cost)) return this.#store.decide(policy, key, cost, true);
+    const node = this.#node;
+    const counted = node.keyOf(policy, key);
+    if (counted === undefined) return node.decideUncounted(policy, key, cost);
+    counted.asked += cost;
+    if (!node.mayTake(counted, policy, cost)) return this.#deny(counted, policy, cost);
+    const decision = this.#store.decide(policy, key, cost, true);
+    if (decision.allowed && !decision.shadow) {
+      counted.allowance -= cost;
+      counted.units += cost;
+    }
+    return decision;
+  }
+
+  run(work: Work): Outcome {
+    if (work.kind !== "take") return this.#store.run(work);
+    let waitUs = 0;
+    for (const { policy, key, cost } of work.parts) {
+      const counted = cost === 0 ? undefined : this.#node.keyOf(policy, key);
+      if (counted === undefined) continue;
+      counted.asked += cost;
+      if (this.#node.mayTake(counted, policy, cost)) continue;
+      waitUs = Math.max(waitUs, this.#node.waitFor(counted, cost));
+    }
+    return this.#store.run(waitUs > 0 ? { ...work, deniedUs: waitUs } : work);
+  }
+
+  split(parts: readonly Part[]): readonly (readonly Part[])[] {
+    return [parts];
+  }
+
+  reset(policy: Policy, key: string): void {
+    this.#store.reset(policy, key);
+    this.#node.reset(policy, key);
+  }
+
+  /** Is answered once the node has joined. */
+  ping(): Promise<void> {
+    return this.#node.whenJoined();
+  }
+
+  close(): Promise<void> {
+    return this.#node.close();
+  }
+
+  #look(policy: Policy, key: string, cost: number): Decision {
+    const decision = this.#store.decide(policy, key, cost, false);
+    if (!decision.allowed || cost === 0 || decision.shadow) return decision;
+    const counted = this.#node.keyOf(policy, key);
+    if (counted === undefined || this.#node.mayTake(counted, policy, cost)) return decision;
+    return this.#deny(counted, policy, cost);
+  }
+
+  /** Denies what may be there, but is not this node's to give before it hears from the others again. */
+  #deny(counted: CountedKey, policy: Policy, cost: number): Decision {
+    const store = this.#store;
+    // What is not there for anybody is denied for as long as that is so.
+    const whole = store.decide(policy, counted.name, cost, false);
+    const wholeUs = 1_000 * (whole.retryAfterMs ?? 0);
+    const waitUs = Math.max(this.#node.waitFor(counted, cost), wholeUs);
+    const decision = store.deny(policy, counted.name, cost, waitUs);
+    const own = Math.max(Math.floor(counted.allowance), 0);
+    return own < decision.remaining ? { ...decision, remaining: own } : decision;
+  }
+}
+
+/** @throws TidegateError INVALID_OPTION where a limit cannot be counted by what nodes tell of it. */
+function requireCountable({ name, limits, leasable }: Policy): void {
+  if (leasable) return;
+  const other = limits.find(({ soft, algorithm }) => soft || !COUNTABLE.has(algorithm));
+  const what = other?.soft === true ? "a soft limit" : `a limit by ${other?.algorithm}`;
+  throw new TidegateError(
+    "INVALID_OPTION",
+    `policies.${name}.limits must be token buckets, fixed, sliding or calendar windows, none of them soft, for ` +
+      `coordination "gossip", got ${what}; use coordination "central" for it`,
+    { field: `policies.${name}.limits` },
+  );
+}
+
+const COUNTABLE = new Set(["token-bucket", "fixed-window", "sliding-window", "calendar-window"]);

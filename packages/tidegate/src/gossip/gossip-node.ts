@@ -1,0 +1,255 @@
+// One node that gossips: its keys, what it knows of the others, and the rounds in which it tells them.
+
+import type { Decision } from "../decision.ts";
+import { type Policy, shareOfPolicy } from "../policy/policy.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { CountingStore } from "../ports/counting-store.ts";
+import type { Random } from "../ports/random.ts";
+import type { Signer } from "../ports/signer.ts";
+import type { GossipStatus, Telemetry } from "../ports/telemetry.ts";
+import type { Timer } from "../ports/timer.ts";
+import type { CountedKey } from "./counted-key.ts";
+import { Envelope } from "./envelope.ts";
+import type { CheckedGossip } from "./gossip-options.ts";
+import { Gossiper } from "./gossiper.ts";
+import { CountedKeys } from "./keys.ts";
+import { Learning } from "./learning.ts";
+import { Origin, type OriginRegister } from "./origin.ts";
+import { Peers } from "./peers.ts";
+import { Publisher } from "./publisher.ts";
+import { Replica } from "./replica.ts";
+import { accrue, Shares, waitFor } from "./share.ts";
+import { createSurroundings } from "./surroundings.ts";
+
+/** What a node is made of. */
+export interface GossipNodeOptions {
+  readonly gossip: CheckedGossip;
+  readonly store: CountingStore;
+  /** Names this life of the node, in 16 hexadecimal digits. */
+  readonly instance: string;
+  readonly signer: Signer | undefined;
+  readonly telemetry: Telemetry | undefined;
+  readonly clock: Clock;
+  readonly timer: Timer;
+  readonly random: Random;
+  /** Finds what a key is decided by: undefined where that is not by gossip, or by no limit. */
+  readonly policyOf: (policy: string, key: string) => Policy | undefined;
+  /** Changes whenever what `policyOf` answers may have. */
+  readonly generation: () => number;
+}
+
+/** Bytes that a key takes in a message, at least. */
+const BYTES_OF_KEY = 8;
+/** After how long without a word a key that is as if unused is forgotten: here, and what others said of it. */
+const OWN_SILENCE_US = 30_000_000;
+const SILENCE_US = 60_000_000;
+/** Keys looked at in each round for whether they may be forgotten, and which part of all at least. */
+const SWEPT_KEYS = 100;
+const SWEPT_PART = 1 / 600;
+
+/** A node. */
+export class GossipNode {
+  readonly #options: GossipNodeOptions;
+  readonly #keys = new CountedKeys();
+  readonly #surroundings = createSurroundings();
+  readonly #replica: Replica;
+  readonly #publisher: Publisher;
+  readonly #shares: Shares;
+  readonly #learning: Learning;
+  readonly #peers: Peers;
+  readonly #gossiper: Gossiper;
+  readonly #steady: () => number;
+  #opening: Promise<void>;
+
+  constructor(options: GossipNodeOptions) {
+    const { gossip, store, clock, random, telemetry, signer, instance, timer } = options;
+    const { transport, region, intervalMs, regionIntervalMs, fanout, maxMessageBytes } = gossip;
+    this.#options = options;
+    this.#steady = clock.steady === undefined ? () => clock.now() : () => clock.steady!();
+    const steady = this.#steady;
+    const wall = () => clock.now();
+    const surroundings = this.#surroundings;
+    const intervalUs = 1_000 * intervalMs;
+    const horizonUs = Math.max(4 * intervalUs, 500_000);
+    const own = new Origin(instance);
+    own.address = transport.address;
+    own.region = region;
+    own.version = 1;
+    this.#learning = new Learning({
+      ...{ store, region, wall, steady },
+      policyOf: (key) => this.#policyOf(key),
+    });
+    this.#replica = new Replica(own, this.#keys, (register, before) => {
+      this.#learning.learned(register, before);
+    });
+    const maxKeys = Math.floor((4 * maxMessageBytes) / BYTES_OF_KEY);
+    this.#publisher = new Publisher({ own, store, wall, horizonUs, maxKeys });
+    this.#shares = new Shares({ store, random, surroundings, region, intervalUs, horizonUs });
+    this.#peers = new Peers(
+      {
+        ...{ replica: this.#replica, surroundings },
+        members: () => transport.members(),
+        hasJoined: () => this.#gossiper.joined,
+        changed: (change) => telemetry?.peerChanged?.(change),
+        awayAfterUs: awayAfter(intervalUs),
+        otherAwayAfterUs: awayAfter(1_000 * Math.max(regionIntervalMs, intervalMs)),
+      },
+      steady(),
+    );
+    this.#gossiper = new Gossiper({
+      ...{ replica: this.#replica, peers: this.#peers, publisher: this.#publisher, surroundings },
+      ...{ timer, random, steady, intervalMs, regionIntervalMs, fanout, maxBytes: maxMessageBytes },
+      envelope: new Envelope({ transport, signer, telemetry, maxBytes: maxMessageBytes }),
+      eachRound: () => this.#sweep(),
+    });
+    telemetry?.gossipWatched?.(() => this.status());
+    this.#opening = this.#gossiper.open();
+    // Told by whenJoined, which whoever starts a service waits for.
+    this.#opening.catch(() => undefined);
+  }
+
+  /** Finds a key that is decided here, or begins to count it; undefined where there is no room. */
+  keyOf(policy: Policy, name: string): CountedKey | undefined {
+    const key = this.#keys.find(policy.name, name) ?? this.#keys.obtain(policy.name, name);
+    if (key !== undefined && key.policy !== policy) this.#adopt(key, policy);
+    return key;
+  }
+
+  /** Whether a cost is within what this node may spend of a key. Shadows may spend what they like. */
+  mayTake(key: CountedKey, policy: Policy, cost: number): boolean {
+    const { clock } = this.#options;
+    const isFresh =
+      key.round === this.#surroundings.round &&
+      (key.holdsUntil === Number.POSITIVE_INFINITY || clock.now() < key.holdsUntil);
+    if (isFresh && key.allowance >= cost) return true;
+    const now = this.#steady();
+    if (isFresh) {
+      accrue(key, now);
+      return key.allowance >= cost || policy.shadow;
+    }
+    this.#publisher.roll(key, policy);
+    if (!key.isActive) this.#publisher.activate(key, now);
+    this.#shares.reckon(key, policy, cost, now);
+    return key.allowance >= cost || policy.shadow;
+  }
+
+  /** How long until this node may spend a cost, in microseconds, if the others want as much as they do. */
+  waitFor(key: CountedKey, cost: number): number {
+    return waitFor(key, cost, this.#steady(), this.#surroundings);
+  }
+
+  /** Decides for a key for which there is no room to count it: by this node's part of the limits. */
+  decideUncounted(policy: Policy, key: string, cost: number): Decision {
+    const part = shareOfPolicy(policy, this.#surroundings.nodes);
+    return this.#options.store.decide(part, key, cost, true);
+  }
+
+  /** Notes what work charged or gave back. */
+  counted(policy: Policy, name: string, units: number): void {
+    if (this.#learning.isForeign) return;
+    const key = this.keyOf(policy, name);
+    if (key === undefined) return;
+    if (!key.isActive) this.#publisher.activate(key, this.#steady());
+    this.#publisher.roll(key, policy);
+    key.units += units;
+    if (units > 0) key.allowance -= units;
+  }
+
+  /** Tells all that a key begins anew. */
+  reset(policy: Policy, name: string): void {
+    const key = this.keyOf(policy, name);
+    if (key !== undefined) this.#publisher.reset(key, this.#steady());
+  }
+
+  async whenJoined(): Promise<void> {
+    await this.#opening;
+    await this.#gossiper.whenJoined();
+  }
+
+  async close(): Promise<void> {
+    await this.#opening.catch(() => undefined);
+    await this.#gossiper.close();
+    await this.#options.store.detach(this.#options.telemetry);
+  }
+
+  status(): GossipStatus {
+    const { own } = this.#replica;
+    const now = this.#steady();
+    let keysInDebt = 0;
+    let debtUnits = 0;
+    const standing = { room: 0, roomAhead: 0, gain: 0, windowsEndAt: 0 };
+    for (const key of this.#keys.all()) {
+      const policy = this.#policyOf(key);
+      if (policy === undefined) continue;
+      this.#options.store.standing(policy, key.name, 0, standing);
+      if (standing.room >= 0) continue;
+      keysInDebt += 1;
+      debtUnits -= standing.room;
+    }
+    return {
+      address: own.address,
+      instance: own.instance,
+      region: own.region,
+      joined: this.#gossiper.joined,
+      peers: this.#peers.all(now),
+      rounds: this.#surroundings.round,
+      lagMs: Math.round(this.#peers.lagUs(now) / 1_000),
+      keys: this.#keys.size,
+      keysInDebt,
+      keysWaiting: this.#publisher.waiting,
+      debtUnits,
+      forgivenUnits: this.#learning.forgiven,
+    };
+  }
+
+  /** Has a key go by other limits from now on. */
+  #adopt(key: CountedKey, policy: Policy): void {
+    key.policy = policy;
+    key.generation = this.#options.generation();
+    key.round = -1;
+    key.allowance = 0;
+    key.granted = 0;
+  }
+
+  /** Finds what a key of which others told is decided by here. */
+  #policyOf(key: CountedKey): Policy | undefined {
+    const generation = this.#options.generation();
+    if (key.generation !== generation) {
+      const policy = this.#options.policyOf(key.policyName, key.name);
+      if (policy !== undefined && policy !== key.policy) this.#adopt(key, policy);
+      key.policy = policy;
+      key.generation = generation;
+    }
+    return key.policy;
+  }
+
+  /** Forgets keys that are as if unused, and of which nobody has spoken for a while. */
+  #sweep(): void {
+    const now = this.#steady();
+    const count = Math.max(SWEPT_KEYS, Math.ceil(this.#keys.size * SWEPT_PART));
+    for (const key of this.#keys.next(count)) {
+      if (key.isActive || !this.#isUnused(key)) continue;
+      const own = key.own as OriginRegister | undefined;
+      if (own !== undefined && now - own.touchedAt > OWN_SILENCE_US) {
+        own.origin.drop(own);
+        key.own = undefined;
+        key.units = 0;
+        key.windows = [];
+      }
+      if (key.own !== undefined) continue;
+      if (key.registers.some(({ touchedAt }) => now - touchedAt <= SILENCE_US)) continue;
+      for (const register of key.registers as OriginRegister[]) register.origin.drop(register);
+      this.#keys.drop(key);
+    }
+  }
+
+  #isUnused(key: CountedKey): boolean {
+    const policy = this.#policyOf(key);
+    if (policy === undefined) return true;
+    return this.#options.store.decide(policy, key.name, 0, false).resetAfterMs === 0;
+  }
+}
+
+function awayAfter(intervalUs: number): number {
+  return Math.max(8 * intervalUs, 1_000_000);
+}

@@ -1,0 +1,123 @@
+// Counts here what a node said that it admitted: the difference to what it had said before.
+
+import type { Limit } from "../algorithms/dispatch.ts";
+import { type Elsewhere, isWindow, windowStart } from "../algorithms/elsewhere.ts";
+import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
+import type { CountingStore } from "../ports/counting-store.ts";
+import type { CountedKey, WindowCount } from "./counted-key.ts";
+import type { OriginRegister } from "./origin.ts";
+import type { Before } from "./replica.ts";
+
+/** What it counts with. */
+export interface LearningOptions {
+  readonly store: CountingStore;
+  readonly region: string;
+  /** Finds what a key is decided by; undefined where that is not by gossip, or by no limit. */
+  readonly policyOf: (key: CountedKey) => Policy | undefined;
+  /** Store's clock, and the steady one, in microseconds. */
+  readonly wall: () => number;
+  readonly steady: () => number;
+}
+
+/** Counts what was learned. */
+export class Learning {
+  /** Units beyond what is repaid, in all. */
+  forgiven = 0;
+  /** Whether what the store counts now was admitted elsewhere. */
+  isForeign = false;
+  readonly #options: LearningOptions;
+  readonly #units: Elsewhere = {
+    present: new Float64Array(MAX_LIMITS),
+    before: new Float64Array(MAX_LIMITS),
+  };
+  readonly #used = new Float64Array(MAX_LIMITS);
+
+  constructor(options: LearningOptions) {
+    this.#options = options;
+  }
+
+  learned(register: OriginRegister, before: Before): void {
+    const { key } = register;
+    const policy = this.#options.policyOf(key);
+    if (policy === undefined) return;
+    if (policy.isRegional && register.origin.region !== this.#options.region) return;
+    this.isForeign = true;
+    try {
+      if (before.isFirst && !before.isCaughtUp) this.#assume(register, policy);
+      else this.#count(register, policy, before);
+    } finally {
+      this.isForeign = false;
+    }
+  }
+
+  /** Of what was admitted before anything was known, the sum says nothing; how full the key was there does. */
+  #assume(register: OriginRegister, policy: Policy): void {
+    const { store, steady } = this.#options;
+    const now = steady();
+    const ageUs = Math.max(now - register.origin.asOf, 0);
+    let window = 0;
+    policy.limits.forEach((limit, index) => {
+      const level = register.levels[index] ?? 0;
+      let used = (level * limit.limit) / 100;
+      if (isWindow(limit)) {
+        const there = register.windows[window++];
+        if (there === undefined || this.#windowsApart(limit, there) !== 0) used = 0;
+      }
+      this.#used[index] = used;
+    });
+    store.assume(policy, register.key.name, this.#used, Number.isFinite(ageUs) ? ageUs : 0);
+  }
+
+  #count(register: OriginRegister, policy: Policy, before: Before): void {
+    const { store } = this.#options;
+    const { key } = register;
+    let units = register.units - before.units;
+    if (register.resets > before.resets) {
+      store.reset(policy, key.name);
+      units = register.units;
+    }
+    if (units < 0) {
+      const part = { policy, key: key.name, cost: -units };
+      store.run({ kind: "give", part, takenAt: Number.POSITIVE_INFINITY });
+      return;
+    }
+    const presumed = Math.min(key.presumed, units);
+    key.presumed -= presumed;
+    units -= presumed;
+    if (units <= 0) return;
+    this.#spread(register, policy, units);
+    this.forgiven += store.count(policy, key.name, this.#units);
+    key.expectedRoom = Math.max(key.expectedRoom - units, 0);
+  }
+
+  /** Says of which windows units are. */
+  #spread({ windows }: OriginRegister, policy: Policy, units: number): void {
+    const { present, before } = this.#units;
+    let window = 0;
+    for (let index = 0; index < policy.limits.length; index += 1) {
+      present[index] = units;
+      before[index] = 0;
+      const limit = policy.limits[index]!;
+      if (!isWindow(limit)) continue;
+      const there = windows[window++];
+      if (there === undefined) continue;
+      const apart = this.#windowsApart(limit, there);
+      const inPresent = Math.min(units, there.present);
+      if (apart === 0) {
+        present[index] = inPresent;
+        before[index] = Math.min(units - inPresent, there.before);
+      } else if (apart < 0) {
+        present[index] = 0;
+        before[index] = apart === -1 ? inPresent : 0;
+      }
+    }
+  }
+
+  /** By how many windows another node's is before the present one here, by its age: the nearest is the same. */
+  #windowsApart(limit: Limit, there: WindowCount): number {
+    const { steady, wall } = this.#options;
+    const now = wall();
+    const startedAt = now - (steady() - there.startedAt);
+    return Math.round((startedAt - windowStart(limit, now)) / limit.windowUs);
+  }
+}

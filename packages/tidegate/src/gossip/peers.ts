@@ -1,0 +1,238 @@
+// Who the other nodes are, and which of them are heard from: by address, as the transport names them, and by the lives
+// of nodes that have said something. Clocks are not compared: a node is away when all that is known of it is old.
+
+import type { Peer, PeerChange, PeerState } from "../ports/telemetry.ts";
+import type { Origin } from "./origin.ts";
+import type { Replica } from "./replica.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** What it needs. */
+export interface PeersOptions {
+  readonly replica: Replica;
+  readonly surroundings: Surroundings;
+  /** Addresses that there should be. */
+  readonly members: () => readonly string[];
+  readonly changed: (change: PeerChange) => void;
+  /** Whether it was found out who is there. Until then all are believed to be. */
+  readonly hasJoined: () => boolean;
+  /** How long nothing is heard of a node of this region before it is away, and of one of another; microseconds. */
+  readonly awayAfterUs: number;
+  readonly otherAwayAfterUs: number;
+}
+
+/** How long what a node said is kept after it has gone, in microseconds. */
+const FORGET_AFTER_US = 600_000_000;
+
+interface Known {
+  readonly address: string;
+  instance: string;
+  region: string;
+  state: PeerState;
+  since: number;
+  asOf: number;
+}
+
+/** The other nodes. */
+export class Peers {
+  readonly #options: PeersOptions;
+  /** Addresses by which this node itself was reached. */
+  readonly #ownAddresses: Set<string>;
+  /** Addresses at which nodes answer that name themselves otherwise. */
+  readonly #aliases = new Map<string, string>();
+  readonly #known = new Map<string, Known>();
+  /** Since when silence counts: a node that slept heard nobody. */
+  #listeningSince: number;
+  #refreshedAt: number;
+  #isFirst = true;
+
+  constructor(options: PeersOptions, now: number) {
+    this.#options = options;
+    this.#ownAddresses = new Set([options.replica.own.address]);
+    this.#listeningSince = now;
+    this.#refreshedAt = now;
+  }
+
+  /** Notes that a message to an address came back to this node. */
+  isMyself(address: string): void {
+    this.#ownAddresses.add(address);
+    this.#known.delete(address);
+  }
+
+  /** Notes that the node which calls itself `address` answers at another. */
+  answersAt(asked: string, address: string): void {
+    if (asked === "" || asked === address) return;
+    if (this.#aliases.size > 10_000) this.#aliases.clear();
+    this.#aliases.set(asked, address);
+  }
+
+  /** Looks at all nodes anew. */
+  refresh(now: number): void {
+    const { replica, awayAfterUs, surroundings } = this.#options;
+    if (now - this.#refreshedAt > awayAfterUs / 2) this.#listeningSince = now;
+    this.#refreshedAt = now;
+    const latest = this.#latestByAddress(now);
+    const addresses = this.#addresses();
+    for (const [address, origin] of latest) {
+      if (origin.hasLeft) addresses.delete(address);
+      else if (!origin.isAway) addresses.add(address);
+    }
+    for (const address of this.#known.keys()) if (!addresses.has(address)) this.#gone(address, now);
+    let lag = 0;
+    let certainAt = Number.POSITIVE_INFINITY;
+    let allCertainAt = Number.POSITIVE_INFINITY;
+    let reachable = 1;
+    const changes: Known[] = [];
+    for (const address of addresses) {
+      const origin = latest.get(address);
+      const known = this.#note(address, origin, now);
+      if (known.since === now) changes.push(known);
+      allCertainAt = Math.min(allCertainAt, known.asOf);
+      if (known.state !== "reachable") continue;
+      reachable += 1;
+      lag += now - known.asOf;
+      certainAt = Math.min(certainAt, known.asOf);
+    }
+    surroundings.nodes = addresses.size + 1;
+    surroundings.reachable = this.#options.hasJoined() ? reachable : surroundings.nodes;
+    surroundings.lagUs = reachable > 1 ? lag / (reachable - 1) : 0;
+    surroundings.certainAt = certainAt;
+    surroundings.allCertainAt = allCertainAt;
+    for (const known of changes) this.#tell(known, now);
+    this.#isFirst = false;
+    this.#forgetOld(now, replica);
+  }
+
+  /** Addresses of nodes of this region that are heard from. */
+  near(): string[] {
+    const { region } = this.#options.replica.own;
+    return this.#where((known) => known.state === "reachable" && known.region === region);
+  }
+
+  /** Addresses of nodes of other regions that are heard from, by region. */
+  far(): Map<string, string[]> {
+    const { region } = this.#options.replica.own;
+    const regions = new Map<string, string[]>();
+    for (const known of this.#known.values()) {
+      if (known.region === region || known.state !== "reachable") continue;
+      regions.set(known.region, [...(regions.get(known.region) ?? []), known.address]);
+    }
+    return regions;
+  }
+
+  /** Addresses of nodes that are not heard from. */
+  silent(): string[] {
+    return this.#where(({ state }) => state === "away");
+  }
+
+  /** Instances of the nodes of this region that are heard from, this one's among them, in order. */
+  instancesNear(): string[] {
+    const { own } = this.#options.replica;
+    const near = [...this.#known.values()].filter((known) => {
+      return known.state === "reachable" && known.region === own.region;
+    });
+    return [own.instance, ...near.map(({ instance }) => instance)].sort();
+  }
+
+  all(now: number): Peer[] {
+    return [...this.#known.values()].map((known) => this.#describe(known, now));
+  }
+
+  /** Age of the oldest news of a node that is heard from, in microseconds. */
+  lagUs(now: number): number {
+    const { certainAt } = this.#options.surroundings;
+    return Number.isFinite(certainAt) ? now - certainAt : 0;
+  }
+
+  #where(isWanted: (known: Known) => boolean): string[] {
+    return [...this.#known.values()].filter(isWanted).map(({ address }) => address);
+  }
+
+  #addresses(): Set<string> {
+    const addresses = new Set<string>();
+    for (const address of this.#options.members()) {
+      const own = this.#aliases.get(address) ?? address;
+      if (!this.#ownAddresses.has(own) && !this.#ownAddresses.has(address)) addresses.add(own);
+    }
+    return addresses;
+  }
+
+  /** Finds the life of each node that was heard of last, and says which lives are over. */
+  #latestByAddress(now: number): Map<string, Origin> {
+    const { replica } = this.#options;
+    const latest = new Map<string, Origin>();
+    for (const origin of replica.origins()) {
+      if (origin === replica.own) continue;
+      origin.isAway = this.#isAway(origin, now);
+      origin.isOver = origin.hasLeft;
+      const other = latest.get(origin.address);
+      if (other === undefined || isLater(origin, other)) {
+        if (other !== undefined) other.isOver = true;
+        latest.set(origin.address, origin);
+      } else origin.isOver = true;
+      // A life of this node that came before this one.
+      if (this.#ownAddresses.has(origin.address)) {
+        origin.isOver = true;
+        latest.delete(origin.address);
+      }
+    }
+    return latest;
+  }
+
+  #isAway(origin: Origin, now: number): boolean {
+    const { replica, awayAfterUs, otherAwayAfterUs } = this.#options;
+    const isNear = origin.region === replica.own.region;
+    const silentSince = Math.max(origin.asOf, origin.isAway ? origin.asOf : this.#listeningSince);
+    return now - silentSince > (isNear ? awayAfterUs : otherAwayAfterUs);
+  }
+
+  #note(address: string, origin: Origin | undefined, now: number): Known {
+    const state = origin === undefined || origin.isAway ? "away" : "reachable";
+    let known = this.#known.get(address);
+    if (known === undefined) {
+      known = { address, instance: "", region: "", state: "away", since: Number.NaN, asOf: 0 };
+      this.#known.set(address, known);
+      // That a node is not there yet is no news when this one begins; that one is there is.
+      known.since = this.#isFirst || state === "reachable" ? now - 1 : now;
+    }
+    if (known.state !== state) known.since = now;
+    known.state = state;
+    known.instance = origin?.instance ?? "";
+    known.region = origin?.region ?? known.region;
+    known.asOf = origin?.asOf ?? Number.NEGATIVE_INFINITY;
+    return known;
+  }
+
+  #gone(address: string, now: number): void {
+    const known = this.#known.get(address)!;
+    this.#known.delete(address);
+    known.state = "left";
+    known.since = now;
+    this.#options.surroundings.nodes = this.#known.size + 1;
+    this.#tell(known, now);
+  }
+
+  #tell(known: Known, now: number): void {
+    const { changed, surroundings } = this.#options;
+    const { reachable, nodes } = surroundings;
+    changed({ peer: this.#describe(known, now), reachable, nodes });
+  }
+
+  #describe({ address, instance, region, state, since, asOf }: Known, now: number): Peer {
+    const lagMs = Number.isFinite(asOf) ? Math.max(Math.round((now - asOf) / 1_000), 0) : undefined;
+    const sinceMs = Math.max(Math.round((now - since) / 1_000), 0);
+    return { address, instance, region, state, sinceMs, lagMs };
+  }
+
+  #forgetOld(now: number, replica: Replica): void {
+    for (const origin of replica.origins()) {
+      if (origin === replica.own || !(origin.isOver || origin.isAway)) continue;
+      if (now - origin.asOf > FORGET_AFTER_US && origin.size === 0) replica.forget(origin);
+    }
+  }
+}
+
+/** Whether one life of a node comes after another: what is known of it is younger. */
+function isLater(origin: Origin, other: Origin): boolean {
+  if (origin.hasLeft !== other.hasLeft) return other.hasLeft;
+  return origin.asOf > other.asOf;
+}

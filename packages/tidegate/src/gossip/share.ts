@@ -1,0 +1,148 @@
+// Which part of what is left of a key a node may spend before it hears from the others again: its part of the demand.
+// All parts together are the whole, so that the nodes do not spend the same units; and idle nodes have no part, so that
+// nothing is stranded.
+//
+// A node knows the balance of a key as of some moments ago. What it has spent since is a sign of what the others have,
+// which it does not know yet. So of the balance that there would be without its own spending it takes its share, less
+// what it has spent already: spent <= share × (room + spent). Of what comes back its share is its own in any case, as it
+// comes, or a bucket that fills in less time than news takes would never be used up. What is left over of a unit is
+// drawn by chance, so that a hundred nodes with a share of 0.05 units each admit five of them and not none.
+
+import { createStanding, type Elsewhere, type Standing } from "../algorithms/elsewhere.ts";
+import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
+import type { CountingStore } from "../ports/counting-store.ts";
+import type { Random } from "../ports/random.ts";
+import type { CountedKey } from "./counted-key.ts";
+import { demandOf } from "./demand.ts";
+import type { Origin } from "./origin.ts";
+import type { Surroundings } from "./surroundings.ts";
+
+/** What it is reckoned from. */
+export interface ShareOptions {
+  readonly store: CountingStore;
+  readonly random: Random;
+  readonly surroundings: Surroundings;
+  /** Region of this node. */
+  readonly region: string;
+  readonly intervalUs: number;
+  /** Over which time demand is reckoned. */
+  readonly horizonUs: number;
+}
+
+/** Reckons shares. */
+export class Shares {
+  readonly #options: ShareOptions;
+  readonly #standing: Standing = createStanding();
+  readonly #presumed: Elsewhere = {
+    present: new Float64Array(MAX_LIMITS),
+    before: new Float64Array(MAX_LIMITS),
+  };
+  #part = 0;
+  #partAway = 0;
+  #isAlone = false;
+
+  constructor(options: ShareOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Reckons what a node may spend of a key from now on.
+   * @param cost of the request that asks.
+   * @param now steady clock, in microseconds.
+   */
+  reckon(key: CountedKey, policy: Policy, cost: number, now: number): void {
+    const { store, intervalUs, random, surroundings } = this.#options;
+    const standing = this.#standing;
+    store.standing(policy, key.name, intervalUs, standing);
+    this.#divide(key, policy);
+    const spent = key.granted - key.allowance;
+    if (this.#partAway > 0) this.#presume(key, policy, spent);
+    else if (key.presumed > 0 || key.expectedRoom > 0) settlePresumed(key);
+    // What a bucket admits too much it takes back as debt; a window does not, and has time until it ends.
+    const lagUs = Math.max(surroundings.lagUs, intervalUs / 2);
+    const memoryUs = standing.gain > 0 ? lagUs / 3 : 2 * lagUs;
+    key.unseen = (key.unseen + spent) * Math.exp((key.reckonedAt - now) / memoryUs);
+    if (!(key.unseen > 0.01)) key.unseen = 0;
+    key.round = surroundings.round;
+    const balance = Math.max(standing.room + key.unseen, 0);
+    let allowance = Math.max(this.#part * balance - key.unseen, 0) + random.next() * cost;
+    // Whoever comes first to a key that nobody else wants is admitted, however many nodes there are.
+    if (this.#isAlone && key.unseen === 0) allowance = Math.max(allowance, cost);
+    key.allowance = allowance;
+    key.granted = allowance;
+    key.reckonedAt = now;
+    key.accruedAt = now;
+    key.unitsPerUs = (this.#part * standing.gain) / intervalUs;
+    key.holdsUntil = standing.windowsEndAt;
+  }
+
+  /** Finds this node's part of what all want, and that of those that are away. */
+  #divide(key: CountedKey, policy: Policy): void {
+    const { surroundings, region, horizonUs } = this.#options;
+    let others = 0;
+    let away = 0;
+    for (const register of key.registers) {
+      const origin = register.origin as Origin;
+      if (origin.isOver || (policy.isRegional && origin.region !== region)) continue;
+      if (origin.isAway) away += demandOf(register.demand);
+      else others += demandOf(register.demand);
+    }
+    const own = Math.max(key.demand, 1_000_000 / horizonUs);
+    const keeps = policy.partition === "share";
+    const nodes = keeps ? surroundings.nodes : surroundings.reachable;
+    const certainAt = keeps ? surroundings.allCertainAt : surroundings.certainAt;
+    const total = own + others + (keeps ? away : 0);
+    this.#part = own / total;
+    this.#partAway = keeps ? away / total : 0;
+    this.#isAlone = others === 0 && (away === 0 || !keeps);
+    if (key.wantedSince < certainAt) return;
+    // No news is no sign that nobody wants it, until the news is younger than the demand.
+    this.#part = Math.min(this.#part, 1 / nodes);
+    if (!keeps) return;
+    this.#partAway = Math.max(this.#partAway, (nodes - surroundings.reachable) / nodes);
+  }
+
+  /** Has nodes that are away have spent their part of what came back. */
+  #presume(key: CountedKey, policy: Policy, spent: number): void {
+    const { store, intervalUs } = this.#options;
+    const standing = this.#standing;
+    key.expectedRoom = Math.max(key.expectedRoom - spent, 0);
+    const gained = Math.max(standing.room - key.expectedRoom, 0);
+    const units = Math.floor(this.#partAway * gained);
+    if (units > 0) {
+      this.#presumed.present.fill(units);
+      store.count(policy, key.name, this.#presumed);
+      store.standing(policy, key.name, intervalUs, standing);
+      key.presumed += units;
+    }
+    // What is left over of a unit is presumed with what comes back next.
+    key.expectedRoom = units > 0 || gained === 0 ? Math.max(standing.room, 0) : key.expectedRoom;
+  }
+}
+
+/** Adds what has come back of a key's part since it was reckoned. */
+export function accrue(key: CountedKey, now: number): void {
+  const units = key.unitsPerUs * (now - key.accruedAt);
+  if (!(units > 0)) return;
+  key.allowance += units;
+  key.granted += units;
+  key.accruedAt = now;
+}
+
+/** How long until a key's part may cover a cost, in microseconds: it is reckoned anew with the next round. */
+export function waitFor(
+  key: CountedKey,
+  cost: number,
+  now: number,
+  { nextRoundAt }: Surroundings,
+): number {
+  const untilNext = Math.max(nextRoundAt - now, 1_000);
+  const accrued = (cost - key.allowance) / key.unitsPerUs;
+  return accrued > 0 && accrued < untilNext ? Math.ceil(accrued) : untilNext;
+}
+
+/** Ends what was presumed: what is counted so far stays. */
+function settlePresumed(key: CountedKey): void {
+  key.presumed = 0;
+  key.expectedRoom = 0;
+}

@@ -1,0 +1,30 @@
+// What a node knows of the others in this round, as far as its decisions hang on it.
+
+/** The other nodes, as of this round. */
+export interface Surroundings {
+  /** Number of the round. */
+  round: number;
+  /** When the next round begins, by the steady clock, in microseconds. */
+  nextRoundAt: number;
+  /** Nodes that are heard from, this one included; and those that there are, with those that are away. */
+  reachable: number;
+  nodes: number;
+  /** Mean age of what is known of those that are heard from, in microseconds. */
+  lagUs: number;
+  /** Instant up to which everything is known of all that are heard from; and of all. */
+  certainAt: number;
+  allCertainAt: number;
+}
+
+/** Creates those of a node that knows of nobody. */
+export function createSurroundings(): Surroundings {
+  return {
+    round: 0,
+    nextRoundAt: 0,
+    reachable: 1,
+    nodes: 1,
+    lagUs: 0,
+    certainAt: Number.POSITIVE_INFINITY,
+    allCertainAt: Number.POSITIVE_INFINITY,
+  };
+}

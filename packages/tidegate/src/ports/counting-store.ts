@@ -1,0 +1,34 @@
+// A store of this process that also counts what other nodes admitted.
+
+import type { Elsewhere, Standing } from "../algorithms/elsewhere.ts";
+import type { Decision } from "../decision.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { Outcome, Store, Work } from "./store.ts";
+
+/** Is told what a key was charged by work, net: below 0 where units were given back. */
+export type Counted = (policy: Policy, key: string, units: number) => void;
+
+/** A key's state, as it stands. */
+export interface StateView {
+  readonly numbers: Float64Array;
+  readonly at: number;
+}
+
+/** A store in memory, for policies whose limits are plain. */
+export interface CountingStore extends Store {
+  decide(policy: Policy, key: string, cost: number, consume: boolean): Decision;
+  run(work: Work): Outcome;
+  reset(policy: Policy, key: string): void;
+  /** Who is told of work, but not of `decide`, which says it by its decision. */
+  counted: Counted | undefined;
+  /** Answers a denial for a while, in the numbers of now. */
+  deny(policy: Policy, key: string, cost: number, waitUs: number): Decision;
+  /** Says how a key stands, over a span in microseconds. */
+  standing(policy: Policy, key: string, spanUs: number, into: Standing): void;
+  /** Returns a key's state now; undefined where it is as if never used. */
+  view(policy: Policy, key: string): StateView | undefined;
+  /** Counts what other nodes admitted; answers how many units are beyond what is repaid. */
+  count(policy: Policy, key: string, units: Elsewhere): number;
+  /** Has a key be used at least as far as another node saw it, some microseconds ago. */
+  assume(policy: Policy, key: string, used: Float64Array, ageUs: number): void;
+}
