@@ -21,7 +21,7 @@ const MAX_DEPTH = 8;
 /** Keys whose values are durations, and so have a unit. */
 const DURATIONS = new Set([
   ...["duration", "at", "for", "every", "from", "until"],
-  ...["deadline", "syncInterval", "idTtl"],
+  ...["deadline", "syncInterval", "idTtl", "interval", "regionInterval"],
 ]);
 
 /** A scenario that is right, and what there is to say of the logs that it replays. */

@@ -44,6 +44,9 @@ const FIGURES: readonly Figure[] = [
     "keys that those calls asked about",
     ({ keyUpdates, requests }) => sayRatio(keyUpdates, requests),
   ],
+];
+
+const LATENCIES: readonly Figure[] = [
   [
     "Decision, p50",
     "half of the decisions took no longer",
@@ -55,10 +58,25 @@ const FIGURES: readonly Figure[] = [
 ];
 
 /** Returns the rows of a report, without those that say nothing. */
-export function createRows({ configurations }: Report): Row[] {
+export function createRows({ configurations, nodes, durationMs }: Report): Row[] {
   const row = ([label, meaning, say]: Figure): Row => {
     return { label, meaning, values: configurations.map(say) };
   };
+  const gossip = configurations.some(({ messages }) => messages.sent > 0);
+  const perNode = (count: number) => count / nodes / (durationMs / 1_000);
+  const messages: readonly Figure[] = [
+    [
+      "Messages per node per second",
+      "sent between nodes while there was traffic",
+      (one) => sayNumber(perNode(one.messages.sent)),
+    ],
+    [
+      "Bytes per node per second",
+      "of those messages",
+      (one) => sayNumber(perNode(one.messages.sentBytes)),
+    ],
+  ];
+  const shownMessages = gossip ? messages.map(row) : [];
   const sources = new Set(configurations.flatMap(({ sources: found }) => Object.keys(found)));
   const bySource = [...sources].sort().map((source): Figure => {
     return [
@@ -93,6 +111,8 @@ export function createRows({ configurations }: Report): Row[] {
   const shownStreams = streams.length > 1 ? streams.map(row) : [];
   return [
     ...FIGURES.map(row),
+    ...shownMessages,
+    ...LATENCIES.map(row),
     ...bySource.map(row),
     ...shownStreams,
     ...shownRare,
@@ -131,6 +151,10 @@ export function sayFailures({ configurations }: Report): string[] {
     const failed = verdicts.filter(({ held }) => !held);
     return failed.map(({ check, detail }) => `${name}, ${check}: ${detail}`);
   });
+}
+
+function sayNumber(number: number): string {
+  return Number(number.toPrecision(3)).toLocaleString("en-US");
 }
 
 function sayCount(count: number): string {

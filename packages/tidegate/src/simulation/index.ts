@@ -6,6 +6,7 @@ export type {
   ConfigurationReport,
   FaultReport,
   LatencyReport,
+  MessageReport,
   Report,
   Timeline,
   TrafficReport,

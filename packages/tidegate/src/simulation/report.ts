@@ -53,6 +53,8 @@ export interface ConfigurationReport {
   readonly storeCalls: number;
   /** Keys that those calls asked about. */
   readonly keyUpdates: number;
+  /** What the nodes told each other while there was traffic. */
+  readonly messages: MessageReport;
   readonly latencyMs: LatencyReport;
   /** Decisions by who made them. */
   readonly sources: Readonly<Partial<Record<Source, number>>>;
@@ -75,6 +77,14 @@ export interface Verdict {
   readonly detail: string;
   /** When it did not hold first, in milliseconds since the beginning; left out where it is not about an instant. */
   readonly atMs?: number;
+}
+
+/** Messages between nodes; one that the network repeats is sent once and arrives twice. */
+export interface MessageReport {
+  readonly sent: number;
+  readonly sentBytes: number;
+  readonly arrived: number;
+  readonly arrivedBytes: number;
 }
 
 /** A second. */
@@ -109,4 +119,7 @@ export interface Timeline {
   readonly units: readonly number[];
   readonly admittedUnits: readonly number[];
   readonly idealUnits: readonly number[];
+  /** Sent between nodes, and their bytes. */
+  readonly messages: readonly number[];
+  readonly messageBytes: readonly number[];
 }

@@ -1,5 +1,6 @@
 // What a simulation is made of, as people write it: nodes, network, traffic, configurations side by side, and faults.
 
+import type { GossipOptions } from "../gossip/gossip-options.ts";
 import type { PolicyOptions } from "../policy/policy.ts";
 
 /** A scenario. Durations are texts such as "10s", or milliseconds. */
@@ -102,7 +103,10 @@ export interface KeysOptions {
 }
 
 /** A policy and its coordination, "central" where it is left out. */
-export type ConfigurationOptions = Omit<PolicyOptions, "overrides" | "shadow">;
+export interface ConfigurationOptions extends Omit<PolicyOptions, "overrides" | "shadow"> {
+  /** Of "gossip" alone: how the nodes exchange what they admitted. */
+  readonly gossip?: Omit<GossipOptions, "transport" | "region" | "secret">;
+}
 
 /** Something that goes wrong at an instant, and for a while. */
 export type FaultOptions =

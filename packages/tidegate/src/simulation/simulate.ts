@@ -3,18 +3,15 @@
 
 import { TidegateError } from "../errors.ts";
 import type { Random } from "../ports/random.ts";
-import {
-  type CheckedConfiguration,
-  type CheckedScenario,
-  checkScenario,
-} from "./check-scenario.ts";
+import type { CheckedConfiguration } from "./check-configurations.ts";
+import { type CheckedScenario, checkScenario } from "./check-scenario.ts";
 import { Checkers } from "./checks/checkers.ts";
 import { planFaults } from "./fault-plan.ts";
 import { Meter } from "./meter.ts";
-import type { ConfigurationReport, FaultReport, Report } from "./report.ts";
+import type { ConfigurationReport, FaultReport, MessageReport, Report } from "./report.ts";
 import type { Scenario } from "./scenario.ts";
 import { createSeededRandom } from "./seeded-random.ts";
-import { type Partition, SimulatedNetwork } from "./simulated-network.ts";
+import { type MessageCounts, type Partition, SimulatedNetwork } from "./simulated-network.ts";
 import { SimulatedNode } from "./simulated-node.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { createRequests, type Request } from "./traffic.ts";
@@ -91,11 +88,26 @@ function sidesOf({ sideOf }: Partition): number[][] {
   });
 }
 
+/** How long before the traffic the nodes begin, so that those that gossip know each other. */
+function joiningUs({ gossip }: CheckedConfiguration): number {
+  if (gossip === undefined) return 0;
+  return 1_000 * Math.max(2_000, 5 * gossip.intervalMs, 3 * gossip.regionIntervalMs);
+}
+
+function lessMessages(after: MessageCounts, before: MessageCounts): MessageReport {
+  return {
+    sent: after.sent - before.sent,
+    sentBytes: after.sentBytes - before.sentBytes,
+    arrived: after.arrived - before.arrived,
+    arrivedBytes: after.arrivedBytes - before.arrivedBytes,
+  };
+}
+
 /** One configuration in a scenario. */
 class Run {
   readonly #scenario: CheckedScenario;
   readonly #configuration: CheckedConfiguration;
-  readonly #time = new VirtualTime(START_US);
+  readonly #time: VirtualTime;
   readonly #store: SimulatedStore;
   readonly #nodes: readonly SimulatedNode[];
   readonly #meter: Meter;
@@ -103,6 +115,7 @@ class Run {
 
   constructor(scenario: CheckedScenario, configuration: CheckedConfiguration) {
     const { seed, durationUs, traffic, network, regions } = scenario;
+    this.#time = new VirtualTime(START_US - joiningUs(configuration));
     this.#scenario = scenario;
     this.#configuration = configuration;
     this.#meter = new Meter({
@@ -114,6 +127,7 @@ class Run {
       streams: traffic.map(({ name }) => name),
     });
     const links = new SimulatedNetwork({ ...network, time: this.#time, seed, regions });
+    links.sent = (bytes) => this.#meter.sent(bytes);
     this.#store = new SimulatedStore(this.#time, links, seed);
     this.#checkers = new Checkers({ scenario, configuration, startUs: START_US });
     const skew = createSeededRandom(seed, 4);
@@ -124,11 +138,12 @@ class Run {
   }
 
   #createNode(index: number, skew: Random): SimulatedNode {
-    const { seed, nodes, clockSkewMs } = this.#scenario;
+    const { seed, nodes, clockSkewMs, regions } = this.#scenario;
     return new SimulatedNode({
       index,
       nodes,
-      policy: this.#configuration.options,
+      region: regions[index]!,
+      configuration: this.#configuration,
       store: this.#store,
       random: createSeededRandom(seed, 1_000 + index),
       skewUs: Math.round((2 * skew.next() - 1) * clockSkewMs * 1_000),
@@ -144,7 +159,11 @@ class Run {
 
   async report(tell: (done: number) => void): Promise<ConfigurationReport> {
     const { durationUs } = this.#scenario;
+    const { messages } = this.#store.network;
+    await this.#time.runUntil(START_US);
+    const before = { ...messages };
     await this.#ask(tell);
+    const messagesInTraffic = lessMessages(messages, before);
     await this.#time.runUntil(START_US + durationUs + REST_US);
     const unansweredRequests = this.#nodes.reduce((sum, { pending }) => sum + pending, 0);
     const storeCalls = this.#store.calls;
@@ -160,6 +179,7 @@ class Run {
       unansweredRequests,
       storeCalls,
       keyUpdates,
+      messages: messagesInTraffic,
       verdicts: this.#checkers.verdicts(this.#nodes, measured),
     };
   }
@@ -188,9 +208,11 @@ class Run {
   /** Sends a request to its node, or where that is down, to the next; says whether it may have to settle. */
   #send(request: Request): boolean {
     this.#meter.arrived(request);
+    // Where none is ready, one that is up has to answer all the same.
+    const isAnyReady = this.#nodes.some(({ isDown, isReady }) => !isDown && isReady);
     for (let turn = 0; turn < this.#nodes.length; turn += 1) {
       const node = this.#nodes[(request.node + turn) % this.#nodes.length]!;
-      if (node.isDown) continue;
+      if (node.isDown || (isAnyReady && !node.isReady)) continue;
       node.isUnsettled = false;
       node.ask(request);
       return node.isUnsettled;

@@ -3,15 +3,15 @@
 
 import { createLimiter } from "../create-limiter.ts";
 import type { Decision } from "../decision.ts";
+import type { GossipOptions } from "../gossip/gossip-options.ts";
 import type { Limiter } from "../limiter.ts";
-import type { PolicyOptions } from "../policy/policy.ts";
 import type { Random } from "../ports/random.ts";
+import type { GossipStatus } from "../ports/telemetry.ts";
+import { type CheckedConfiguration, POLICY } from "./check-configurations.ts";
 import { type ConnectedStore, connect, type SimulatedStore } from "./simulated-store.ts";
+import { SimulatedTransport } from "./simulated-transport.ts";
 import type { Request } from "./traffic.ts";
 import { createLoop } from "./virtual-time.ts";
-
-/** The policy that is simulated. */
-export const POLICY = "simulated";
 
 /** An answer to a request. */
 export interface Answer {
@@ -33,7 +33,9 @@ export interface NodeOptions {
   /** From 0 on. */
   readonly index: number;
   readonly nodes: number;
-  readonly policy: PolicyOptions;
+  /** Where it stands. */
+  readonly region: string;
+  readonly configuration: CheckedConfiguration;
   readonly store: SimulatedStore;
   readonly random: Random;
   readonly skewUs: number;
@@ -43,6 +45,8 @@ export interface NodeOptions {
 /** A node. */
 export class SimulatedNode {
   isDown = false;
+  /** Whether it has learned what it must know before it is asked. */
+  isReady = true;
   /** How often its clock was set. */
   steps = 0;
   /** Whether a check was begun whose promise may have to settle before time goes on. */
@@ -52,7 +56,9 @@ export class SimulatedNode {
   readonly #pending = new Set<Request>();
   #limiter: Limiter;
   #connection: ConnectedStore | undefined;
+  #transport: SimulatedTransport | undefined;
   #unitsHeld: (() => ReadonlyMap<string, number>) | undefined;
+  #status: (() => GossipStatus) | undefined;
   #life = 0;
   /** What is to be done when the pause is over. */
   #paused: (() => void)[] | undefined;
@@ -82,6 +88,11 @@ export class SimulatedNode {
     return this.#options.store.time.nowUs + this.#skewUs;
   }
 
+  /** How its gossip stands; undefined where it has none. */
+  gossip(): GossipStatus | undefined {
+    return this.#status?.();
+  }
+
   /** Units that it holds in leases. */
   unitsHeld(): number {
     const held = this.#unitsHeld?.().values() ?? [];
@@ -103,15 +114,22 @@ export class SimulatedNode {
   crash(): void {
     this.#life += 1;
     this.isDown = true;
+    this.#transport?.close();
     this.#paused = undefined;
     for (const request of this.#pending) this.#options.witness.lost(request);
     this.#pending.clear();
   }
 
-  /** Begins anew after a crash. */
+  /** Begins anew after a crash. One that gossips is asked once it knows what the others admitted. */
   restart(): void {
     this.isDown = false;
     this.#limiter = this.#start();
+    if (this.#transport === undefined) return;
+    const life = this.#life;
+    this.isReady = false;
+    void this.#limiter.ping().then(() => {
+      if (life === this.#life) this.isReady = true;
+    });
   }
 
   pause(): void {
@@ -164,16 +182,21 @@ export class SimulatedNode {
   }
 
   #start(): Limiter {
-    const { index, nodes, policy, store, random } = this.#options;
+    const { index, nodes, configuration, store, random } = this.#options;
+    const { options: policy, coordination } = configuration;
     const { time } = store;
     const life = this.#life;
     const run = (work: () => void) => this.#run(life, work);
     const loop = createLoop(time, run);
-    this.#connection = policy.coordination === "local" ? undefined : connect(store, index, run);
+    const isShared = coordination === "central" || coordination === "hybrid";
+    this.#connection = isShared ? connect(store, index, run) : undefined;
+    this.#transport = this.#connect(run);
     this.#unitsHeld = undefined;
+    this.#status = undefined;
     return createLimiter({
       policies: { [POLICY]: policy },
       ...(this.#connection === undefined ? {} : { store: this.#connection, expectedNodes: nodes }),
+      ...(this.#transport === undefined ? {} : { gossip: this.#gossipOptions(this.#transport) }),
       clock: {
         now: () => this.clockUs,
         steady: () => time.nowUs + this.#leptUs,
@@ -188,7 +211,29 @@ export class SimulatedNode {
         leasesHeld: (unitsHeld) => {
           this.#unitsHeld = unitsHeld;
         },
+        gossipWatched: (status) => {
+          this.#status = status;
+        },
       },
     });
   }
+
+  /** Creates what carries its gossip; undefined where it has none. */
+  #connect(run: (work: () => void) => void): SimulatedTransport | undefined {
+    const { index, nodes, configuration, store } = this.#options;
+    if (configuration.gossip === undefined) return undefined;
+    const addresses = Array.from({ length: nodes }, (_, node) => addressOf(node));
+    const { network } = store;
+    const address = addressOf(index);
+    return new SimulatedTransport({ network, node: index, address, members: () => addresses, run });
+  }
+
+  #gossipOptions(transport: SimulatedTransport): GossipOptions {
+    const { configuration, region } = this.#options;
+    return { ...configuration.gossip!.options, transport, region };
+  }
+}
+
+function addressOf(node: number): string {
+  return `node-${node + 1}`;
 }

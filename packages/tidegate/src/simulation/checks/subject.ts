@@ -1,6 +1,7 @@
 // What the checks look at: one configuration in a scenario.
 
-import type { CheckedConfiguration, CheckedScenario } from "../check-scenario.ts";
+import type { CheckedConfiguration } from "../check-configurations.ts";
+import type { CheckedScenario } from "../check-scenario.ts";
 
 /** A configuration in a scenario that began at an instant. */
 export interface Subject {
