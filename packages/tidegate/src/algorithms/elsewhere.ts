@@ -1,7 +1,7 @@
 // Counts what was admitted elsewhere, by nodes that tell of it later: whether it is there or not, down to a debt of the
 // limit, and into the window in which it was taken.
 
-import { advance, assume, charge, consumed, type Limit } from "./dispatch.ts";
+import { advance, assume, charge, consumed, give, type Limit } from "./dispatch.ts";
 
 /** How a key stands, for a node that spends a part of it. */
 export interface Standing {
@@ -92,14 +92,14 @@ function windowEnd(limit: Limit, numbers: Float64Array, at: number): number {
 
 /** Units that were taken elsewhere, by limit. */
 export interface Elsewhere {
-  /** Of a bucket all of them; of a window those of its present one. */
+  /** Of a bucket all of them; of a window those of its present one. Below 0, so many were given back. */
   readonly present: Float64Array;
   /** Of a sliding window, those of the window before. */
   readonly before: Float64Array;
 }
 
 /**
- * Counts units that were taken elsewhere. States must be at now.
+ * Counts units that were taken elsewhere.
  * @returns how many of them are beyond what is repaid: a debt ends at the limit.
  */
 export function countElsewhere(
@@ -115,6 +115,7 @@ export function countElsewhere(
     const limit = limits[index]!;
     advance(limit, numbers, offset, now, undefined);
     const present = units.present[index]!;
+    if (present < 0) give(limit, numbers, offset, now, -present, Number.POSITIVE_INFINITY, undefined);
     if (present > 0) {
       const beyond = consumed(limit, numbers, offset, now) + present - 2 * limit.limit;
       forgiven = Math.max(forgiven, Math.min(beyond, present));

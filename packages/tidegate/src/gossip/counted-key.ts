@@ -80,8 +80,12 @@ export class CountedKey {
   accruedAt = 0;
   /** Units spent of which others may not know yet, so that what they spent meanwhile is not known here. */
   unseen = 0;
-  /** Units that were presumed to be spent by nodes that are away, and the room after they were. */
+  /** The part of nodes that are not heard from, and since when they were not when that was reckoned. */
+  partSilent = 0;
+  silentSince = 0;
+  /** Units that they were presumed to have spent, what is left over of one, and the room after they had. */
   presumed = 0;
+  presumedRest = 0;
   expectedRoom = 0;
 
   constructor(policyName: string, name: string) {

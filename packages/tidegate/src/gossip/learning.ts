@@ -76,18 +76,16 @@ export class Learning {
       store.reset(policy, key.name);
       units = register.units;
     }
-    if (units < 0) {
-      const part = { policy, key: key.name, cost: -units };
-      store.run({ kind: "give", part, takenAt: Number.POSITIVE_INFINITY });
-      return;
+    // What was presumed of a node while it was away is not counted again when it tells of it.
+    if (register.origin.isStale && units > 0) {
+      const presumed = Math.min(key.presumed, units);
+      key.presumed -= presumed;
+      units -= presumed;
     }
-    const presumed = Math.min(key.presumed, units);
-    key.presumed -= presumed;
-    units -= presumed;
-    if (units <= 0) return;
+    if (units === 0) return;
     this.#spread(register, policy, units);
     this.forgiven += store.count(policy, key.name, this.#units);
-    key.expectedRoom = Math.max(key.expectedRoom - units, 0);
+    key.expectedRoom -= units;
   }
 
   /** Says of which windows units are. */
@@ -102,10 +100,11 @@ export class Learning {
       const there = windows[window++];
       if (there === undefined) continue;
       const apart = this.#windowsApart(limit, there);
-      const inPresent = Math.min(units, there.present);
+      // What was given back is of the window there is.
+      const inPresent = units < 0 ? units : Math.min(units, there.present);
       if (apart === 0) {
         present[index] = inPresent;
-        before[index] = Math.min(units - inPresent, there.before);
+        before[index] = Math.min(Math.max(units - inPresent, 0), there.before);
       } else if (apart < 0) {
         present[index] = 0;
         before[index] = apart === -1 ? inPresent : 0;

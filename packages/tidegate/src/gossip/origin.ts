@@ -22,6 +22,8 @@ export class Origin {
   asOf = Number.NEGATIVE_INFINITY;
   /** Whether it is not heard from, or another life of the node has come after it. Kept by the peers. */
   isAway = true;
+  /** Whether what is known of it is older than it should be: for shares that must never be too large. */
+  isStale = true;
   isOver = false;
   readonly #registers = new Map<number, OriginRegister>();
   /** Registers in the order of their versions, and the versions that they had then: others are not of use any more. */

@@ -44,6 +44,7 @@ export class Peers {
   #listeningSince: number;
   #refreshedAt: number;
   #isFirst = true;
+  #freshNames = "";
 
   constructor(options: PeersOptions, now: number) {
     this.#options = options;
@@ -81,6 +82,8 @@ export class Peers {
     let certainAt = Number.POSITIVE_INFINITY;
     let allCertainAt = Number.POSITIVE_INFINITY;
     let reachable = 1;
+    let fresh = 1;
+    let names = "";
     const changes: Known[] = [];
     for (const address of addresses) {
       const origin = latest.get(address);
@@ -89,11 +92,18 @@ export class Peers {
       allCertainAt = Math.min(allCertainAt, known.asOf);
       if (known.state !== "reachable") continue;
       reachable += 1;
+      if (latest.get(address)?.isStale === false) {
+        fresh += 1;
+        names += address;
+      }
       lag += now - known.asOf;
       certainAt = Math.min(certainAt, known.asOf);
     }
     surroundings.nodes = addresses.size + 1;
     surroundings.reachable = this.#options.hasJoined() ? reachable : surroundings.nodes;
+    surroundings.fresh = this.#options.hasJoined() ? fresh : surroundings.nodes;
+    if (names !== this.#freshNames) surroundings.staleSince = now;
+    this.#freshNames = names;
     surroundings.lagUs = reachable > 1 ? lag / (reachable - 1) : 0;
     surroundings.certainAt = certainAt;
     surroundings.allCertainAt = allCertainAt;
@@ -163,6 +173,7 @@ export class Peers {
     for (const origin of replica.origins()) {
       if (origin === replica.own) continue;
       origin.isAway = this.#isAway(origin, now);
+      origin.isStale = origin.isAway || now - origin.asOf > this.#staleAfter(origin);
       origin.isOver = origin.hasLeft;
       const other = latest.get(origin.address);
       if (other === undefined || isLater(origin, other)) {
@@ -176,6 +187,13 @@ export class Peers {
       }
     }
     return latest;
+  }
+
+  /** Twice the age that news has as a rule, and four rounds at least. */
+  #staleAfter(origin: Origin): number {
+    const { replica, surroundings, awayAfterUs, otherAwayAfterUs } = this.#options;
+    const isNear = origin.region === replica.own.region;
+    return Math.max((isNear ? awayAfterUs : otherAwayAfterUs) / 2, 2 * surroundings.lagUs);
   }
 
   #isAway(origin: Origin, now: number): boolean {

@@ -51,7 +51,7 @@ export class Publisher {
     const active: CountedKey[] = [];
     for (const key of this.#active) {
       reckonDemand(key, kept, elapsedUs, now, horizonUs);
-      const isChanged = this.#isChanged(key);
+      const isChanged = this.#isChanged(key, now);
       if (isChanged) changed.push(key);
       if (key.demand > 0 || isChanged) active.push(key);
       else {
@@ -104,12 +104,15 @@ export class Publisher {
     }
   }
 
-  #isChanged(key: CountedKey): boolean {
+  #isChanged(key: CountedKey, now: number): boolean {
     const { own, policy } = key;
+    const { horizonUs } = this.#options;
     if (policy === undefined) return false;
     const code = codeDemand(key.demand);
     if (own === undefined) return key.units !== 0 || code > 0;
     if (own.units !== key.units) return true;
+    // How it stands here is told now and then by a node that is asked and has nothing to give.
+    if (key.demandAt === now && now - own.touchedAt > horizonUs / 2) return true;
     return code === 0 ? own.demand > 0 : Math.abs(code - own.demand) >= DEMAND_STEPS;
   }
 
@@ -143,7 +146,10 @@ export class Publisher {
     const windows: WindowCount[] = [];
     for (let index = 0; index < policy.limits.length; index += 1) {
       const limit = policy.limits[index]!;
-      const used = view === undefined ? 0 : usedOf(limit, view.numbers, view.at + policy.offsets[index]!, wallNow);
+      const used =
+        view === undefined
+          ? 0
+          : usedOf(limit, view.numbers, view.at + policy.offsets[index]!, view.now);
       register.levels[index] = Math.min(Math.ceil((100 * used) / limit.limit), 255);
       if (!isWindow(limit)) continue;
       const own = key.windows[windows.length];

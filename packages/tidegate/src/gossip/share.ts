@@ -14,6 +14,7 @@ import type { CountingStore } from "../ports/counting-store.ts";
 import type { Random } from "../ports/random.ts";
 import type { CountedKey } from "./counted-key.ts";
 import { demandOf } from "./demand.ts";
+import { Levelling } from "./levelling.ts";
 import type { Origin } from "./origin.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -32,17 +33,19 @@ export interface ShareOptions {
 /** Reckons shares. */
 export class Shares {
   readonly #options: ShareOptions;
+  readonly #levelling: Levelling;
   readonly #standing: Standing = createStanding();
   readonly #presumed: Elsewhere = {
     present: new Float64Array(MAX_LIMITS),
     before: new Float64Array(MAX_LIMITS),
   };
   #part = 0;
-  #partAway = 0;
+  #partSilent = 0;
   #isAlone = false;
 
   constructor(options: ShareOptions) {
     this.#options = options;
+    this.#levelling = new Levelling(options);
   }
 
   /**
@@ -56,8 +59,11 @@ export class Shares {
     store.standing(policy, key.name, intervalUs, standing);
     this.#divide(key, policy);
     const spent = key.granted - key.allowance;
-    if (this.#partAway > 0) this.#presume(key, policy, spent);
-    else if (key.presumed > 0 || key.expectedRoom > 0) settlePresumed(key);
+    if (this.#levelling.level(key, policy, now)) {
+      store.standing(policy, key.name, intervalUs, standing);
+    }
+    if (this.#partSilent > 0) this.#presume(key, policy, spent);
+    else if (key.presumed > 0 || key.expectedRoom !== 0) settlePresumed(key);
     // What a bucket admits too much it takes back as debt; a window does not, and has time until it ends.
     const lagUs = Math.max(surroundings.lagUs, intervalUs / 2);
     const memoryUs = standing.gain > 0 ? lagUs / 3 : 2 * lagUs;
@@ -72,51 +78,59 @@ export class Shares {
     key.granted = allowance;
     key.reckonedAt = now;
     key.accruedAt = now;
-    key.unitsPerUs = (this.#part * standing.gain) / intervalUs;
+    key.unitsPerUs = (this.#part * (1 - this.#partSilent) * standing.gain) / intervalUs;
     key.holdsUntil = standing.windowsEndAt;
   }
 
-  /** Finds this node's part of what all want, and that of those that are away. */
+  /** Finds this node's part of what all want that are heard from, and the part of those that are not. */
   #divide(key: CountedKey, policy: Policy): void {
     const { surroundings, region, horizonUs } = this.#options;
+    const keeps = policy.partition === "share";
     let others = 0;
-    let away = 0;
+    let silent = 0;
     for (const register of key.registers) {
       const origin = register.origin as Origin;
       if (origin.isOver || (policy.isRegional && origin.region !== region)) continue;
-      if (origin.isAway) away += demandOf(register.demand);
+      if (keeps ? origin.isStale : origin.isAway) silent += demandOf(register.demand);
       else others += demandOf(register.demand);
     }
     const own = Math.max(key.demand, 1_000_000 / horizonUs);
-    const keeps = policy.partition === "share";
-    const nodes = keeps ? surroundings.nodes : surroundings.reachable;
-    const certainAt = keeps ? surroundings.allCertainAt : surroundings.certainAt;
-    const total = own + others + (keeps ? away : 0);
-    this.#part = own / total;
-    this.#partAway = keeps ? away / total : 0;
-    this.#isAlone = others === 0 && (away === 0 || !keeps);
-    if (key.wantedSince < certainAt) return;
+    const { nodes, reachable, fresh, certainAt, allCertainAt } = surroundings;
+    this.#part = own / (own + others);
+    this.#partSilent = 0;
+    this.#isAlone = others === 0 && (silent === 0 || !keeps);
     // No news is no sign that nobody wants it, until the news is younger than the demand.
-    this.#part = Math.min(this.#part, 1 / nodes);
-    if (!keeps) return;
-    this.#partAway = Math.max(this.#partAway, (nodes - surroundings.reachable) / nodes);
+    const isCertain = key.wantedSince < (keeps ? allCertainAt : certainAt);
+    if (!isCertain) this.#part = Math.min(this.#part, 1 / (keeps ? fresh : reachable));
+    if (!keeps || fresh === nodes) {
+      key.silentSince = 0;
+      return;
+    }
+    // Each side keeps to the part that it had, however demand changes while they cannot tell each other.
+    if (key.silentSince !== surroundings.staleSince) {
+      key.silentSince = surroundings.staleSince;
+      const known = silent / (own + others + silent);
+      key.partSilent = isCertain ? known : Math.max(known, (nodes - fresh) / nodes);
+    }
+    this.#partSilent = key.partSilent;
   }
 
-  /** Has nodes that are away have spent their part of what came back. */
+  /** Has nodes that are not heard from have spent their part of what came back. */
   #presume(key: CountedKey, policy: Policy, spent: number): void {
     const { store, intervalUs } = this.#options;
     const standing = this.#standing;
-    key.expectedRoom = Math.max(key.expectedRoom - spent, 0);
+    key.expectedRoom -= spent;
     const gained = Math.max(standing.room - key.expectedRoom, 0);
-    const units = Math.floor(this.#partAway * gained);
+    key.presumedRest += this.#partSilent * gained;
+    const units = Math.floor(key.presumedRest);
     if (units > 0) {
       this.#presumed.present.fill(units);
       store.count(policy, key.name, this.#presumed);
       store.standing(policy, key.name, intervalUs, standing);
       key.presumed += units;
+      key.presumedRest -= units;
     }
-    // What is left over of a unit is presumed with what comes back next.
-    key.expectedRoom = units > 0 || gained === 0 ? Math.max(standing.room, 0) : key.expectedRoom;
+    key.expectedRoom = standing.room;
   }
 }
 
@@ -144,5 +158,6 @@ export function waitFor(
 /** Ends what was presumed: what is counted so far stays. */
 function settlePresumed(key: CountedKey): void {
   key.presumed = 0;
+  key.presumedRest = 0;
   key.expectedRoom = 0;
 }

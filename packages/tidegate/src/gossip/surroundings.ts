@@ -9,6 +9,9 @@ export interface Surroundings {
   /** Nodes that are heard from, this one included; and those that there are, with those that are away. */
   reachable: number;
   nodes: number;
+  /** Nodes of which the news is as young as it should be, and since when they are the same ones; microseconds. */
+  fresh: number;
+  staleSince: number;
   /** Mean age of what is known of those that are heard from, in microseconds. */
   lagUs: number;
   /** Instant up to which everything is known of all that are heard from; and of all. */
@@ -23,6 +26,8 @@ export function createSurroundings(): Surroundings {
     nextRoundAt: 0,
     reachable: 1,
     nodes: 1,
+    fresh: 1,
+    staleSince: 0,
     lagUs: 0,
     certainAt: Number.POSITIVE_INFINITY,
     allCertainAt: Number.POSITIVE_INFINITY,

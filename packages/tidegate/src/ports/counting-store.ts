@@ -12,6 +12,8 @@ export type Counted = (policy: Policy, key: string, units: number) => void;
 export interface StateView {
   readonly numbers: Float64Array;
   readonly at: number;
+  /** The instant of the store's clock that it is at, in microseconds. */
+  readonly now: number;
 }
 
 /** A store in memory, for policies whose limits are plain. */

@@ -2,6 +2,7 @@
 
 import {
   assumeUsed,
+  createStanding,
   countElsewhere,
   type Elsewhere,
   type Standing,
@@ -13,6 +14,7 @@ import type { StateView } from "../ports/counting-store.ts";
 import { type KeySpace, type Place, stateAt } from "./key-space.ts";
 
 /** Numbers of a key that is as if never used. */
+const ignored = createStanding();
 const unused = new Float64Array(MAX_LIMITS * 4);
 
 /** Counts over a store's keys. All limits must be plain. */
@@ -35,7 +37,10 @@ export class MemoryCounts {
 
   view(policy: Policy, key: string, now: number): StateView | undefined {
     const place = this.#find(policy, key, now);
-    return place === undefined ? undefined : stateAt(place);
+    if (place === undefined) return undefined;
+    const { numbers, at } = stateAt(place);
+    standingOf(policy.limits, numbers, at, now, 0, ignored);
+    return { numbers, at, now };
   }
 
   count(policy: Policy, key: string, now: number, units: Elsewhere): number {
@@ -49,7 +54,7 @@ export class MemoryCounts {
   }
 
   /** Returns a key's state; that of a key that is not known is written to nowhere. */
-  #stateOf(policy: Policy, key: string, now: number): StateView {
+  #stateOf(policy: Policy, key: string, now: number): Pick<StateView, "numbers" | "at"> {
     const place = this.#find(policy, key, now);
     if (place !== undefined) return stateAt(place);
     unused.fill(0);

@@ -1,0 +1,74 @@
+// Brings what a bucket holds here nearer to what it holds in the eyes of the others. All count the same, but not from the
+// same begin: debts end at a floor, and of nodes that were silent it was presumed what they did. Else a node that
+// believes to be deeper in debt than the others do would have nothing for as long as they use all that comes back. To
+// go to the mean changes nothing of the sum.
+
+import { type Elsewhere, isWindow } from "../algorithms/elsewhere.ts";
+import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
+import type { CountingStore } from "../ports/counting-store.ts";
+import type { Random } from "../ports/random.ts";
+import type { CountedKey, Register } from "./counted-key.ts";
+import type { Origin } from "./origin.ts";
+
+/** Part of the way to the mean that is gone at once, in each round. */
+const STEP = 0.25;
+
+/** What it needs. */
+export interface LevellingOptions {
+  readonly store: CountingStore;
+  readonly random: Random;
+  readonly intervalUs: number;
+}
+
+/** Levels buckets. */
+export class Levelling {
+  readonly #options: LevellingOptions;
+  readonly #units: Elsewhere = {
+    present: new Float64Array(MAX_LIMITS),
+    before: new Float64Array(MAX_LIMITS),
+  };
+
+  constructor(options: LevellingOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Goes a step towards the mean, and answers whether anything changed.
+   * @param now steady clock, in microseconds.
+   */
+  level(key: CountedKey, policy: Policy, now: number): boolean {
+    const { store, random } = this.#options;
+    const { own } = key;
+    if (own === undefined || !this.#isRecent(own, now)) return false;
+    let isAny = false;
+    for (let index = 0; index < policy.limits.length; index += 1) {
+      const limit = policy.limits[index]!;
+      this.#units.present[index] = 0;
+      if (isWindow(limit)) continue;
+      const apart = ((this.#meanLevel(own, index, now) - own.levels[index]!) * limit.limit) / 100;
+      const units = Math.floor(STEP * apart + random.next());
+      this.#units.present[index] = units;
+      if (units === 0) continue;
+      isAny = true;
+      key.expectedRoom -= units;
+    }
+    if (isAny) store.count(policy, key.name, this.#units);
+    return isAny;
+  }
+
+  /** Mean of what all say that spoke of the key lately, this node among them: all said it at the same place in a round. */
+  #meanLevel(own: Register, index: number, now: number): number {
+    let sum = own.levels[index]!;
+    let count = 1;
+    for (const register of own.key.registers) {
+      if ((register.origin as Origin).isStale || !this.#isRecent(register, now)) continue;
+      sum += register.levels[index] ?? 0;
+      count += 1;
+    }
+    return sum / count;
+  }
+
+  #isRecent({ touchedAt }: Register, now: number): boolean {
+    return now - touchedAt <= 4 * this.#options.intervalUs;
+  }
+}
