@@ -41,7 +41,7 @@ export function drawScenario(seed: number): Scenario {
     traffic: Array.from({ length: random.pick([1, 1, 2]) }, () => {
       return drawTraffic(random, limits, seconds, count);
     }),
-    configurations: drawConfigurations(random, limits),
+    configurations: drawConfigurations(random, limits, nodes),
   };
   if (isCalm) return scenario;
   const faults: FaultOptions[] = [];
@@ -84,11 +84,13 @@ function drawLimits(random: SeededRandom): Limit[] {
   return chance(random) < 0.2 ? [first, random.pick(draws)()] : [first];
 }
 
-/** All that can be coordinated so; logs and queues cannot be leased. */
+/** All that can be coordinated so; logs and queues can neither be leased nor counted by gossip. */
 function drawConfigurations(
   random: SeededRandom,
   limits: readonly Limit[],
+  nodes: NodesOptions,
 ): Record<string, ConfigurationOptions> {
+  const regions = Object.keys(nodes.regions ?? {});
   const store = {
     limits,
     onStoreFailure: random.pick(["allow", "deny", "local"] as const),
@@ -105,19 +107,33 @@ function drawConfigurations(
       maxOvershoot: random.pick([0, 0, 0.1, 1]),
     },
   };
+  const gossip = {
+    limits,
+    coordination: "gossip",
+    partition: random.pick(["full", "full", "share"] as const),
+    ...(regions.length > 0 && chance(random) < 0.3 ? { regions: weightsOf(random, regions) } : {}),
+    gossip: {
+      interval: random.pick(["50ms", "100ms", "300ms", "1s"]),
+      fanout: random.between(1, 3),
+      maxMessageBytes: random.pick([1_024, 262_144]),
+    },
+  } as const;
   const isWrong = (configuration: ConfigurationOptions) => {
-    return "problems" in checkScenario({ ...PROBE, configurations: { configuration } });
+    return "problems" in checkScenario({ ...PROBE, nodes, configurations: { configuration } });
   };
-  return Object.fromEntries(Object.entries(all).filter(([, one]) => !isWrong(one)));
+  return Object.fromEntries(Object.entries({ ...all, gossip }).filter(([, one]) => !isWrong(one)));
 }
 
 /** A scenario that nothing is wrong with but, maybe, its configurations. */
-const PROBE: Omit<Scenario, "configurations"> = {
+const PROBE: Omit<Scenario, "configurations" | "nodes"> = {
   name: "probe",
   duration: "1s",
-  nodes: { count: 1 },
   traffic: [{ rate: 1, keys: ["a"] }],
 };
+
+function weightsOf(random: SeededRandom, regions: readonly string[]): Record<string, number> {
+  return Object.fromEntries(regions.map((region) => [region, random.between(1, 3)]));
+}
 
 function drawTraffic(
   random: SeededRandom,

@@ -112,18 +112,26 @@ export class Meter {
     this.#intervals.add("messageBytes", atUs, bytes);
   }
 
-  measured(): Measured {
-    const { streams } = this.#options;
+  /** What has been asked for, admitted, and admitted by the ideal so far. */
+  units(): { readonly units: number; readonly admittedUnits: number; readonly idealUnits: number } {
     const sum = (field: "units" | "admittedUnits" | "idealUnits") => {
       return this.#traffic.reduce((total, traffic) => total + traffic[field], 0);
     };
-    const admittedUnits = sum("admittedUnits");
-    const idealUnits = sum("idealUnits");
+    return {
+      units: sum("units"),
+      admittedUnits: sum("admittedUnits"),
+      idealUnits: sum("idealUnits"),
+    };
+  }
+
+  measured(): Measured {
+    const { streams } = this.#options;
+    const { units, admittedUnits, idealUnits } = this.units();
     let deniedEarlyUnits = 0;
     for (const { missed } of this.#keys.values()) deniedEarlyUnits += missed;
     return {
       requests: this.#requests,
-      units: sum("units"),
+      units,
       admittedUnits,
       idealUnits,
       admittedOverIdeal: idealUnits === 0 ? null : admittedUnits / idealUnits,

@@ -129,7 +129,13 @@ class Run {
     const links = new SimulatedNetwork({ ...network, time: this.#time, seed, regions });
     links.sent = (bytes) => this.#meter.sent(bytes);
     this.#store = new SimulatedStore(this.#time, links, seed);
-    this.#checkers = new Checkers({ scenario, configuration, startUs: START_US });
+    this.#checkers = new Checkers(
+      { scenario, configuration, startUs: START_US },
+      this.#time,
+      () => {
+        return this.#meter.units();
+      },
+    );
     const skew = createSeededRandom(seed, 4);
     this.#nodes = Array.from({ length: scenario.nodes }, (_, index) => {
       return this.#createNode(index, skew);

@@ -11,13 +11,14 @@ import {
   slidingWindow,
   tokenBucket,
 } from "tidegate";
-import { checkScenario, type Scenario, type Verdict } from "tidegate/simulation";
+import { checkScenario, type Scenario, type Verdict, VirtualTime } from "tidegate/simulation";
 import type { Decision, Source } from "../../src/decision.ts";
 import { Checkers } from "../../src/simulation/checks/checkers.ts";
 import { excessOf } from "../../src/simulation/checks/limit-account.ts";
 import type { SimulatedNode } from "../../src/simulation/simulated-node.ts";
 
 /** The beginning of a minute, and of a day. */
+const NOTHING = { units: 0, admittedUnits: 0, idealUnits: 0 };
 const START_US = 1_767_225_600_000_000;
 const NONE = { beyond: 0, holdUs: 0 };
 
@@ -172,7 +173,7 @@ const limits = [fixedWindow({ limit: 3, window: "1m" })];
 
 /** Judges answers, each of a node, its source and a cost. */
 function judge(
-  configuration: Scenario["configurations"][string],
+  options: Scenario["configurations"][string],
   answers: readonly (readonly [node: number, source: Source, cost: number])[],
   nodeOptions: Partial<SimulatedNode> = {},
   count = 2,
@@ -182,15 +183,14 @@ function judge(
     duration: "10s",
     nodes: { count },
     traffic: [{ rate: 1_000, keys: ["a"] }],
-    configurations: { configuration },
+    configurations: { configuration: options },
   });
   assert.ok("checked" in result, JSON.stringify(result));
   const { checked } = result;
-  const checkers = new Checkers({
-    scenario: checked,
-    configuration: checked.configurations[0]!,
-    startUs: START_US,
-  });
+  const configuration = checked.configurations[0]!;
+  const time = new VirtualTime(START_US);
+  const subject = { scenario: checked, configuration, startUs: START_US };
+  const checkers = new Checkers(subject, time, () => NOTHING);
   const nodes = [0, 1].map((index) => {
     const plain = { index, life: 0, steps: 0, clockUs: START_US, pending: 0, unitsHeld: () => 0 };
     return { ...plain, ...nodeOptions } as unknown as SimulatedNode;

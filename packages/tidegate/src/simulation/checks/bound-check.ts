@@ -5,6 +5,7 @@ import type { Source } from "../../decision.ts";
 import type { Verdict } from "../report.ts";
 import type { Answer } from "../simulated-node.ts";
 import { Admissions } from "./admissions.ts";
+import { gossipAllowance } from "./gossip-allowance.ts";
 import type { Allowance } from "./limit-account.ts";
 import { type Subject, sayUnits } from "./subject.ts";
 
@@ -26,6 +27,7 @@ const NONE: Allowance = { beyond: 0, holdUs: 0 };
 export function createBoundCheck(subject: Subject): BoundCheck {
   const { coordination } = subject.configuration;
   if (coordination === "local") return nodesCheck(subject);
+  if (coordination === "gossip") return gossipCheck(subject);
   return storeCheck(subject, coordination === "hybrid" ? leaseAllowance(subject) : () => NONE);
 }
 
@@ -84,6 +86,28 @@ function storeCheck(subject: Subject, allowanceOf: (limit: number) => Allowance)
       const lease = isHybrid ? ", and what leases may hold over" : "";
       const others = degraded === 0 ? "" : `; ${sayUnits(degraded)} by the failure policy beside`;
       return judge(subject, admissions, allowed, `on all nodes together${lease}${others}`);
+    },
+  };
+}
+
+/** All nodes together keep the limits, and what is admitted before news of it arrives. */
+function gossipCheck(subject: Subject): BoundCheck {
+  const admissions = new Admissions();
+  return {
+    answered: ({ request, decision, decidedUs }) => {
+      if (!decision.allowed) return;
+      const { key, cost } = request;
+      admissions.add("", key, { atUs: decidedUs, cost, trueUs: decidedUs });
+    },
+    verdict: () => {
+      const allowanceOf = gossipAllowance(subject);
+      const beyond = Math.max(
+        ...subject.configuration.policy.limits.map((_, index) => {
+          return allowanceOf(index).beyond;
+        }),
+      );
+      const where = `on all nodes together, and ${sayUnits(Math.floor(beyond))} before the nodes know of each other`;
+      return judge(subject, admissions, allowanceOf, where);
     },
   };
 }
