@@ -67,8 +67,12 @@ export class Shares {
     // What a bucket admits too much it takes back as debt; a window does not, and has time until it ends.
     const lagUs = Math.max(surroundings.lagUs, intervalUs / 2);
     const memoryUs = standing.gain > 0 ? lagUs / 3 : 2 * lagUs;
-    key.unseen = (key.unseen + spent) * Math.exp((key.reckonedAt - now) / memoryUs);
+    // Of those that are not heard from at the moment nothing new is known, however much time passes.
+    const knownUntil = policy.partition === "share" ? surroundings.freshUntil : surroundings.certainAt;
+    const passedUs = Math.max(knownUntil - key.knownUntil, 0);
+    key.unseen = (key.unseen + spent) * Math.exp(-passedUs / memoryUs);
     if (!(key.unseen > 0.01)) key.unseen = 0;
+    key.knownUntil = knownUntil;
     key.round = surroundings.round;
     const balance = Math.max(standing.room + key.unseen, 0);
     let allowance = Math.max(this.#part * balance - key.unseen, 0) + random.next() * cost;
@@ -76,7 +80,6 @@ export class Shares {
     if (this.#isAlone && key.unseen === 0) allowance = Math.max(allowance, cost);
     key.allowance = allowance;
     key.granted = allowance;
-    key.reckonedAt = now;
     key.accruedAt = now;
     key.unitsPerUs = (this.#part * (1 - this.#partSilent) * standing.gain) / intervalUs;
     key.holdsUntil = standing.windowsEndAt;
@@ -108,6 +111,9 @@ export class Shares {
     }
     // Each side keeps to the part that it had, however demand changes while they cannot tell each other.
     if (key.silentSince !== surroundings.staleSince) {
+      // What there was when they were heard of last: with what this side has spent since.
+      const spent = key.granted - key.allowance;
+      if (key.silentSince === 0) key.expectedRoom = spent - (key.unseen + spent) / this.#part;
       key.silentSince = surroundings.staleSince;
       const known = silent / (own + others + silent);
       key.partSilent = isCertain ? known : Math.max(known, (nodes - fresh) / nodes);
