@@ -86,6 +86,8 @@ export class CountedKey {
   /** Units that they were presumed to have spent, what is left over of one, and the room after they had. */
   presumed = 0;
   presumedRest = 0;
+  /** Units that there were to share since then. */
+  shared = 0;
   expectedRoom = 0;
 
   constructor(policyName: string, name: string) {
