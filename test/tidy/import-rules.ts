@@ -71,6 +71,7 @@ export const LAYERS: readonly Layer[] = [
       ...DOWN,
       "limiter.ts",
       "create-limiter.ts",
+      "gossip/gossip-options.ts",
       "stores/memory.ts",
       "middleware/rate-limit-headers.ts",
     ],

@@ -269,7 +269,10 @@ function policyOf(
 
 /** Names one life of a node, in 16 hexadecimal digits. */
 function createInstance(random: Random): string {
-  const part = () => Math.floor(random.next() * 2 ** 32).toString(16).padStart(8, "0");
+  const part = () =>
+    Math.floor(random.next() * 2 ** 32)
+      .toString(16)
+      .padStart(8, "0");
   return part() + part();
 }
 

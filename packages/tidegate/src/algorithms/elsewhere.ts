@@ -115,7 +115,8 @@ export function countElsewhere(
     const limit = limits[index]!;
     advance(limit, numbers, offset, now, undefined);
     const present = units.present[index]!;
-    if (present < 0) give(limit, numbers, offset, now, -present, Number.POSITIVE_INFINITY, undefined);
+    if (present < 0)
+      give(limit, numbers, offset, now, -present, Number.POSITIVE_INFINITY, undefined);
     if (present > 0) {
       const beyond = consumed(limit, numbers, offset, now) + present - 2 * limit.limit;
       forgiven = Math.max(forgiven, Math.min(beyond, present));

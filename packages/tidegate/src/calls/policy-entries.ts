@@ -51,12 +51,7 @@ export class PolicyEntries {
   generation = 0;
   #default: string | undefined;
 
-  constructor(
-    open: CoordinationOpener,
-    standard: CoordinationName,
-    clock: Clock,
-    region: string,
-  ) {
+  constructor(open: CoordinationOpener, standard: CoordinationName, clock: Clock, region: string) {
     this.#open = open;
     this.#standard = standard;
     this.#clock = clock;

@@ -72,9 +72,9 @@ export class CountedKey {
   round = -1;
   /** Until when the allowance holds, by the store's clock: no window ends before. */
   holdsUntil = 0;
-  /** What the allowance would be if nothing had been spent of it, and when it was reckoned. */
+  /** What the allowance would be if nothing had been spent of it, and until when all was known when it was reckoned. */
   granted = 0;
-  reckonedAt = 0;
+  knownUntil = Number.NEGATIVE_INFINITY;
   /** What comes back of this node's part, in units per microsecond, and until when that is in the allowance. */
   unitsPerUs = 0;
   accruedAt = 0;
@@ -86,6 +86,8 @@ export class CountedKey {
   /** Units that they were presumed to have spent, what is left over of one, and the room after they had. */
   presumed = 0;
   presumedRest = 0;
+  /** Units that there were to share since then. */
+  shared = 0;
   expectedRoom = 0;
 
   constructor(policyName: string, name: string) {

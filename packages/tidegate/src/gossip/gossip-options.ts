@@ -45,7 +45,11 @@ export function checkGossip(options: GossipOptions): CheckedGossip {
   checkOptions("gossip", options, OPTIONS);
   const { transport, region = "", fanout = 2, maxMessageBytes = 262_144, secret } = options;
   if (typeof transport?.members !== "function") {
-    throw optionError("gossip.transport", "a transport with address, open(), send() and members()", transport);
+    throw optionError(
+      "gossip.transport",
+      "a transport with address, open(), send() and members()",
+      transport,
+    );
   }
   checkPort("gossip.transport", transport, "send");
   if (typeof region !== "string" || region.length > 64) {
@@ -53,7 +57,11 @@ export function checkGossip(options: GossipOptions): CheckedGossip {
   }
   if (secret !== undefined && (typeof secret !== "string" || secret.length < 16)) {
     // What is wrong with a secret is said without it.
-    throw optionError("gossip.secret", "a text of at least 16 characters", `${String(secret).length} characters`);
+    throw optionError(
+      "gossip.secret",
+      "a text of at least 16 characters",
+      `${String(secret).length} characters`,
+    );
   }
   const intervalMs = checkInterval("gossip.interval", options.interval, 100, 10);
   if (!Number.isInteger(maxMessageBytes) || maxMessageBytes < 1_024) {

@@ -111,7 +111,10 @@ export class Gossiper {
     this.#inARow.clear();
     const targets = this.#targets(now);
     for (const address of targets) this.#ask(address);
-    if (!this.joined && (now > this.#joinUntil || (targets.length === 0 && surroundings.nodes === 1))) {
+    if (
+      !this.joined &&
+      (now > this.#joinUntil || (targets.length === 0 && surroundings.nodes === 1))
+    ) {
       this.#setJoined();
     }
     eachRound();

@@ -1,5 +1,5 @@
-// Brings what a bucket holds here nearer to what it holds in the eyes of the others. All count the same, but not from the
-// same begin: debts end at a floor, and of nodes that were silent it was presumed what they did. Else a node that
+// Brings what a bucket holds here nearer to what it holds in the eyes of the others. All count the same, but not from
+// the same begin: debts end at a floor, and of nodes that were silent it was presumed what they did. Else a node that
 // believes to be deeper in debt than the others do would have nothing for as long as they use all that comes back. To
 // go to the mean changes nothing of the sum.
 
@@ -56,7 +56,7 @@ export class Levelling {
     return isAny;
   }
 
-  /** Mean of what all say that spoke of the key lately, this node among them: all said it at the same place in a round. */
+  /** Mean of what all say that spoke of the key lately, this node among them: each said it as its round began. */
   #meanLevel(own: Register, index: number, now: number): number {
     let sum = own.levels[index]!;
     let count = 1;

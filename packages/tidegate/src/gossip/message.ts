@@ -232,7 +232,8 @@ export function versionOf(bytes: Uint8Array): number {
 }
 
 function readHeader(reader: ByteReader): Header {
-  if (reader.byte() !== MAGIC[0] || reader.byte() !== MAGIC[1]) throw new MalformedMessage("no message");
+  if (reader.byte() !== MAGIC[0] || reader.byte() !== MAGIC[1])
+    throw new MalformedMessage("no message");
   if (reader.byte() !== MESSAGE_VERSION) throw new MalformedMessage("of another version");
   const kind = KINDS[reader.byte()];
   if (kind === undefined) throw new MalformedMessage("of an unknown kind");

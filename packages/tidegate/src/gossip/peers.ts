@@ -83,6 +83,7 @@ export class Peers {
     let allCertainAt = Number.POSITIVE_INFINITY;
     let reachable = 1;
     let fresh = 1;
+    let freshUntil = Number.POSITIVE_INFINITY;
     let names = "";
     const changes: Known[] = [];
     for (const address of addresses) {
@@ -94,6 +95,7 @@ export class Peers {
       reachable += 1;
       if (latest.get(address)?.isStale === false) {
         fresh += 1;
+        freshUntil = Math.min(freshUntil, known.asOf);
         names += address;
       }
       lag += now - known.asOf;
@@ -106,6 +108,7 @@ export class Peers {
     this.#freshNames = names;
     surroundings.lagUs = reachable > 1 ? lag / (reachable - 1) : 0;
     surroundings.certainAt = certainAt;
+    surroundings.freshUntil = freshUntil;
     surroundings.allCertainAt = allCertainAt;
     for (const known of changes) this.#tell(known, now);
     this.#isFirst = false;

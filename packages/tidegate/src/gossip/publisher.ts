@@ -98,6 +98,8 @@ export class Publisher {
         // What was spent of the window before is not spent of this one.
         if (policy.limits.length === 1) {
           key.unseen = 0;
+          key.shared = 0;
+          key.expectedRoom -= key.granted - key.allowance;
           key.granted = key.allowance;
         }
       }

@@ -3,13 +3,7 @@
 
 import type { CountedKey } from "./counted-key.ts";
 import type { CountedKeys } from "./keys.ts";
-import type {
-  BlockEnd,
-  BlockHead,
-  DigestEntry,
-  MessageWriter,
-  SentRegister,
-} from "./message.ts";
+import type { BlockEnd, BlockHead, DigestEntry, MessageWriter, SentRegister } from "./message.ts";
 import { Origin, type OriginRegister } from "./origin.ts";
 
 /** Nodes, and lives of nodes, that are known at once. */

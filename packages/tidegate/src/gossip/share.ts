@@ -4,8 +4,8 @@
 //
 // A node knows the balance of a key as of some moments ago. What it has spent since is a sign of what the others have,
 // which it does not know yet. So of the balance that there would be without its own spending it takes its share, less
-// what it has spent already: spent <= share × (room + spent). Of what comes back its share is its own in any case, as it
-// comes, or a bucket that fills in less time than news takes would never be used up. What is left over of a unit is
+// what it has spent already: spent <= share × (room + spent). Of what comes back its share is its own in any case, as
+// it comes, or a bucket that fills in less time than news takes would never be used up. What is left over of a unit is
 // drawn by chance, so that a hundred nodes with a share of 0.05 units each admit five of them and not none.
 
 import { createStanding, type Elsewhere, type Standing } from "../algorithms/elsewhere.ts";
@@ -67,8 +67,13 @@ export class Shares {
     // What a bucket admits too much it takes back as debt; a window does not, and has time until it ends.
     const lagUs = Math.max(surroundings.lagUs, intervalUs / 2);
     const memoryUs = standing.gain > 0 ? lagUs / 3 : 2 * lagUs;
-    key.unseen = (key.unseen + spent) * Math.exp((key.reckonedAt - now) / memoryUs);
+    // Of those that are not heard from at the moment nothing new is known, however much time passes.
+    const knownUntil =
+      policy.partition === "share" ? surroundings.freshUntil : surroundings.certainAt;
+    const passedUs = Math.max(knownUntil - key.knownUntil, 0);
+    key.unseen = (key.unseen + spent) * Math.exp(-passedUs / memoryUs);
     if (!(key.unseen > 0.01)) key.unseen = 0;
+    key.knownUntil = knownUntil;
     key.round = surroundings.round;
     const balance = Math.max(standing.room + key.unseen, 0);
     let allowance = Math.max(this.#part * balance - key.unseen, 0) + random.next() * cost;
@@ -76,7 +81,6 @@ export class Shares {
     if (this.#isAlone && key.unseen === 0) allowance = Math.max(allowance, cost);
     key.allowance = allowance;
     key.granted = allowance;
-    key.reckonedAt = now;
     key.accruedAt = now;
     key.unitsPerUs = (this.#part * (1 - this.#partSilent) * standing.gain) / intervalUs;
     key.holdsUntil = standing.windowsEndAt;
@@ -108,9 +112,16 @@ export class Shares {
     }
     // Each side keeps to the part that it had, however demand changes while they cannot tell each other.
     if (key.silentSince !== surroundings.staleSince) {
-      key.silentSince = surroundings.staleSince;
+      // What there was when they were heard of last: with what this side has spent since.
+      const spent = key.granted - key.allowance;
+      if (key.silentSince === 0) key.expectedRoom = spent - (key.unseen + spent) / this.#part;
       const known = silent / (own + others + silent);
+      const before = key.partSilent;
       key.partSilent = isCertain ? known : Math.max(known, (nodes - fresh) / nodes);
+      // They do not fall silent all at once: those that do later had a part of what there was as well.
+      const more = key.silentSince === 0 ? 0 : Math.max(key.partSilent - before, 0);
+      key.presumedRest += more * Math.min(key.shared, leastLimit(policy));
+      key.silentSince = surroundings.staleSince;
     }
     this.#partSilent = key.partSilent;
   }
@@ -121,6 +132,7 @@ export class Shares {
     const standing = this.#standing;
     key.expectedRoom -= spent;
     const gained = Math.max(standing.room - key.expectedRoom, 0);
+    key.shared += gained;
     key.presumedRest += this.#partSilent * gained;
     const units = Math.floor(key.presumedRest);
     if (units > 0) {
@@ -155,9 +167,14 @@ export function waitFor(
   return accrued > 0 && accrued < untilNext ? Math.ceil(accrued) : untilNext;
 }
 
+function leastLimit({ limits }: Policy): number {
+  return limits.reduce((least, { limit }) => Math.min(least, limit), Number.POSITIVE_INFINITY);
+}
+
 /** Ends what was presumed: what is counted so far stays. */
 function settlePresumed(key: CountedKey): void {
   key.presumed = 0;
   key.presumedRest = 0;
+  key.shared = 0;
   key.expectedRoom = 0;
 }

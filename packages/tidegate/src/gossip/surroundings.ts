@@ -14,8 +14,10 @@ export interface Surroundings {
   staleSince: number;
   /** Mean age of what is known of those that are heard from, in microseconds. */
   lagUs: number;
-  /** Instant up to which everything is known of all that are heard from; and of all. */
+  /** Instant up to which everything is known of all that are heard from. */
   certainAt: number;
+  /** The same of those of which the news is as young as it should be, and of all that there are. */
+  freshUntil: number;
   allCertainAt: number;
 }
 
@@ -30,6 +32,7 @@ export function createSurroundings(): Surroundings {
     staleSince: 0,
     lagUs: 0,
     certainAt: Number.POSITIVE_INFINITY,
+    freshUntil: Number.POSITIVE_INFINITY,
     allCertainAt: Number.POSITIVE_INFINITY,
   };
 }

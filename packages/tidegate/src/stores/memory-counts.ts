@@ -2,8 +2,8 @@
 
 import {
   assumeUsed,
-  createStanding,
   countElsewhere,
+  createStanding,
   type Elsewhere,
   type Standing,
   standingOf,

@@ -1,7 +1,12 @@
 // Nodes that gossip in virtual time, over a network that loses, repeats, delays and cuts off.
 
-import { createLimiter, type GossipStatus, type Limiter, type PeerChange } from "../../src/index.ts";
 import type { GossipMessage } from "../../src/index.ts";
+import {
+  createLimiter,
+  type GossipStatus,
+  type Limiter,
+  type PeerChange,
+} from "../../src/index.ts";
 import type { PolicyOptions } from "../../src/policy/policy.ts";
 import type { Random } from "../../src/ports/random.ts";
 import { createLoop, VirtualTime } from "../../src/simulation/virtual-time.ts";

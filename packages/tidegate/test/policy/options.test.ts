@@ -143,7 +143,8 @@ const table: [name: string, make: () => unknown, message: string][] = [
     "policy option unknown",
     () => createLimiter({ policies: { api: { ...api, onFailure: "deny" } as never } }),
     'unknown option "onFailure" of policies.api; known are limits, coordination, ' +
-      "overrides, nearLimit, shadow, idTtl, deadline, onStoreFailure, syncInterval, leaseFraction, maxOvershoot",
+      "overrides, nearLimit, shadow, idTtl, deadline, onStoreFailure, syncInterval, leaseFraction, maxOvershoot, " +
+      "partition, regions",
   ],
   [
     "limiter option unknown",
@@ -196,13 +197,23 @@ const table: [name: string, make: () => unknown, message: string][] = [
   ],
   [
     "coordination unknown",
-    () => createLimiter({ policies: { api }, coordination: untyped("gossip") }),
-    'coordination must be "local", "central" or "hybrid", got "gossip"',
+    () => createLimiter({ policies: { api }, coordination: untyped("gosip") }),
+    'coordination must be "local", "central", "hybrid" or "gossip", got "gosip"',
+  ],
+  [
+    "gossip without a transport",
+    () => createLimiter({ policies: { api }, coordination: "gossip" }),
+    'coordination "gossip" needs the option gossip: { transport }, by which nodes exchange what they admitted',
+  ],
+  [
+    "gossip's option beside another coordination",
+    () => createLimiter({ policies: { api: { ...api, partition: "share" } } }),
+    'policies.api.partition must be left out, since it is for coordination "gossip" and this is "local", got "share"',
   ],
   [
     "coordination of a policy",
     () => createLimiter({ policies: { api: { ...api, coordination: untyped("x") } } }),
-    'policies.api.coordination must be "local", "central" or "hybrid", got "x"',
+    'policies.api.coordination must be "local", "central", "hybrid" or "gossip", got "x"',
   ],
   [
     "central in memory",
