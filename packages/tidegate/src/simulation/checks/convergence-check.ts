@@ -74,8 +74,7 @@ function spansOf({ scenario, configuration }: Subject): Span[] {
   const { faults, durationUs, regions } = scenario;
   const hasRegions = new Set(regions).size > 1;
   const roundUs = 1_000 * (hasRegions ? gossip.regionIntervalMs : gossip.intervalMs);
-  const repaidUs =
-    policy.partition === "full" ? Math.max(...policy.limits.map(({ windowUs }) => windowUs)) : 0;
+  const repaidUs = Math.max(...policy.limits.map(({ windowUs }) => windowUs));
   return faults.flatMap((fault): Span[] => {
     if (!("partition" in fault) || fault.untilUs >= durationUs) return [];
     const fromUs = fault.untilUs + ROUNDS * roundUs + repaidUs;

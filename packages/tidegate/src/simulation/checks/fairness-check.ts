@@ -46,9 +46,13 @@ export class FairnessCheck {
     return { check: "fairness", held: index >= LEAST, detail };
   }
 
-  /** Whether all nodes are in one place, see the same keys, and nothing goes wrong for some of them. */
+  /** Whether all nodes are in one place, see the same keys at the same time, and nothing goes wrong for some. */
   #areAlike(): boolean {
-    const { nodes, faults, regions, traffic } = this.#subject.scenario;
+    const { nodes, faults, regions, traffic, clockSkewMs } = this.#subject.scenario;
+    const { limits } = this.#subject.configuration.policy;
+    // Windows of clocks that differ begin at different times; and what one holds is taken as it begins.
+    const isSteady = limits.every(({ algorithm }) => algorithm === "token-bucket");
+    if (clockSkewMs > 0 && !isSteady) return false;
     const isEven = traffic.every(({ spread, weights }) => {
       return spread !== "by-key" && weights.every((weight) => weight === weights[0]);
     });

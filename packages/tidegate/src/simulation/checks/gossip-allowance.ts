@@ -27,12 +27,24 @@ export function gossipAllowance(subject: Subject): (limit: number) => Allowance 
       const lastsUs = Math.min(fault.untilUs, scenario.durationUs) - fault.atUs;
       return sum + soloNodes(fault, subject) * whole(lastsUs + spreadUs);
     }, 0);
-    // Where clocks differ, so do the windows.
-    const shifted = scenario.clockSkewMs > 0 && !isBucket(limit) ? limit.limit : 0;
+    const shifted = isBucket(limit) ? 0 : shiftedWindows(subject, limit) * limit.limit;
     const largest = Math.max(...scenario.traffic.map(costOf));
     const rounded = scenario.nodes * largest;
-    return { beyond: whole(spreadUs) + alone + shifted + rounded, holdUs: 0 };
+    // In a window that is over before news has spread, each node is alone.
+    const isTooShort = !isBucket(limit) && spreadUs >= limit.windowUs;
+    const unknown = isTooShort ? (scenario.nodes - 1) * limit.limit : whole(spreadUs);
+    return { beyond: unknown + alone + shifted + rounded, holdUs: 0 };
   };
+}
+
+/**
+ * How many windows more there are in the time of one. Each node's are those of its own clock: of clocks that are a
+ * little apart, the end of one and the begin of the next; of those that have nothing to do with each other, all.
+ */
+function shiftedWindows({ scenario }: Subject, { windowUs }: Limit): number {
+  const apartUs = 2_000 * scenario.clockSkewMs;
+  if (apartUs === 0) return 0;
+  return apartUs < windowUs / 4 ? 1 : scenario.nodes - 1;
 }
 
 /** How long it takes at most until all nodes that hear each other know what one of them has admitted. */
