@@ -32,7 +32,8 @@ class Gossip implements Coordination {
 
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision {
     if (!consume || cost === 0) return this.#look(policy, key, cost);
-    if (isNever(policy, cost)) return this.#store.decide(policy, key, cost, true);
+    // No limit is below one unit.
+    if (cost > 1 && isNever(policy, cost)) return this.#store.decide(policy, key, cost, true);
     const node = this.#node;
     const counted = node.keyOf(policy, key);
     if (counted === undefined) return node.decideUncounted(policy, key, cost);
