@@ -32,7 +32,8 @@ class Gossip implements Coordination {
 
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision {
     if (!consume || cost === 0) return this.#look(policy, key, cost);
-    if (isNever(policy, cost)) return this.#store.decide(policy, key, cost, true);
+    // No limit is below one unit.
+    if (cost > 1 && isNever(policy, cost)) return this.#store.decide(policy, key, cost, true);
     const node = this.#node;
     const counted = node.keyOf(policy, key);
     if (counted === undefined) return node.decideUncounted(policy, key, cost);
@@ -87,12 +88,12 @@ class Gossip implements Coordination {
 
   /** Denies what may be there, but is not this node's to give before it hears from the others again. */
   #deny(counted: CountedKey, policy: Policy, cost: number): Decision {
-    const store = this.#store;
-    // What is not there for anybody is denied for as long as that is so.
-    const whole = store.decide(policy, counted.name, cost, false);
-    const wholeUs = 1_000 * (whole.retryAfterMs ?? 0);
-    const waitUs = Math.max(this.#node.waitFor(counted, cost), wholeUs);
-    const decision = store.deny(policy, counted.name, cost, waitUs);
+    const decision = this.#store.deny(
+      policy,
+      counted.name,
+      cost,
+      this.#node.waitFor(counted, cost),
+    );
     const own = Math.max(Math.floor(counted.allowance), 0);
     return own < decision.remaining ? { ...decision, remaining: own } : decision;
   }

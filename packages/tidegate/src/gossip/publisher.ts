@@ -5,11 +5,11 @@ import { isWindow, usedOf, windowStart } from "../algorithms/elsewhere.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { CountedKey, WindowCount } from "./counted-key.ts";
-import { codeDemand } from "./demand.ts";
+import { codeDemand, demandOf } from "./demand.ts";
 import type { Origin, OriginRegister } from "./origin.ts";
 
-/** By how many steps demand must have changed to be told by itself: to half as much again, or two thirds. */
-const DEMAND_STEPS = 5;
+/** Demand is told by itself once it is so many times what was told, or what was told so many times it. */
+const MUCH = 1.5;
 
 /** What it publishes from and to. */
 export interface PublisherOptions {
@@ -26,7 +26,7 @@ export class Publisher {
   /** Keys that wait for their turn. */
   waiting = 0;
   readonly #options: PublisherOptions;
-  #active: CountedKey[] = [];
+  readonly #active: CountedKey[] = [];
   #ids = 0;
   #publishedAt: number | undefined;
 
@@ -48,18 +48,20 @@ export class Publisher {
     this.#publishedAt = now;
     const kept = Math.exp(-elapsedUs / horizonUs);
     const changed: CountedKey[] = [];
-    const active: CountedKey[] = [];
-    for (const key of this.#active) {
+    const active = this.#active;
+    let remain = 0;
+    for (let index = 0; index < active.length; index += 1) {
+      const key = active[index]!;
       reckonDemand(key, kept, elapsedUs, now, horizonUs);
       const isChanged = this.#isChanged(key, now);
       if (isChanged) changed.push(key);
-      if (key.demand > 0 || isChanged) active.push(key);
+      if (key.demand > 0 || isChanged) active[remain++] = key;
       else {
         key.isActive = false;
         key.wantedSince = Number.POSITIVE_INFINITY;
       }
     }
-    this.#active = active;
+    active.length = remain;
     const chosen = changed.length > maxKeys ? mostChanged(changed, maxKeys) : changed;
     this.waiting = changed.length - chosen.length;
     for (const key of chosen) this.#write(key, now);
@@ -110,12 +112,12 @@ export class Publisher {
     const { own, policy } = key;
     const { horizonUs } = this.#options;
     if (policy === undefined) return false;
-    const code = codeDemand(key.demand);
-    if (own === undefined) return key.units !== 0 || code > 0;
+    if (own === undefined) return key.units !== 0 || key.demand > 0;
     if (own.units !== key.units) return true;
     // How it stands here is told now and then by a node that is asked and has nothing to give.
     if (key.demandAt === now && now - own.touchedAt > horizonUs / 2) return true;
-    return code === 0 ? own.demand > 0 : Math.abs(code - own.demand) >= DEMAND_STEPS;
+    const told = demandOf(own.demand);
+    return key.demand > told ? key.demand > MUCH * told : key.demand * MUCH < told;
   }
 
   #write(key: CountedKey, now: number): void {

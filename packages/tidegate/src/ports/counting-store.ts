@@ -23,7 +23,7 @@ export interface CountingStore extends Store {
   reset(policy: Policy, key: string): void;
   /** Who is told of work, but not of `decide`, which says it by its decision. */
   counted: Counted | undefined;
-  /** Answers a denial for a while, in the numbers of now. */
+  /** Answers a denial for a while at least, and for as long as the limits deny, in the numbers of now. */
   deny(policy: Policy, key: string, cost: number, waitUs: number): Decision;
   /** Says how a key stands, over a span in microseconds. */
   standing(policy: Policy, key: string, spanUs: number, into: Standing): void;

@@ -37,6 +37,8 @@ export class KeyTable {
   #entries: (KeyEntries | undefined)[] | undefined;
   readonly #stride: number;
   readonly #slots = new Map<string, number>();
+  #lastKey: string | undefined;
+  #lastSlot = OVERFLOW_SLOT;
   readonly #keys: (string | undefined)[] = [undefined];
   readonly #chunks: Float64Array[] = [];
   /** 1 where the slot's key was denied last. */
@@ -58,7 +60,14 @@ export class KeyTable {
   }
 
   find(key: string): number | undefined {
-    return this.#slots.get(key);
+    // What is asked about one key comes in a row.
+    if (key === this.#lastKey) return this.#lastSlot;
+    const slot = this.#slots.get(key);
+    if (slot !== undefined) {
+      this.#lastKey = key;
+      this.#lastSlot = slot;
+    }
+    return slot;
   }
 
   chunkOf(slot: number): Float64Array {
@@ -149,6 +158,7 @@ export class KeyTable {
     const key = this.#keys[slot];
     if (key === undefined) return;
     this.markDenied(slot, false);
+    this.#lastKey = undefined;
     this.#slots.delete(key);
     this.#keys[slot] = undefined;
     this.#setEntries(slot, undefined);

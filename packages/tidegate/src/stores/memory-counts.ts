@@ -1,5 +1,6 @@
 // What a memory store counts beside its own checks: what other nodes admitted, and how a key stands because of it.
 
+import { decide } from "../algorithms/decide.ts";
 import {
   assumeUsed,
   countElsewhere,
@@ -27,7 +28,8 @@ export class MemoryCounts {
 
   deny(policy: Policy, key: string, cost: number, waitUs: number, now: number): Decision {
     const { numbers, at } = this.#stateOf(policy, key, now);
-    return createDecision(policy, key, cost, waitUs, false, numbers, at, now, "local");
+    const wait = Math.max(decide(policy.limits, numbers, at, now, cost, false), waitUs);
+    return createDecision(policy, key, cost, wait, false, numbers, at, now, "local");
   }
 
   standing(policy: Policy, key: string, now: number, spanUs: number, into: Standing): void {
