@@ -111,7 +111,7 @@ function drawConfigurations(
     limits,
     coordination: "gossip",
     partition: random.pick(["full", "full", "share"] as const),
-    ...(regions.length > 0 && chance(random) < 0.0 ? { regions: weightsOf(random, regions) } : {}),
+    ...(regions.length > 0 && chance(random) < 0.3 ? { regions: weightsOf(random, regions) } : {}),
     gossip: {
       interval: random.pick(["50ms", "100ms", "300ms", "1s"]),
       fanout: random.between(1, 3),

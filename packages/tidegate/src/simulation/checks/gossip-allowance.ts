@@ -44,7 +44,7 @@ export function gossipAllowance(subject: Subject): (limit: number) => Allowance 
 function shiftedWindows({ scenario }: Subject, { windowUs }: Limit): number {
   const apartUs = 2_000 * scenario.clockSkewMs;
   if (apartUs === 0) return 0;
-  return apartUs < windowUs / 4 ? 1 : scenario.nodes - 1;
+  return apartUs < windowUs / 4 ? 1 : Math.max(scenario.nodes - 1, 1);
 }
 
 /** How long it takes at most until all nodes that hear each other know what one of them has admitted. */
