@@ -32,7 +32,7 @@ export function gossipAllowance(subject: Subject): (limit: number) => Allowance 
     const rounded = scenario.nodes * largest;
     // In a window that is over before news has spread, each node is alone.
     const isTooShort = !isBucket(limit) && spreadUs >= limit.windowUs;
-    const unknown = isTooShort ? (scenario.nodes - 1) * limit.limit : whole(spreadUs);
+    const unknown = isTooShort ? (scenario.nodes - 1) * limit.limit : burst(limit, spreadUs);
     return { beyond: unknown + alone + shifted + rounded, holdUs: 0 };
   };
 }
@@ -88,6 +88,11 @@ function soloNodes(fault: CheckedFault, { scenario, configuration }: Subject): n
     default:
       return 0;
   }
+}
+
+/** Units that nodes may admit of a key before they know of each other: of a bucket, half of it, and what comes back. */
+function burst(limit: Limit, spreadUs: number): number {
+  return isBucket(limit) ? limit.limit / 2 + cameBack(limit, spreadUs) : limit.limit;
 }
 
 /** Units that come back in a span. */
