@@ -91,8 +91,11 @@ function drawConfigurations(
   nodes: NodesOptions,
 ): Record<string, ConfigurationOptions> {
   const regions = Object.keys(nodes.regions ?? {});
+  const isSplit = regions.length > 0 && chance(random) < 0.3;
+  const weights = isSplit ? { regions: weightsOf(random, regions) } : {};
   const store = {
     limits,
+    ...weights,
     onStoreFailure: random.pick(["allow", "deny", "local"] as const),
     deadline: random.pick(["5ms", "50ms", "500ms"]),
   } as const;
@@ -111,7 +114,7 @@ function drawConfigurations(
     limits,
     coordination: "gossip",
     partition: random.pick(["full", "full", "share"] as const),
-    ...(regions.length > 0 && chance(random) < 0.3 ? { regions: weightsOf(random, regions) } : {}),
+    ...weights,
     gossip: {
       interval: random.pick(["50ms", "100ms", "300ms", "1s"]),
       fanout: random.between(1, 3),

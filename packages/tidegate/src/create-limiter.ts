@@ -56,13 +56,18 @@ export interface LimiterOptions {
    * where it was never reached. Default 1. Refused where no store is shared.
    */
   readonly expectedNodes?: number;
+  /**
+   * Where this node stands, up to 64 characters: whose part of the limits it enforces where a policy has `regions`, and
+   * with whom it gossips closely. Default "".
+   */
+  readonly region?: string;
   /** How this node exchanges counts with others: for policies whose coordination is "gossip", and refused else. */
   readonly gossip?: GossipOptions;
 }
 
 const OPTIONS = [
   ...["policies", "defaultPolicy", "store", "coordination", "telemetry", "clock", "random"],
-  ...["timer", "scheduler", "expectedNodes", "gossip"],
+  ...["timer", "scheduler", "expectedNodes", "region", "gossip"],
 ];
 
 const MAX_NODES = 10_000;
@@ -128,7 +133,7 @@ export function createLimiter(options: LimiterOptions): Limiter {
 }
 
 function checkPorts(options: LimiterOptions): void {
-  const { store, telemetry, clock, random, timer, scheduler, expectedNodes } = options;
+  const { store, telemetry, clock, random, timer, scheduler, expectedNodes, region } = options;
   if (store !== undefined && typeof (store as Partial<Store>)?.attach !== "function") {
     throw optionError("store", "a store made by memoryStore() or redisStore()", store);
   }
@@ -139,6 +144,9 @@ function checkPorts(options: LimiterOptions): void {
   checkPort("random", random, "next");
   checkPort("timer", timer, "after");
   checkPort("scheduler", scheduler, "afterTurn");
+  if (region !== undefined && (typeof region !== "string" || region.length > 64)) {
+    throw optionError("region", "a name of at most 64 characters", region);
+  }
   if (expectedNodes !== undefined) positiveInteger("expectedNodes", expectedNodes, MAX_NODES);
   if (expectedNodes !== undefined && store?.shared !== true) {
     const expected = "left out where no store is shared, since each node has the whole limit then";
@@ -183,7 +191,7 @@ function createEntries(
     return coordination;
   };
   const clock = options.clock ?? createSystemClock();
-  const entries = new PolicyEntries(open, standard, clock, gossip?.region ?? "");
+  const entries = new PolicyEntries(open, standard, clock, options.region ?? "");
   const used = Object.entries(policies).map(([name, one]) => entries.coordinationOf(name, one));
   if (store?.shared === true && used.every((name) => name === "local" || name === "gossip")) {
     throw new TidegateError(
@@ -244,6 +252,7 @@ function openGossip(
   const { random, timer, clock } = runtimeOf(options);
   const coordination = createGossip({
     ...{ gossip, random, timer, clock },
+    region: options.region ?? "",
     store: countingStore({ clock, random }),
     instance: createInstance(random),
     signer: gossip.secret === undefined ? undefined : createHmacSigner(gossip.secret),

@@ -13,7 +13,6 @@ import {
   type Policy,
   type PolicyOptions,
 } from "../policy/policy.ts";
-import { ofRegion } from "../policy/regions.ts";
 import { requestError } from "../policy/request.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -59,16 +58,15 @@ export class PolicyEntries {
   }
 
   /** Adds a policy, or puts it in the place of the one of its name. */
-  set(name: string, whole: PolicyOptions): void {
-    const coordinationName = this.coordinationOf(name, whole);
-    refuseOthers(name, whole, coordinationName);
-    const options = whole?.regions === undefined ? whole : ofRegion(name, whole, this.#region);
-    const policy = createPolicy(name, options);
+  set(name: string, options: PolicyOptions): void {
+    const coordinationName = this.coordinationOf(name, options);
+    const policy = createPolicy(name, options, this.#region);
     const overrides =
       options.overrides === undefined
         ? undefined
-        : createOverrides(policy, options.overrides, options);
+        : createOverrides(policy, options.overrides, options, this.#region);
     refuseUnused(name, options);
+    refuseOthers(name, options, coordinationName);
     const coordination = this.#open(coordinationName);
     coordination.use(policy);
     const direct = overrides === undefined && !policy.holds;
@@ -160,10 +158,14 @@ export class PolicyEntries {
 
 /** What only one coordination has must not be accepted and ignored beside another. */
 function refuseOthers(name: string, options: PolicyOptions, coordination: CoordinationName): void {
+  if (coordination === "local" && options.regions !== undefined) {
+    const expected = 'left out beside coordination "local", by which each node has the whole limit';
+    throw optionError(`policies.${name}.regions`, expected, options.regions);
+  }
   for (const [owner, owned] of OWNED_OPTIONS) {
     if (owner === coordination) continue;
     for (const option of owned) {
-      if (options?.[option] === undefined) continue;
+      if (options[option] === undefined) continue;
       const field = `policies.${name}.${option}`;
       const expected = `left out, since it is for coordination "${owner}" and this is "${coordination}"`;
       throw optionError(field, expected, options[option]);
@@ -173,7 +175,7 @@ function refuseOthers(name: string, options: PolicyOptions, coordination: Coordi
 
 const OWNED_OPTIONS = [
   ["hybrid", ["syncInterval", "leaseFraction", "maxOvershoot"]],
-  ["gossip", ["partition", "regions"]],
+  ["gossip", ["partition"]],
 ] as const;
 
 /**

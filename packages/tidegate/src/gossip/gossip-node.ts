@@ -24,6 +24,8 @@ import { createSurroundings } from "./surroundings.ts";
 /** What a node is made of. */
 export interface GossipNodeOptions {
   readonly gossip: CheckedGossip;
+  /** Where this node stands. */
+  readonly region: string;
   readonly store: CountingStore;
   /** Names this life of the node, in 16 hexadecimal digits. */
   readonly instance: string;
@@ -62,8 +64,8 @@ export class GossipNode {
   #opening: Promise<void>;
 
   constructor(options: GossipNodeOptions) {
-    const { gossip, store, clock, random, telemetry, signer, instance, timer } = options;
-    const { transport, region, intervalMs, regionIntervalMs, fanout, maxMessageBytes } = gossip;
+    const { gossip, store, clock, random, telemetry, signer, instance, timer, region } = options;
+    const { transport, intervalMs, regionIntervalMs, fanout, maxMessageBytes } = gossip;
     this.#options = options;
     this.#steady = clock.steady === undefined ? () => clock.now() : () => clock.steady!();
     const steady = this.#steady;

@@ -12,8 +12,6 @@ export interface GossipOptions {
   readonly interval?: string | number;
   /** With how many nodes in each round, 1 to 16; default 2. */
   readonly fanout?: number;
-  /** Where this node stands, up to 64 characters; default "". Nodes of one region gossip closely. */
-  readonly region?: string;
   /** How often regions exchange counts, through two nodes of each; at least `interval`, default "1s". */
   readonly regionInterval?: string | number;
   /**
@@ -30,20 +28,19 @@ export interface CheckedGossip {
   readonly transport: Transport;
   readonly intervalMs: number;
   readonly fanout: number;
-  readonly region: string;
   readonly regionIntervalMs: number;
   readonly secret: string | undefined;
   readonly maxMessageBytes: number;
 }
 
 const OPTIONS = [
-  ...["transport", "interval", "fanout", "region", "regionInterval", "secret", "maxMessageBytes"],
+  ...["transport", "interval", "fanout", "regionInterval", "secret", "maxMessageBytes"],
 ];
 
 /** @throws TidegateError INVALID_OPTION naming the option. */
 export function checkGossip(options: GossipOptions): CheckedGossip {
   checkOptions("gossip", options, OPTIONS);
-  const { transport, region = "", fanout = 2, maxMessageBytes = 262_144, secret } = options;
+  const { transport, fanout = 2, maxMessageBytes = 262_144, secret } = options;
   if (typeof transport?.members !== "function") {
     throw optionError(
       "gossip.transport",
@@ -52,9 +49,6 @@ export function checkGossip(options: GossipOptions): CheckedGossip {
     );
   }
   checkPort("gossip.transport", transport, "send");
-  if (typeof region !== "string" || region.length > 64) {
-    throw optionError("gossip.region", "a name of at most 64 characters", region);
-  }
   if (secret !== undefined && (typeof secret !== "string" || secret.length < 16)) {
     // What is wrong with a secret is said without it.
     throw optionError(
@@ -71,7 +65,6 @@ export function checkGossip(options: GossipOptions): CheckedGossip {
     transport,
     intervalMs,
     fanout: positiveInteger("gossip.fanout", fanout, 16),
-    region,
     regionIntervalMs: checkInterval(
       "gossip.regionInterval",
       options.regionInterval,

@@ -275,11 +275,6 @@ function made(limit: Limit): Limit {
   return Object.freeze(limit);
 }
 
-/** Takes a limit for one made here: another with other numbers, reckoned from one that was. */
-export function derived(limit: Limit): Limit {
-  return made(limit);
-}
-
 /** Whether `value` was made here. */
 export function isLimit(value: unknown): value is Limit {
   return typeof value === "object" && value !== null && limitsMade.has(value);

@@ -36,6 +36,7 @@ export function createOverrides(
   policy: Policy,
   options: readonly OverrideOptions[],
   settings: PolicySettings,
+  region: string,
 ): Overrides | undefined {
   const path = `policies.${policy.name}.overrides`;
   if (!Array.isArray(options)) throw optionError(path, "a list of overrides", options);
@@ -44,7 +45,11 @@ export function createOverrides(
   for (const [index, override] of options.entries()) {
     const field = `${path}[${index}]`;
     checkOptions(field, override, ["key", "limits", "unlimited", "blocked", "until"]);
-    patterns.add(`${field}.key`, override.key, readRuling(policy, field, override, settings));
+    patterns.add(
+      `${field}.key`,
+      override.key,
+      readRuling(policy, field, override, settings, region),
+    );
   }
   let now = 0;
   const holds = ({ untilUs }: Ruling) => now < untilUs;
@@ -76,6 +81,7 @@ function readRuling(
   field: string,
   override: OverrideOptions,
   settings: PolicySettings,
+  region: string,
 ): Ruling {
   const untilUs = readUntil(`${field}.until`, override.until);
   const unlimited = checkFlag(`${field}.unlimited`, override.unlimited);
@@ -89,7 +95,7 @@ function readRuling(
     );
   }
   if (override.limits !== undefined) {
-    const own = policyOf(policy.name, field, override.limits, settings);
+    const own = policyOf(policy.name, field, override.limits, settings, region);
     if (own.holds !== policy.holds) {
       const expected = policy.holds
         ? "limits with a concurrency() among them, as the policy's are"

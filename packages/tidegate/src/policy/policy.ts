@@ -6,7 +6,8 @@ import { TidegateError } from "../errors.ts";
 import { parseDuration } from "./duration.ts";
 import { checkName, isLimit, LIMIT_FACTORIES } from "./limits.ts";
 import { checkOptions, optionError } from "./options.ts";
-import { shareOfLimit } from "./share.ts";
+import { checkRegions } from "./regions.ts";
+import { partOfLimit, shareOfLimit } from "./share.ts";
 
 /**
  * How nodes share a count: each alone in its memory; all through one store that decides; each in its memory, from
@@ -69,8 +70,8 @@ export interface PolicyOptions {
   /** Of "gossip" alone: what is enforced while other nodes are away; default "full". */
   readonly partition?: Partition;
   /**
-   * Of "gossip" alone: the weight of each region by name, 1 to 1,000. Each then enforces its part of the limits
-   * by itself. Left out, the limits are shared by what is asked for, over all regions.
+   * The weight of each region by name, 1 to 1,000: each then enforces its part of the limits by itself, with a store of
+   * its own or by gossip within it. Left out, the limits are one for all nodes.
    */
   readonly regions?: Readonly<Record<string, number>>;
 }
@@ -159,24 +160,30 @@ export type PolicySettings = Pick<
 >;
 
 /**
- * Checks a policy.
+ * Checks a policy, of which a limiter in `region` has its part.
  * @throws TidegateError INVALID_OPTION naming the option by its path, e.g. "policies.api.limits[0]".
  */
-export function createPolicy(name: string, options: PolicyOptions): Policy {
+export function createPolicy(name: string, options: PolicyOptions, region = ""): Policy {
   checkName("the name of a policy", name);
   const path = `policies.${name}`;
   checkOptions(path, options, OPTIONS);
-  return policyOf(name, path, options.limits, options);
+  return policyOf(name, path, options.limits, options, region);
 }
 
 /** Checks the limits that a policy has for some of its keys; `path` is where they are written. */
 export function policyOf(
   name: string,
   path: string,
-  limits: readonly Limit[],
+  wholeLimits: readonly Limit[],
   settings: PolicySettings,
+  region: string,
 ): Policy {
-  checkLimits(`${path}.limits`, limits);
+  checkLimits(`${path}.limits`, wholeLimits);
+  const part = checkRegions(`policies.${name}.regions`, settings.regions, region);
+  const limits =
+    part === undefined
+      ? wholeLimits
+      : wholeLimits.map((limit) => partOfLimit(limit, part.weight, part.whole));
   const limitNames = limits.map((limit, index) => {
     return limit.name ?? (limits.length === 1 ? name : `${name}-${index + 1}`);
   });
@@ -225,7 +232,7 @@ export function policyOf(
     leaseFraction,
     maxOvershoot,
     partition,
-    isRegional: settings.regions !== undefined,
+    isRegional: part !== undefined,
   });
 }
 

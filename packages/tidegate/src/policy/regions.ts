@@ -1,47 +1,33 @@
 // The part of the limits that a region has, where they are split by fixed weights.
 
-import type { Limit } from "../algorithms/dispatch.ts";
-import { derived } from "./limits.ts";
 import { checkOptions, optionError, positiveInteger } from "./options.ts";
-import type { PolicyOptions } from "./policy.ts";
-import { partOfLimit } from "./share.ts";
 
 const MAX_WEIGHT = 1_000;
 
+/** A part of a whole. */
+export interface Weight {
+  readonly weight: number;
+  readonly whole: number;
+}
+
 /**
- * Returns a policy's options with a region's part of its limits, those of its overrides among them.
- * @throws TidegateError INVALID_OPTION naming the option, where the region has no weight.
+ * Returns the weight of a region among all; undefined where limits are not split.
+ * @throws TidegateError INVALID_OPTION naming the option, where the region has none.
  */
-export function ofRegion(name: string, options: PolicyOptions, region: string): PolicyOptions {
-  const { regions } = options;
-  if (regions === undefined) return options;
-  const field = `policies.${name}.regions`;
+export function checkRegions(field: string, regions: unknown, region: string): Weight | undefined {
+  if (regions === undefined) return undefined;
   if (typeof regions !== "object" || regions === null || Array.isArray(regions)) {
     throw optionError(field, "an object with a weight for each region", regions);
   }
   checkOptions(field, regions, Object.keys(regions));
   let whole = 0;
-  for (const [one, weight] of Object.entries(regions)) {
-    whole += positiveInteger(`${field}.${one}`, weight, MAX_WEIGHT);
+  let weight: number | undefined;
+  for (const [name, value] of Object.entries(regions)) {
+    const checked = positiveInteger(`${field}.${name}`, value, MAX_WEIGHT);
+    whole += checked;
+    if (name === region) weight = checked;
   }
-  const weight = Object.hasOwn(regions, region) ? regions[region] : undefined;
-  if (weight === undefined) {
-    const expected = `an object with a weight for this node's region too, "${region}"`;
-    throw optionError(field, expected, regions);
-  }
-  const part = (limits: readonly Limit[]) =>
-    limits.map((one) => derived(partOfLimit(one, weight, whole)));
-  return {
-    ...options,
-    ...(Array.isArray(options.limits) ? { limits: part(options.limits) } : {}),
-    ...(Array.isArray(options.overrides)
-      ? {
-          overrides: options.overrides.map((override) => {
-            return Array.isArray(override?.limits)
-              ? { ...override, limits: part(override.limits) }
-              : override;
-          }),
-        }
-      : {}),
-  };
+  if (weight !== undefined) return { weight, whole };
+  const expected = `an object with a weight for the limiter's region too, "${region}"`;
+  throw optionError(field, expected, regions);
 }

@@ -9,7 +9,6 @@ import {
   type Policy,
   type PolicyOptions,
 } from "../policy/policy.ts";
-import { ofRegion } from "../policy/regions.ts";
 import type { CheckedNodes } from "./check-nodes.ts";
 import type { OptionReader } from "./option-reader.ts";
 import type { ConfigurationOptions, Scenario } from "./scenario.ts";
@@ -23,6 +22,7 @@ export interface CheckedConfiguration {
   readonly coordination: CoordinationName;
   /** As a limiter takes it. */
   readonly options: PolicyOptions;
+  /** With the whole of the limits, where regions have parts. */
   readonly policy: Policy;
   /** Of "gossip" alone. */
   readonly gossip: GossipSettings | undefined;
@@ -48,7 +48,8 @@ const OWNED: readonly (readonly [
   options: readonly string[],
 ])[] = [
   [["hybrid"], ["syncInterval", "leaseFraction", "maxOvershoot"]],
-  [["gossip"], ["partition", "regions", "gossip"]],
+  [["gossip"], ["partition", "gossip"]],
+  [["central", "hybrid", "gossip"], ["regions"]],
   [
     ["central", "hybrid"],
     ["deadline", "onStoreFailure"],
@@ -95,7 +96,8 @@ function checkConfiguration(
   const isKnown = coordination === (options.coordination ?? coordination);
   if (isKnown) refuseOthers(reader, field, options, coordination);
   const { coordination: _, gossip, ...others } = options;
-  const policy = checkPolicy(reader, field, others);
+  const { regions: weights, ...whole } = others;
+  const policy = checkPolicy(reader, field, whole);
   if (policy === undefined) return undefined;
   if (policy.holds) {
     const message = `${field}.limits must have no concurrency limit: permits are not simulated`;
@@ -106,9 +108,9 @@ function checkConfiguration(
       `for coordination ${coordination}`;
     reader.report(`${field}.limits`, message);
   }
-  if (coordination === "gossip" && options.regions !== undefined) {
+  if (weights !== undefined) {
     for (const region of new Set(regions)) {
-      const part = () => ofRegion(POLICY, { ...others, coordination }, region);
+      const part = () => createPolicy(POLICY, { limits: whole.limits, regions: weights }, region);
       if (attempt(reader, `${field}.regions`, field, part) === undefined) break;
     }
   }

@@ -108,7 +108,9 @@ class Run {
   readonly #scenario: CheckedScenario;
   readonly #configuration: CheckedConfiguration;
   readonly #time: VirtualTime;
-  readonly #store: SimulatedStore;
+  readonly #network: SimulatedNetwork;
+  /** By region, where each has a part of the limits; else one for all. */
+  readonly #stores = new Map<string, SimulatedStore>();
   readonly #nodes: readonly SimulatedNode[];
   readonly #meter: Meter;
   readonly #checkers: Checkers;
@@ -126,9 +128,8 @@ class Run {
       seed,
       streams: traffic.map(({ name }) => name),
     });
-    const links = new SimulatedNetwork({ ...network, time: this.#time, seed, regions });
-    links.sent = (bytes) => this.#meter.sent(bytes);
-    this.#store = new SimulatedStore(this.#time, links, seed);
+    this.#network = new SimulatedNetwork({ ...network, time: this.#time, seed, regions });
+    this.#network.sent = (bytes) => this.#meter.sent(bytes);
     this.#checkers = new Checkers(
       { scenario, configuration, startUs: START_US },
       this.#time,
@@ -140,17 +141,26 @@ class Run {
     this.#nodes = Array.from({ length: scenario.nodes }, (_, index) => {
       return this.#createNode(index, skew);
     });
-    planFaults(scenario.faults, { store: this.#store, nodes: this.#nodes }, START_US);
+    const stores = [...this.#stores.values()];
+    const victims = { time: this.#time, network: this.#network, stores, nodes: this.#nodes };
+    planFaults(scenario.faults, victims, START_US);
   }
 
   #createNode(index: number, skew: Random): SimulatedNode {
     const { seed, nodes, clockSkewMs, regions } = this.#scenario;
+    const region = regions[index]!;
+    const isRegional = this.#configuration.options.regions !== undefined;
+    const place = isRegional ? region : "";
+    const store =
+      this.#stores.get(place) ?? new SimulatedStore(this.#time, this.#network, seed, isRegional);
+    this.#stores.set(place, store);
     return new SimulatedNode({
       index,
       nodes,
-      region: regions[index]!,
+      region,
+      sharing: isRegional ? regions.filter((one) => one === region).length : nodes,
       configuration: this.#configuration,
-      store: this.#store,
+      store,
       random: createSeededRandom(seed, 1_000 + index),
       skewUs: Math.round((2 * skew.next() - 1) * clockSkewMs * 1_000),
       witness: {
@@ -165,15 +175,16 @@ class Run {
 
   async report(tell: (done: number) => void): Promise<ConfigurationReport> {
     const { durationUs } = this.#scenario;
-    const { messages } = this.#store.network;
+    const { messages } = this.#network;
     await this.#time.runUntil(START_US);
     const before = { ...messages };
     await this.#ask(tell);
     const messagesInTraffic = lessMessages(messages, before);
     await this.#time.runUntil(START_US + durationUs + REST_US);
     const unansweredRequests = this.#nodes.reduce((sum, { pending }) => sum + pending, 0);
-    const storeCalls = this.#store.calls;
-    const keyUpdates = this.#store.keyUpdates;
+    const stores = [...this.#stores.values()];
+    const storeCalls = stores.reduce((sum, { calls }) => sum + calls, 0);
+    const keyUpdates = stores.reduce((sum, store) => sum + store.keyUpdates, 0);
     await this.#time.runUntil(START_US + durationUs + Math.max(this.#checkers.idleUs, REST_US));
     tell(1);
     const { name, coordination } = this.#configuration;

@@ -66,16 +66,20 @@ export class SimulatedNetwork {
     this.#toPeers = createSeededRandom(seed, 5);
   }
 
-  /** Microseconds that a message between a node and the store takes; undefined where it does not arrive. */
-  travelUs(node: number, direction: "questions" | "answers"): number | undefined {
-    const link = this.#linkOf(node, 0);
+  /**
+   * Microseconds that a message between a node and its store takes; undefined where it does not arrive.
+   * @param isNear whether the store stands beside the node, and not beside the first.
+   */
+  travelUs(node: number, direction: "questions" | "answers", isNear = false): number | undefined {
+    const link = this.#linkOf(node, isNear ? node : 0);
     const random = this.#toStore;
     // Drawn whatever becomes of it, so that a cut does not change the messages of others.
     const isLost = random.next() < link.loss;
     const travelUs = Math.round(1_000 * (link.latencyMs + exponential(random, link.jitterMs)));
     const cut = this.cuts.get(node);
-    const isCut = cut === "both" || cut === direction || this.#dividesFromStore(node, direction);
-    return isLost || isCut ? undefined : travelUs;
+    const isCut = cut === "both" || cut === direction;
+    const isApart = !isNear && this.#dividesFromStore(node, direction);
+    return isLost || isCut || isApart ? undefined : travelUs;
   }
 
   /** Has a node receive under its address, in place of whoever did before. */

@@ -33,6 +33,8 @@ export interface NodeOptions {
   /** From 0 on. */
   readonly index: number;
   readonly nodes: number;
+  /** How many share its store. */
+  readonly sharing: number;
   /** Where it stands. */
   readonly region: string;
   readonly configuration: CheckedConfiguration;
@@ -182,7 +184,7 @@ export class SimulatedNode {
   }
 
   #start(): Limiter {
-    const { index, nodes, configuration, store, random } = this.#options;
+    const { index, sharing, region, configuration, store, random } = this.#options;
     const { options: policy, coordination } = configuration;
     const { time } = store;
     const life = this.#life;
@@ -195,7 +197,10 @@ export class SimulatedNode {
     this.#status = undefined;
     return createLimiter({
       policies: { [POLICY]: policy },
-      ...(this.#connection === undefined ? {} : { store: this.#connection, expectedNodes: nodes }),
+      region,
+      ...(this.#connection === undefined
+        ? {}
+        : { store: this.#connection, expectedNodes: sharing }),
       ...(this.#transport === undefined ? {} : { gossip: this.#gossipOptions(this.#transport) }),
       clock: {
         now: () => this.clockUs,
@@ -229,8 +234,7 @@ export class SimulatedNode {
   }
 
   #gossipOptions(transport: SimulatedTransport): GossipOptions {
-    const { configuration, region } = this.#options;
-    return { ...configuration.gossip!.options, transport, region };
+    return { ...this.#options.configuration.gossip!.options, transport };
   }
 }
 

@@ -27,14 +27,17 @@ export class SimulatedStore {
   memory: MemoryStore;
   readonly time: VirtualTime;
   readonly network: SimulatedNetwork;
+  /** Whether it stands beside its nodes, wherever they are, and not beside the first. */
+  readonly isNear: boolean;
   readonly #seed: number;
   readonly #limiters = new Map<string, number>();
   #absence: Absence | undefined;
   #frozen: (() => void)[] = [];
 
-  constructor(time: VirtualTime, network: SimulatedNetwork, seed: number) {
+  constructor(time: VirtualTime, network: SimulatedNetwork, seed: number, isNear: boolean) {
     this.time = time;
     this.network = network;
+    this.isNear = isNear;
     this.#seed = seed;
     this.memory = this.#createMemory();
   }
@@ -164,7 +167,7 @@ class Connection {
     const { time, network } = this.#store;
     const message: Message = { atUs: time.nowUs, works: [], refusals: [] };
     this.#store.calls += 1;
-    const travelUs = network.travelUs(this.#node, "questions");
+    const travelUs = network.travelUs(this.#node, "questions", this.#store.isNear);
     if (travelUs === undefined) {
       this.#giveUp(message);
     } else {
@@ -190,7 +193,7 @@ class Connection {
 
   #answer(message: Message, answers: readonly (() => void)[]): void {
     const { time, network } = this.#store;
-    const travelUs = network.travelUs(this.#node, "answers");
+    const travelUs = network.travelUs(this.#node, "answers", this.#store.isNear);
     if (travelUs === undefined) {
       this.#giveUp(message);
       return;

@@ -77,6 +77,7 @@ export class Cluster {
     node.limiter = createLimiter({
       policies,
       coordination: "gossip",
+      ...(region === undefined ? {} : { region: region(index) }),
       gossip: {
         transport: {
           address,
@@ -96,7 +97,6 @@ export class Cluster {
         ...(this.#options.regionInterval === undefined
           ? {}
           : { regionInterval: this.#options.regionInterval }),
-        ...(region === undefined ? {} : { region: region(index) }),
         ...(secret === undefined ? {} : { secret: secret(index) }),
         ...(this.#options.maxMessageBytes === undefined
           ? {}

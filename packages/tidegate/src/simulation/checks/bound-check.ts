@@ -1,6 +1,7 @@
 // Holds what was admitted against what docs/coordination.md promises of each coordination. What the failure policy
 // admits while the store does not answer is promised no bound, and is not counted.
 
+import type { Limit } from "../../algorithms/dispatch.ts";
 import type { Source } from "../../decision.ts";
 import type { Verdict } from "../report.ts";
 import type { Answer } from "../simulated-node.ts";
@@ -22,6 +23,14 @@ export interface Totals {
 }
 
 const NONE: Allowance = { beyond: 0, holdUs: 0 };
+
+/** Each region has a unit at least, so that all together may have more than the whole of a small limit. */
+function roundedUp({ configuration }: Subject, { limit }: Limit): number {
+  const weights = Object.values(configuration.options.regions ?? {});
+  const whole = weights.reduce((sum, weight) => sum + weight, 0);
+  const parts = weights.map((weight) => Math.max(Math.floor((limit * weight) / whole), 1));
+  return Math.max(parts.reduce((sum, part) => sum + part, 0) - limit, 0);
+}
 
 /** Creates the check of a configuration. */
 export function createBoundCheck(subject: Subject): BoundCheck {
@@ -80,8 +89,9 @@ function storeCheck(subject: Subject, allowanceOf: (limit: number) => Allowance)
       const again = isHybrid ? forgotUs.length : 0;
       const allowed = (index: number): Allowance => {
         const allowance = allowanceOf(index);
-        const { limit } = subject.configuration.policy.limits[index]!;
-        return { ...allowance, beyond: allowance.beyond + 2 * again * limit };
+        const limit = subject.configuration.policy.limits[index]!;
+        const beyond = allowance.beyond + 2 * again * limit.limit + roundedUp(subject, limit);
+        return { ...allowance, beyond };
       };
       const lease = isHybrid ? ", and what leases may hold over" : "";
       const others = degraded === 0 ? "" : `; ${sayUnits(degraded)} by the failure policy beside`;
@@ -100,9 +110,14 @@ function gossipCheck(subject: Subject): BoundCheck {
       admissions.add("", key, { atUs: decidedUs, cost, trueUs: decidedUs });
     },
     verdict: () => {
-      const allowanceOf = gossipAllowance(subject);
+      const { limits } = subject.configuration.policy;
+      const allowed = gossipAllowance(subject);
+      const allowanceOf = (index: number): Allowance => {
+        const allowance = allowed(index);
+        return { ...allowance, beyond: allowance.beyond + roundedUp(subject, limits[index]!) };
+      };
       const beyond = Math.max(
-        ...subject.configuration.policy.limits.map((_, index) => {
+        ...limits.map((_, index) => {
           return allowanceOf(index).beyond;
         }),
       );
