@@ -24,9 +24,36 @@ import { createSeededRandom, type SeededRandom } from "../support/seeded-random.
 
 const MAX_RATE = 800;
 
-/** Draws a scenario. */
+/** Draws a scenario: mostly one in which anything goes wrong, else one long enough to see what a steady load gets. */
 export function drawScenario(seed: number): Scenario {
   const random = createSeededRandom(seed);
+  return chance(random) < 0.1 ? drawSteady(seed, random) : drawAny(seed, random);
+}
+
+/** A few users above their limit on all nodes alike, and at most one partition, with time to heal. */
+function drawSteady(seed: number, random: SeededRandom): Scenario {
+  const count = random.between(2, 5);
+  const keys = random.between(2, 5);
+  const units = random.between(50, 200);
+  const limits = [tokenBucket({ capacity: units, refill: `${units}/s` })];
+  const half = Math.ceil(count / 2);
+  const nodes = Array.from({ length: count }, (_, node) => node + 1);
+  const sides = [nodes.slice(0, half), nodes.slice(half)];
+  const isCut = chance(random) < 0.5;
+  const configurations = drawConfigurations(random, limits, { count });
+  const { gossip } = configurations;
+  return {
+    name: `seed ${seed}: a steady load on ${units} units a second`,
+    seed,
+    duration: "9s",
+    nodes: { count },
+    traffic: [{ rate: keys * units * ratioBetween(random, 2, 4), keys: { count: keys } }],
+    configurations: { ...configurations, gossip: { ...gossip!, gossip: { interval: "100ms" } } },
+    faults: isCut ? [{ fault: "partition", at: "2s", for: "2s", sides }] : [],
+  };
+}
+
+function drawAny(seed: number, random: SeededRandom): Scenario {
   const seconds = random.between(2, 6);
   const nodes = drawNodes(random);
   const count = nodeCount(nodes);

@@ -13,10 +13,12 @@ test(`${SEEDS} seeds`, async () => {
     assert.equal(finding.wrong, undefined);
     for (const check of finding.checks) checks.add(check);
   }
-  for (const coordination of ["local", "central", "hybrid"]) {
+  for (const coordination of ["local", "central", "hybrid", "gossip"]) {
     for (const check of ["bound", "fairness", "answers"]) {
       assert.ok(checks.has(`${coordination}, ${check}`), `${coordination} is judged by ${check}`);
     }
   }
-  assert.ok(checks.has("hybrid, memory"));
+  for (const check of ["hybrid, memory", "gossip, memory", "gossip, convergence"]) {
+    assert.ok(checks.has(check), check);
+  }
 });

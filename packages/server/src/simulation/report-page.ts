@@ -37,7 +37,8 @@ svg text { fill: var(--soft); font-size: 12px; }
 .fault { fill: var(--fault); opacity: 0.13; }
 svg .fault-name { fill: var(--fault); }
 .verdicts { padding: 0; list-style: none; }
-.verdicts span { display: inline-block; min-width: 52px; font-weight: 600; }
+.verdicts li { padding-left: 60px; }
+.verdicts span { display: inline-block; width: 60px; margin-left: -60px; font-weight: 600; }
 .held { color: var(--held); }
 .failed { color: var(--over); }
 .hover { fill: transparent; }

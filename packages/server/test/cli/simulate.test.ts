@@ -80,7 +80,10 @@ test("a scenario that is not there is said, with the name that was meant", async
     'the scenario "atacker" cannot be read: there is no such file; did you mean attacker?\n',
   );
   const nowhere = await runHere(["simulate", "somewhere.yaml"], {}, directory);
-  assert.match(nowhere.stderr, /shipped are attacker, notifications, redis-killed\n$/);
+  assert.match(
+    nowhere.stderr,
+    /shipped are attacker, gossip-partition, notifications, redis-killed, regions\n$/,
+  );
 });
 
 test("replays a log that lies beside the scenario", async () => {

@@ -43,7 +43,7 @@ test("every key and every fault has its place", () => {
       { x: 1, keys: { x: 1 }, burst: { x: 1 } },
       { log: "a", fields: { x: "b" } },
     ],
-    configurations: { a: asked },
+    configurations: { a: asked, b: { ...asked, coordination: "gossip", gossip: { x: 1 } } },
     faults: [
       { fault: "x" },
       { fault: "partition", x: 1 },

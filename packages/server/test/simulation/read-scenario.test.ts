@@ -57,11 +57,7 @@ const wrong: readonly (readonly [from: string, to: string, said: readonly RegExp
     "capacity: 0",
     [/^s.yaml:9:46: configurations.central.limits\[0\].capacity must/],
   ],
-  [
-    "hybrid",
-    "gossip",
-    [/^s.yaml:12:19: configurations.with leases.coordination must be .*"gossip"/],
-  ],
+  ["hybrid", "gosip", [/^s.yaml:12:19: configurations.with leases.coordination must be .*"gosip"/]],
   [
     "hybrid\n",
     "central\n",

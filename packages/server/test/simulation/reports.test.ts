@@ -38,7 +38,10 @@ function run(): Promise<Report> {
 test("the CSV has a line for each interval, and adds up", async () => {
   const report = await run();
   const [header, ...lines] = writeCsv(report).trimEnd().split("\r\n");
-  assert.equal(header, "configuration,from_seconds,asked_units,admitted_units,ideal_units");
+  assert.equal(
+    header,
+    "configuration,from_seconds,asked_units,admitted_units,ideal_units,messages,message_bytes",
+  );
   assert.equal(lines.length, 60);
   assert.ok(lines[0]!.startsWith(`"<b>""hot"" & 'cold'</b>",0,`));
   const local = lines.slice(30).map((line) => line.split(",").map(Number));
@@ -130,6 +133,32 @@ for (const [most, count, ticks] of [
 ] as const) {
   test(`the ticks up to ${most}`, () => assert.deepEqual(createTicks(most, count), ticks));
 }
+
+test("what nodes tell each other is a line of the table and a column of the CSV", async () => {
+  const report = await simulate({
+    name: "gossip",
+    duration: "2s",
+    nodes: { count: 3 },
+    traffic: [{ rate: 100, keys: ["a"] }],
+    configurations: { central: { limits }, gossip: { limits, coordination: "gossip" } },
+  });
+  const [central, gossip] = report.configurations;
+  assert.deepEqual(central!.messages, { sent: 0, sentBytes: 0, arrived: 0, arrivedBytes: 0 });
+  const { sent, sentBytes } = gossip!.messages;
+  const rowOf = (label: string) => createRows(report).find((row) => row.label === label)!.values;
+  const number = (text: string) => Number(text.replaceAll(",", ""));
+  assert.equal(rowOf("Messages per node per second")[0], "0");
+  assert.ok(Math.abs(number(rowOf("Messages per node per second")[1]!) / (sent / 6) - 1) < 0.01);
+  assert.ok(Math.abs(number(rowOf("Bytes per node per second")[1]!) / (sentBytes / 6) - 1) < 0.01);
+  const lines = writeCsv(report)
+    .trimEnd()
+    .split("\r\n")
+    .slice(1)
+    .map((line) => line.split(","));
+  const sum = (column: number) => lines.reduce((total, line) => total + Number(line[column]), 0);
+  assert.deepEqual([sum(5), sum(6)], [sent, sentBytes]);
+  assert.ok(writePage(report).includes("Bytes per node per second"));
+});
 
 test("a partition is said by its sides", () => {
   const times = { fault: "partition", fromMs: 0, untilMs: 1 };

@@ -146,7 +146,9 @@ function checkSettings(
   field: string,
   options: ConfigurationOptions["gossip"] = {},
 ): GossipSettings | undefined {
-  if (!reader.isObject(`${field}.gossip`, options, GOSSIP_OPTIONS)) return undefined;
+  const before = reader.problems.length;
+  const isObject = reader.isObject(`${field}.gossip`, options, GOSSIP_OPTIONS);
+  if (!isObject || reader.problems.length > before) return undefined;
   const transport = { address: "", open() {}, send() {}, members: () => [], close() {} };
   const check = () => checkGossip({ ...options, transport });
   const checked = attempt(reader, `${field}.gossip`, field, check);

@@ -91,9 +91,58 @@ const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
   [{ traffic: [{ rate: 1, keys: ["a"], speed: 2 }] }, "traffic[0].speed", /that does not replay$/],
   [{ configurations: {} }, "configurations", /must be an object with 1 to 8 configurations/],
   [
-    { configurations: { a: { limits, coordination: "gossip" } } },
+    { configurations: { a: { limits, coordination: "gosip" } } },
     "configurations.a.coordination",
-    /must be local, central or hybrid, got "gossip"/,
+    /must be local, central, hybrid or gossip, got "gosip"/,
+  ],
+  [
+    { configurations: { a: { limits, gossip: { interval: "1s" } } } },
+    "configurations.a.gossip",
+    /must be left out unless coordination is gossip, got central/,
+  ],
+  [
+    { configurations: { a: { limits, coordination: "gossip", gossip: { interval: "1ms" } } } },
+    "configurations.a.gossip.interval",
+    /^configurations.a.gossip.interval must be a duration from 10ms to 1m, got "1ms"/,
+  ],
+  [
+    { configurations: { a: { limits, coordination: "gossip", gossip: { region: "eu" } } } },
+    "configurations.a.gossip.region",
+    /^unknown option "region" of configurations.a.gossip/,
+  ],
+  [
+    { configurations: { a: { limits, coordination: "gossip", partition: "half" } } },
+    "configurations.a.partition",
+    /^configurations.a.partition must be "full" or "share", got "half"/,
+  ],
+  [
+    { configurations: { a: { limits, coordination: "gossip", deadline: "50ms" } } },
+    "configurations.a.deadline",
+    /must be left out unless coordination is central or hybrid, got gossip/,
+  ],
+  [
+    {
+      nodes: { regions: { eu: 1, us: 1 } },
+      configurations: { a: { limits, coordination: "gossip", regions: { eu: 1 } } },
+    },
+    "configurations.a.regions",
+    /^configurations.a.regions must be an object with a weight for .*"us"/,
+  ],
+  [
+    {
+      nodes: { regions: { eu: 1 } },
+      configurations: { a: { limits, regions: { eu: 0 } } },
+    },
+    "configurations.a.regions.eu",
+    /^configurations.a.regions.eu must be a positive integer, got 0/,
+  ],
+  [
+    {
+      nodes: { regions: { eu: 1 } },
+      configurations: { a: { limits, coordination: "local", regions: { eu: 1 } } },
+    },
+    "configurations.a.regions",
+    /must be left out unless coordination is central or hybrid or gossip, got local/,
   ],
   [
     { configurations: { a: { limits, syncInterval: "1s" } } },

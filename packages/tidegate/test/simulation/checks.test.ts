@@ -13,6 +13,7 @@ import {
 } from "tidegate";
 import { checkScenario, type Scenario, type Verdict, VirtualTime } from "tidegate/simulation";
 import type { Decision, Source } from "../../src/decision.ts";
+import type { GossipStatus } from "../../src/ports/telemetry.ts";
 import { Checkers } from "../../src/simulation/checks/checkers.ts";
 import { excessOf } from "../../src/simulation/checks/limit-account.ts";
 import type { SimulatedNode } from "../../src/simulation/simulated-node.ts";
@@ -193,7 +194,8 @@ function judge(
   const checkers = new Checkers(subject, time, () => NOTHING);
   const nodes = [0, 1].map((index) => {
     const plain = { index, life: 0, steps: 0, clockUs: START_US, pending: 0, unitsHeld: () => 0 };
-    return { ...plain, ...nodeOptions } as unknown as SimulatedNode;
+    const silent = { gossip: () => undefined };
+    return { ...plain, ...silent, ...nodeOptions } as unknown as SimulatedNode;
   });
   for (const [index, source, cost] of answers) {
     const request = { atUs: 5_000, stream: 0, key: "a", cost, node: index };
@@ -274,6 +276,25 @@ test("hybrid: what is lent is part of the limit, and what is held at the end is 
     [held.held, held.detail],
     [false, "nodes hold 4 units in leases, 7 s after the last request"],
   );
+});
+
+test("gossip: what is admitted before news of it is allowed for, and keys that are kept are told", () => {
+  const gossip = { limits, coordination: "gossip", gossip: { interval: "1s" } } as const;
+  const bound = (units: number) => verdictOf(judge(gossip, [[0, "local", units]]), "bound")!;
+  // The limit is 3; so many again, and one for each node.
+  assert.ok(bound(8).held);
+  assert.deepEqual(bound(9), {
+    check: "bound",
+    held: false,
+    detail:
+      '"a" was admitted 1 unit beyond limit simulated on all nodes together and the 5 units that news on its way ' +
+      "allows",
+    atMs: 5,
+  });
+  const status = { keys: 1 } as GossipStatus;
+  const kept = verdictOf(judge(gossip, [], { gossip: () => status }), "memory")!;
+  assert.equal(kept.held, false);
+  assert.match(kept.detail, /^nodes count 2 keys, \d+ s after the last request$/);
 });
 
 test("a request without an answer is found", () => {

@@ -263,6 +263,85 @@ test("requests are replayed: in the order of time, faster, with their costs, and
   assert.deepEqual([atOnce.requests, atOnce.admittedUnits], [4, 42]);
 });
 
+const GOSSIP = { limits, coordination: "gossip" } as const;
+
+test("nodes that gossip keep the limit without a store, and what they say is counted", async () => {
+  const report = await only({ GOSSIP }, [], { network: { duplication: 0.1 } });
+  assert.ok(Math.abs(report.admittedOverIdeal! - 1) < 0.05, `${report.admittedOverIdeal}`);
+  assert.deepEqual(Object.keys(report.sources), ["local"]);
+  assert.deepEqual([report.storeCalls, report.latencyMs.max], [0, 0]);
+  const { sent, sentBytes, arrived, arrivedBytes } = report.messages;
+  assert.ok(sent > 500 && sentBytes > 10 * sent, `${sent} messages of ${sentBytes} bytes`);
+  assert.ok(arrived > 1.05 * sent && arrivedBytes > 1.05 * sentBytes, "a tenth comes twice");
+  assert.equal(sum(report.timeline.messages), sent);
+  assert.equal(sum(report.timeline.messageBytes), sentBytes);
+  const seldom = await only({ seldom: { ...GOSSIP, gossip: { interval: "1s" } } });
+  assert.ok(seldom.messages.sent < sent / 5, `${seldom.messages.sent}`);
+  const memory = seldom.verdicts.find(({ check }) => check === "memory");
+  assert.deepEqual(memory?.held, true, memory?.detail);
+});
+
+test("gossip through every fault gives the same report again", async () => {
+  const faults: readonly FaultOptions[] = [
+    ...EVERY_FAULT,
+    { fault: "partition", at: "5s", for: "500ms", sides: [[1], [2, 3]], lost: "forward" },
+  ];
+  const network = { loss: 0.05, duplication: 0.05, reordering: 0.1 };
+  const reportOf = async () => {
+    return JSON.stringify(await simulate(scenarioOf({ GOSSIP }, faults, { network })));
+  };
+  assert.equal(await reportOf(), await reportOf());
+});
+
+test("each side of a partition has the limit, or its share of it", async () => {
+  const partition = [{ fault: "partition", at: "4s", for: "10s", sides: [[1], [2, 3]] }] as const;
+  const longer = { duration: "20s" } as const;
+  const full = await only({ full: GOSSIP }, partition, longer);
+  const share = await only({ share: { ...GOSSIP, partition: "share" } }, partition, longer);
+  const meanwhile = (report: ConfigurationReport) => {
+    return between(report, "admittedUnits", [8, 14]) / between(report, "idealUnits", [8, 14]);
+  };
+  // The node that is alone is asked for less than the whole limit.
+  assert.ok(meanwhile(full) > 1.4, `full: ${meanwhile(full)}`);
+  assert.ok(Math.abs(meanwhile(share) - 1) < 0.1, `share: ${meanwhile(share)}`);
+  for (const { name, verdicts } of [full, share]) {
+    assert.deepEqual(
+      verdicts.map(({ check }) => check),
+      ["bound", "convergence", "answers"],
+    );
+    assert.ok(
+      verdicts.every(({ held }) => held),
+      `${name}: ${JSON.stringify(verdicts)}`,
+    );
+  }
+});
+
+test("a limit that is split by weights is kept in each region, by gossip or a store of each", async () => {
+  const weights = { limits, regions: { eu: 4, us: 1 } };
+  const cut = [{ fault: "partition", at: "1s", for: "4s", sides: ["eu", "us"] }] as const;
+  const { configurations } = await simulate(
+    scenarioOf(
+      {
+        gossip: { ...weights, coordination: "gossip" },
+        central: { ...weights, coordination: "central" },
+        hybrid: { ...weights, coordination: "hybrid" },
+      },
+      cut,
+      { nodes: { regions: { eu: 2, us: 2 } }, traffic: [{ rate: 1_000, keys: { count: 5 } }] },
+    ),
+  );
+  for (const report of configurations) {
+    const { name, admittedOverIdeal, sources, verdicts } = report;
+    assert.ok(admittedOverIdeal! > 0.8, `${name}: ${admittedOverIdeal}`);
+    assert.ok(admittedOverIdeal! < 1.05, `${name}: ${admittedOverIdeal}`);
+    assert.equal(sources["fail-open"], undefined, `${name} is not cut off from its own store`);
+    assert.ok(
+      verdicts.every(({ held }) => held),
+      `${name}: ${JSON.stringify(verdicts)}`,
+    );
+  }
+});
+
 test("how far it is, is told, and a signal ends it", async () => {
   const told: number[] = [];
   const scenario = scenarioOf({ one: { limits }, other: { limits } });

@@ -121,7 +121,7 @@ function gossipCheck(subject: Subject): BoundCheck {
           return allowanceOf(index).beyond;
         }),
       );
-      const where = `on all nodes together, and ${sayUnits(Math.floor(beyond))} before the nodes know of each other`;
+      const where = `on all nodes together and the ${sayUnits(Math.floor(beyond))} that news on its way allows`;
       return judge(subject, admissions, allowanceOf, where);
     },
   };

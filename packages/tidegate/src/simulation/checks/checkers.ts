@@ -70,8 +70,8 @@ export class Checkers {
   }
 
   /**
-   * How long nodes that gossip take to forget all keys: until they are as if never used, and two minutes and some rounds
-   * more. 0 where that is too much to simulate beside the traffic.
+   * How long nodes that gossip take to forget all keys: until they are as if never used, and two minutes and some
+   * rounds more. 0 where that is too much to simulate beside the traffic.
    */
   #forgettingUs(): number {
     const { scenario, configuration } = this.#subject;

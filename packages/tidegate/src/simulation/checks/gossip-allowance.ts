@@ -14,6 +14,9 @@ const ROUNDS = 5;
 /** Losing so much of its messages, any node may be on a side of its own. */
 const MAX_LOSS = 0.5;
 
+/** Sides that keep to their shares reckon them from what each has measured, which may add up to more than the whole. */
+const SHARE_ERROR = 0.2;
+
 /** Returns what each limit may be exceeded by, on all nodes together and at any time. */
 export function gossipAllowance(subject: Subject): (limit: number) => Allowance {
   const { scenario, configuration } = subject;
@@ -75,7 +78,7 @@ function soloNodes(fault: CheckedFault, { scenario, configuration }: Subject): n
     case "partition": {
       if (!("partition" in fault)) return 0;
       const sides = new Set(fault.partition.sideOf.filter((side) => side !== undefined)).size;
-      return configuration.policy.partition === "share" ? 0 : sides - 1;
+      return (configuration.policy.partition === "share" ? SHARE_ERROR : 1) * (sides - 1);
     }
     case "crash":
     case "pause":
