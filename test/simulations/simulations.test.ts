@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runSeed } from "./run-seed.ts";
 
-const SEEDS = 400;
+const SEEDS = 300;
 
 test(`${SEEDS} seeds`, async () => {
   const checks = new Set<string>();
