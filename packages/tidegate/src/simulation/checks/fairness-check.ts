@@ -11,6 +11,9 @@ const LEAST = 0.9;
 /** Fewer units than these, of each node, say more of chance than of fairness. */
 const LEAST_UNITS = 200;
 
+/** For less time than this many windows, or fillings of a bucket, it is mostly the first that is shared. */
+const LEAST_WINDOWS = 5;
+
 /** Gathers what each node was asked for and admitted, and judges it. */
 export class FairnessCheck {
   readonly #subject: Subject;
@@ -48,11 +51,13 @@ export class FairnessCheck {
 
   /** Whether all nodes are in one place, see the same keys at the same time, and nothing goes wrong for some. */
   #areAlike(): boolean {
-    const { nodes, faults, regions, traffic, clockSkewMs } = this.#subject.scenario;
+    const { nodes, faults, regions, traffic, clockSkewMs, durationUs } = this.#subject.scenario;
     const { limits } = this.#subject.configuration.policy;
     // Windows of clocks that differ begin at different times; and what one holds is taken as it begins.
     const isSteady = limits.every(({ algorithm }) => algorithm === "token-bucket");
     if (clockSkewMs > 0 && !isSteady) return false;
+    // What there is at the beginning goes to whoever comes first.
+    if (limits.some(({ windowUs }) => durationUs < LEAST_WINDOWS * windowUs)) return false;
     const isEven = traffic.every(({ spread, weights }) => {
       return spread !== "by-key" && weights.every((weight) => weight === weights[0]);
     });
