@@ -116,10 +116,19 @@ export type Work =
     }
   /** Replaces what was taken under the record `id` by the part's cost. */
   | { readonly kind: "settle"; readonly part: Part; readonly id: string }
-  /** Borrows units for a node to spend from its memory; the part's cost is the least that is of use to it. */
-  | { readonly kind: "lease"; readonly part: Part; readonly ask: LeaseAsk }
+  | LeaseWork
   /** Gives a permit back, or begins its lease anew. */
   | { readonly kind: "release" | "extend"; readonly part: Part; readonly permit: string };
+
+/**
+ * Borrows units of a policy that is `leasable` for a node to spend from its memory; the part's cost is the least that
+ * is of use to it.
+ */
+export interface LeaseWork {
+  readonly kind: "lease";
+  readonly part: Part;
+  readonly ask: LeaseAsk;
+}
 
 /** What a node asks for, and gives back. */
 export interface LeaseAsk {
