@@ -11,7 +11,7 @@ import {
 } from "tidegate";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { chance, ratioBetween } from "./chance.ts";
-import { type FaultRates, NO_FAULTS, type Scenario, waitOf } from "./scenario.ts";
+import { type FaultRates, NO_FAULTS, type Scenario } from "./scenario.ts";
 import type { NetworkOptions } from "./shared-server.ts";
 import { equalShares, oneOf, zipfShares } from "./shares.ts";
 import { DAY_US } from "./steady.ts";
@@ -51,7 +51,6 @@ export function drawChaos(random: SeededRandom, { lends, faults }: ChaosOptions)
     policy,
     leaseUs: Math.max(1_000_000, 2_000 * syncIntervalMs),
     quietUs: faults || changes > 0 || policy.deadline < 50 ? 0 : syncIntervalMs * 1_000,
-    waitMs: waitOf(policy.deadline),
     nodes,
     keyShares: random.pick([equalShares, zipfShares])(keys),
     nodeShares: nodes > 1 && chance(random) < 0.3 ? oneOf(nodes, 0.9) : equalShares(nodes),

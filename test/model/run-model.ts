@@ -67,6 +67,8 @@ class ModelRun {
   readonly #nodes: readonly ModelNode[];
   readonly #accounts = new Map<number, KeyAccount>();
   readonly #ideal: Limiter;
+  /** For how long a check may wait, whatever it waits for. */
+  readonly #deadlineMs: number;
   readonly #wrong: string[] = [];
   readonly #asked: Float64Array;
   readonly #got: Float64Array;
@@ -90,6 +92,7 @@ class ModelRun {
       return new ModelNode(index, this.#server, random, scenario, (...told) => this.#told(...told));
     });
     this.#ideal = this.#createIdeal(scenario.policy);
+    this.#deadlineMs = createPolicy("model", scenario.policy).deadlineMs;
   }
 
   /** Creates one limiter that sees every request. */
@@ -138,7 +141,7 @@ class ModelRun {
     const { allowed, source } = decision;
     const { index } = node;
     const waitedMs = (this.#time.nowUs - times.askedUs) / 1_000;
-    if (waitedMs > this.#scenario.waitMs) this.#note(`a check was answered after ${waitedMs} ms`);
+    if (waitedMs > this.#deadlineMs) this.#note(`a check was answered after ${waitedMs} ms`);
     if (!allowed) {
       this.#denied += 1;
       if (this.#idealAllowed) this.#wronglyDenied += 1;

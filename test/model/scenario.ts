@@ -20,8 +20,6 @@ export interface Scenario {
   readonly leaseUs: number;
   /** For how long a node is to be quiet after a grant that fell short; 0 where what it was told may be lost. */
   readonly quietUs: number;
-  /** For how long a check may wait for its answer. */
-  readonly waitMs: number;
   readonly nodes: number;
   /** By key and by node, its part of the requests. */
   readonly keyShares: readonly number[];
@@ -37,14 +35,6 @@ export interface Scenario {
   readonly losesUnits: boolean;
   /** In microseconds since the epoch. */
   readonly startUs: number;
-}
-
-/**
- * For how long a check may wait, by the policy's deadline: for a question that is under way, for the one that asks for
- * it and one more, each after the time that keys wait for each other.
- */
-export function waitOf(deadlineMs: number): number {
-  return 3 * (deadlineMs + 6);
 }
 
 export const NO_FAULTS: FaultRates = { crashes: 0, absences: 0, steps: 0, changes: 0 };

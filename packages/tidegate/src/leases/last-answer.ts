@@ -34,8 +34,9 @@ export class LastAnswer {
   readonly #numbers: Float64Array;
   readonly #nearRemaining: number;
   /** For this long the store is not asked, and costs that are not in hand are denied; 0 where all was granted. */
-  #quietUs: number;
-  #standing: Standing;
+  #quietUs = 0;
+  /** Of the cost that was asked about last; undefined before, for most answers are never asked. */
+  #standing: Standing | undefined;
 
   /** @param quiet how often the time is quiet that must be; 0 where all was granted that was wanted. */
   constructor(policy: Policy, { decision, lease, at }: Outcome, quiet: number, now: number) {
@@ -45,14 +46,11 @@ export class LastAnswer {
     this.#storeAt = at;
     this.#numbers = lease!.numbers;
     this.#nearRemaining = policy.nearRemaining[policy.limitNames.indexOf(decision.limitName)]!;
-    this.resetUs = Math.max(
-      ...policy.limits.map((limit, index) => {
-        return resetOf(limit, this.#numbers, policy.offsets[index]!, at);
-      }),
-    );
-    this.#standing = this.#standingOf(1, 1);
+    this.resetUs = resetUsOf(policy, this.#numbers, at);
+    if (quiet === 0) return;
     const leastUs = policy.syncIntervalMs * 1_000;
-    this.#quietUs = quiet * Math.max(leastUs, Math.min(this.#standing.waitUs, QUIET_US_MAX));
+    const { waitUs } = this.#standingFor(1, 1);
+    this.#quietUs = quiet * Math.max(leastUs, Math.min(waitUs, QUIET_US_MAX));
   }
 
   /** Whether the store is not to be asked yet. */
@@ -120,9 +118,8 @@ export class LastAnswer {
 
   #standingFor(cost: number, missing: number): Standing {
     const known = this.#standing;
-    if (known.cost !== cost || known.missing !== missing) {
-      this.#standing = this.#standingOf(cost, missing);
-    }
+    if (known !== undefined && known.cost === cost && known.missing === missing) return known;
+    this.#standing = this.#standingOf(cost, missing);
     return this.#standing;
   }
 
@@ -152,4 +149,13 @@ export class LastAnswer {
     );
     return { cost, missing, waitUs, decision };
   }
+}
+
+/** Returns microseconds until all limits are as if never used. */
+function resetUsOf({ limits, offsets }: Policy, numbers: Float64Array, at: number): number {
+  let longest = 0;
+  for (let index = 0; index < limits.length; index += 1) {
+    longest = Math.max(longest, resetOf(limits[index]!, numbers, offsets[index]!, at));
+  }
+  return longest;
 }

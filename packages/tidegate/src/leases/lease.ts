@@ -8,6 +8,7 @@ import { Demand } from "./demand.ts";
 import { Hand } from "./hand.ts";
 import { LastAnswer } from "./last-answer.ts";
 import type { Tranche } from "./tranche.ts";
+import type { Waiter } from "./waiting.ts";
 
 /** A lease lasts so long, or twice its policy's `syncInterval`, whichever is more. */
 const LEASE_US = 1_000_000;
@@ -30,14 +31,6 @@ const JITTER = 0.25;
 
 /** Questions after which the store itself decides what was granted too late each time. */
 const MAX_ASKS = 2;
-
-/** A check that waits for units. */
-export interface Waiter {
-  readonly cost: number;
-  readonly resolve: (decision: Decision | Promise<Decision>) => void;
-  /** Questions that asked for it. */
-  asks: number;
-}
 
 /** What is asked of the store. */
 export interface Question {
@@ -109,6 +102,11 @@ export class Lease {
   /** Has a check wait for the next grant. */
   wait(waiter: Waiter): void {
     this.#waiters.push(waiter);
+  }
+
+  /** Forgets those who wait no more. */
+  forgetWaiters(): void {
+    if (this.#waiters.length > 0) this.#waiters = this.#waiters.filter(({ isOver }) => !isOver);
   }
 
   /** Whether the store is to be told something: what is worth giving back, or owed. */
@@ -207,12 +205,12 @@ export class Lease {
   }
 
   /**
-   * Takes what the store has granted, and serves those who wait. Returns how many it has.
+   * Takes what the store has granted, and serves those who wait.
    * @param chance from 0 to 1, by which the quiet times of nodes differ.
    */
-  receive(question: Question, outcome: Outcome, now: number, chance: number): number {
-    const { ask, askedAt, lastsUs } = question;
-    const { units, windowLeftUs, debt } = outcome.lease!;
+  receive(question: Question, outcome: Outcome, now: number, chance: number): void {
+    const { ask } = question;
+    const { units, debt } = outcome.lease!;
     const isShort = units < ask.want || units < question.missing;
     const answer = new LastAnswer(this.policy, outcome, isShort ? 1 + JITTER * chance : 0, now);
     this.#charging = 0;
@@ -222,35 +220,26 @@ export class Lease {
     const soon = this.demand.rateAt(now) * HORIZON_S;
     this.#isBusy = soon >= 2;
     this.hand.low = Math.max((soon / HORIZON_S) * LOW_S, units * LOW_SHARE);
-    if (units === 0) return this.#serve(isShort, now);
-    const tranche: Tranche = {
-      units,
-      from: askedAt,
-      lastsUs: Math.min(lastsUs, windowLeftUs),
-      // What ends with a window is not renewed within it.
-      renewUs: windowLeftUs > lastsUs ? lastsUs * RENEW_SHARE : Number.POSITIVE_INFINITY,
-      returnsUs: Math.min(answer.resetUs, 3 * lastsUs),
-      back: { takenAt: outcome.at, receipt: outcome.receipts[0]! },
-    };
-    this.hand.add(tranche);
-    return this.#serve(isShort, now);
+    if (units > 0) this.hand.add(trancheOf(question, outcome, answer.resetUs));
+    this.#serve(isShort, now);
   }
 
-  #serve(isShort: boolean, now: number): number {
+  #serve(isShort: boolean, now: number): void {
     const waiters = this.#waiters;
+    if (waiters.length === 0) return;
     this.#waiters = [];
     for (const waiter of waiters) {
-      const { cost, resolve } = waiter;
-      if (this.hand.spend(cost, now)) resolve(this.admitted(now));
-      else if (isShort) resolve(this.deny(cost, now)!);
+      if (waiter.isOver) continue;
+      if (this.hand.spend(waiter.cost, now)) waiter.answer(this.admitted(now));
+      else if (isShort) waiter.answer(this.deny(waiter.cost, now)!);
       // It came while the question was under way, or what was granted has ended on the way.
       else this.#waiters.push(waiter);
     }
-    return waiters.length - this.#waiters.length;
   }
 
   /** Takes those who have waited for several grants, and got nothing of any: windows are shorter than the way. */
   takeTired(): readonly Waiter[] {
+    if (this.#waiters.length === 0) return this.#waiters;
     const tired = this.#waiters.filter(({ asks }) => asks >= MAX_ASKS);
     if (tired.length > 0) this.#waiters = this.#waiters.filter(({ asks }) => asks < MAX_ASKS);
     return tired;
@@ -264,6 +253,20 @@ export class Lease {
     this.#waiters = [];
     return waiters;
   }
+}
+
+/** What was granted, of a key that is as if never used after so many microseconds. */
+function trancheOf({ askedAt, lastsUs }: Question, outcome: Outcome, resetUs: number): Tranche {
+  const { units, windowLeftUs } = outcome.lease!;
+  return {
+    units,
+    from: askedAt,
+    lastsUs: Math.min(lastsUs, windowLeftUs),
+    // What ends with a window is not renewed within it.
+    renewUs: windowLeftUs > lastsUs ? lastsUs * RENEW_SHARE : Number.POSITIVE_INFINITY,
+    returnsUs: Math.min(resetUs, 3 * lastsUs),
+    back: { takenAt: outcome.at, receipt: outcome.receipts[0]! },
+  };
 }
 
 function leaseUs({ syncIntervalMs }: Policy): number {

@@ -29,6 +29,11 @@ export interface Store {
     answerTo: AnswerTo<Decision>,
   ): boolean;
   /**
+   * Borrows as `run` does, for whoever has something to be answered to already: left out where `run` is as good.
+   * @returns false where it is not possible for this one.
+   */
+  borrowTo?(work: LeaseWork, answerTo: AnswerTo<Outcome>): boolean;
+  /**
    * Does what is more than a check, as one.
    * @throws TidegateError STORE_UNAVAILABLE as `decide`; INVALID_REQUEST where a record's id stands for other costs.
    */

@@ -54,6 +54,31 @@ test("who waits for a store that hangs is answered at the deadline", async () =>
   assert.equal(timer.size, 0);
 });
 
+test("who waits for several questions is answered at the deadline of the check, not of the last of them", async () => {
+  const { limiter, store, timer, close } = createHybridNodes([HOUR], { onStoreFailure: "deny" });
+  store.set("hung");
+  const first = limiter.check(request);
+  await timer.advanceMs(30);
+  const second = limiter.check({ ...request, cost: 60 });
+  await timer.advanceMs(10);
+  store.thaw();
+  assert.equal((await first).source, "lease");
+  await timer.advanceMs(39);
+  assert.equal(store.hanging, 1, "the second question, asked 40 ms after the first");
+  let isDone = false;
+  void second.then(() => {
+    isDone = true;
+  });
+  await settled();
+  assert.equal(isDone, false);
+  await timer.advanceMs(1);
+  assert.equal((await second).source, "fail-closed");
+  store.set("up");
+  store.thaw();
+  await close();
+  assert.equal(timer.size, 0);
+});
+
 test("a grant that comes when nobody waits for it any more is given back", async () => {
   const nodes = createHybridNodes([HOUR]);
   const { limiter, store, timer } = nodes;

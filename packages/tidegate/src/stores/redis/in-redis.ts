@@ -130,6 +130,16 @@ export class InRedis implements Store {
     return true;
   }
 
+  borrowTo(work: LeaseWork, answerTo: AnswerTo<Outcome>): boolean {
+    if (this.#resets.size > 0) return false;
+    try {
+      this.#askLease(work, answerTo);
+    } catch (error) {
+      answerTo.reject(error);
+    }
+    return true;
+  }
+
   run(work: Work): Promise<Outcome> {
     return this.#run(work);
   }
@@ -206,15 +216,20 @@ export class InRedis implements Store {
     this.#asked(1);
   }
 
+  #askLease(work: LeaseWork, answerTo: AnswerTo<Outcome>): void {
+    this.#requireRoom();
+    const { policy, key } = work.part;
+    this.#turn.addLease(this.#slotOf(policy, key), { work, answerTo });
+    this.#asked(1);
+  }
+
   #askWork(work: StoreWork | LeaseWork): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      this.#requireRoom();
       if (work.kind === "lease") {
-        const { policy, key } = work.part;
-        this.#turn.addLease(this.#slotOf(policy, key), { work, answerTo: { resolve, reject } });
-        this.#asked(1);
+        this.#askLease(work, { resolve, reject });
         return;
       }
+      this.#requireRoom();
       const parts = partsOf(work);
       const [{ policy, key }] = parts as [Part];
       this.#turn.addWork(this.#slotOf(policy, key), { work, resolve, reject });

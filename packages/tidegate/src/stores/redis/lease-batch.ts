@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { waitFor } from "../../algorithms/dispatch.ts";
 import { leftOf, windowLeft } from "../../algorithms/lease.ts";
 import { createDecision } from "../../decision.ts";
-import type { Policy } from "../../policy/policy.ts";
+import { MAX_LIMITS, type Policy } from "../../policy/policy.ts";
 import type { AnswerTo, LeaseAsk, LeaseWork, Outcome, Part } from "../../ports/store.ts";
 import type { ScriptBatch } from "./batch.ts";
 import { type KeyNames, pastKey } from "./key.ts";
@@ -106,6 +106,9 @@ export class LeaseBatch implements ScriptBatch {
   }
 }
 
+/** By limit, how long a cost has to wait: for as long as a key is read. */
+const WAITS = new Float64Array(MAX_LIMITS);
+
 /** Reads what lease.lua returns. */
 class Reader {
   readonly #reply: readonly number[];
@@ -124,15 +127,14 @@ class Reader {
     const head = this.#next();
     const units = Math.floor(head / 2);
     const numbers = new Float64Array(policy.width);
-    const waits = new Float64Array(limits.length);
     let wait = 0;
     for (let index = 0; index < limits.length; index += 1) {
       const limit = limits[index]!;
       const offset = offsets[index]!;
       numbers[offset] = now + this.#next();
       for (let n = 1; n < limit.width; n += 1) numbers[offset + n] = this.#next();
-      waits[index] = waitFor(limit, numbers, offset, now, cost, undefined);
-      wait = Math.max(wait, waits[index]!);
+      WAITS[index] = waitFor(limit, numbers, offset, now, cost, undefined);
+      wait = Math.max(wait, WAITS[index]!);
     }
     const marks = limits.map((_limit, index) => numbers[offsets[index]!]!);
     if (head % 2 !== 0) {
@@ -141,7 +143,7 @@ class Reader {
     const receipt = units > 0 ? { cost: units, units: limits.map(() => units), marks } : undefined;
     const state = { numbers, at: 0, entries: undefined };
     return {
-      decision: createDecision(policy, key, cost, wait, false, numbers, 0, now, "store", waits),
+      decision: createDecision(policy, key, cost, wait, false, numbers, 0, now, "store", WAITS),
       done: units > 0,
       receipts: [receipt],
       at: now,
