@@ -16,7 +16,7 @@ import type { Coordination } from "./coordination.ts";
 export function createHybrid(options: LeaseKeeperOptions): Coordination {
   const { clock } = options;
   // A lease that outlives a clock's step back would be spent in the next window.
-  const steady = clock.steady === undefined ? clock : { now: () => clock.steady!() };
+  const steady = clock.steady === undefined ? clock : { now: clock.steady.bind(clock) };
   return new Hybrid({ ...options, clock: steady });
 }
 

@@ -23,8 +23,6 @@ interface Standing {
 
 /** The answer to a question. */
 export class LastAnswer {
-  /** How the key stood after what was granted. */
-  readonly decision: Decision;
   /** When it arrived, by this node's clock. */
   readonly at: number;
   /** Microseconds until all limits are as if never used. */
@@ -32,6 +30,12 @@ export class LastAnswer {
   readonly #policy: Policy;
   readonly #storeAt: number;
   readonly #numbers: Float64Array;
+  readonly #key: string;
+  // How the key stood after what was granted: kept here, where an admission finds it without another look-up.
+  readonly #limitName: string;
+  readonly #limit: number;
+  readonly #remaining: number;
+  readonly #resetAfterMs: number;
   readonly #nearRemaining: number;
   /** For this long the store is not asked, and costs that are not in hand are denied; 0 where all was granted. */
   #quietUs = 0;
@@ -41,7 +45,11 @@ export class LastAnswer {
   /** @param quiet how often the time is quiet that must be; 0 where all was granted that was wanted. */
   constructor(policy: Policy, { decision, lease, at }: Outcome, quiet: number, now: number) {
     this.#policy = policy;
-    this.decision = decision;
+    this.#key = decision.key;
+    this.#limitName = decision.limitName;
+    this.#limit = decision.limit;
+    this.#remaining = decision.remaining;
+    this.#resetAfterMs = decision.resetAfterMs;
     this.at = now;
     this.#storeAt = at;
     this.#numbers = lease!.numbers;
@@ -66,19 +74,18 @@ export class LastAnswer {
 
   /** Creates the answer that something was admitted, with so many units in hand now. */
   admission(inHand: number, now: number): Decision {
-    const { policy, key, limitName, limit, remaining: left, soft } = this.decision;
-    const remaining = Math.min(limit, left + inHand);
+    const remaining = Math.min(this.#limit, this.#remaining + inHand);
     return {
       allowed: true,
-      policy,
-      key,
-      limitName,
-      limit,
+      policy: this.#policy.name,
+      key: this.#key,
+      limitName: this.#limitName,
+      limit: this.#limit,
       remaining,
       retryAfterMs: 0,
-      resetAfterMs: this.#resetAfterMs(this.decision, now),
+      resetAfterMs: this.#leftOf(this.#resetAfterMs, now),
       delayMs: 0,
-      soft,
+      soft: false,
       nearLimit: remaining <= this.#nearRemaining,
       shadow: false,
       source: "lease",
@@ -103,7 +110,7 @@ export class LastAnswer {
       limit: decision.limit,
       remaining: Math.min(inHand, decision.limit),
       retryAfterMs: shadow ? 0 : Math.ceil(leftUs / 1_000),
-      resetAfterMs: this.#resetAfterMs(decision, now),
+      resetAfterMs: this.#leftOf(decision.resetAfterMs, now),
       delayMs: 0,
       soft: false,
       nearLimit: true,
@@ -112,8 +119,10 @@ export class LastAnswer {
     };
   }
 
-  #resetAfterMs({ resetAfterMs }: Decision, now: number): number {
-    return Math.max(resetAfterMs - Math.floor(Math.max(now - this.at, 0) / 1_000), 0);
+  /** What is left of a time that was told with the answer, in milliseconds. */
+  #leftOf(toldMs: number, now: number): number {
+    const age = now - this.at;
+    return age > 0 ? Math.max(toldMs - Math.floor(age / 1_000), 0) : toldMs;
   }
 
   #standingFor(cost: number, missing: number): Standing {
@@ -126,7 +135,6 @@ export class LastAnswer {
   #standingOf(cost: number, missing: number): Standing {
     const { limits, offsets } = this.#policy;
     const [policy, numbers] = [this.#policy, this.#numbers];
-    const { key } = this.decision;
     const at = this.#storeAt;
     const waits = Float64Array.from(limits, (limit, index) => {
       const waitUs = waitFor(limit, numbers, offsets[index]!, at, missing, undefined);
@@ -137,7 +145,7 @@ export class LastAnswer {
     const waitUs = Math.max(...waits);
     const decision = createDecision(
       policy,
-      key,
+      this.#key,
       missing,
       waitUs,
       false,
