@@ -89,7 +89,14 @@ class ModelRun {
     this.#asked = new Float64Array(scenario.nodes);
     this.#got = new Float64Array(scenario.nodes);
     this.#nodes = Array.from({ length: scenario.nodes }, (_, index) => {
-      return new ModelNode(index, this.#server, random, scenario, (...told) => this.#told(...told));
+      return new ModelNode(
+        index,
+        this.#server,
+        random,
+        scenario,
+        (...told) => this.#told(...told),
+        (key, units) => this.#accountOf(key).lose(units),
+      );
     });
     this.#ideal = this.#createIdeal(scenario.policy);
     this.#deadlineMs = createPolicy("model", scenario.policy).deadlineMs;
@@ -195,8 +202,8 @@ class ModelRun {
   /** Closes all nodes, and looks whether what they held is back. */
   async close(): Promise<void> {
     let open = this.#nodes.length;
-    for (const { limiter } of this.#nodes) {
-      void limiter.close().then(() => {
+    for (const node of this.#nodes) {
+      void node.close().then(() => {
         open -= 1;
       });
     }

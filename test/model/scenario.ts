@@ -10,6 +10,8 @@ export interface FaultRates {
   readonly steps: number;
   /** Policies that are set anew, with the same limits: leases of the one before are given back. */
   readonly changes: number;
+  /** Nodes that end as they should, and begin anew. */
+  readonly restarts: number;
 }
 
 /** One scenario. */
@@ -37,4 +39,4 @@ export interface Scenario {
   readonly startUs: number;
 }
 
-export const NO_FAULTS: FaultRates = { crashes: 0, absences: 0, steps: 0, changes: 0 };
+export const NO_FAULTS: FaultRates = { crashes: 0, absences: 0, steps: 0, changes: 0, restarts: 0 };

@@ -70,7 +70,7 @@ export class LeaseKeeper {
   leaseOf(policy: Policy, key: string, now: number): Lease {
     const known = this.#leases.find(policy.name, key);
     if (known !== undefined && known.policy === policy) return known;
-    const lease = this.#leases.create(policy, key, now);
+    const lease = this.#leases.create(policy, key, now, known);
     this.#sweepLater();
     if (known === undefined) return lease;
     // Its limits are others by now: what is in hand was debited from those before, and what is owed stays owed.
@@ -78,6 +78,7 @@ export class LeaseKeeper {
     if (lease.debtEndsAt > 0) this.#debts.add(lease);
     this.#drop(known);
     this.giveBack(known, now);
+    if (lease.hasNews(now)) this.ask(lease, now);
     return lease;
   }
 
@@ -205,7 +206,7 @@ export class LeaseKeeper {
     lease.isAsking = false;
     // Whether they were given back is not known, and they are not given back twice.
     for (const { units } of question.ask.backs) this.#tell(lease.policy.name, "expired", units);
-    for (const waiter of lease.fail()) {
+    for (const waiter of lease.fail(question)) {
       if (!waiter.isOver) waiter.answer(this.#giveUp(lease.policy, waiter));
     }
     this.#ended();

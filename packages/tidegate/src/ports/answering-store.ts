@@ -11,5 +11,12 @@ export interface AnsweringStore extends Store {
   /** Asks for a lease. Rejects with STORE_UNAVAILABLE within the policy's deadline; nothing answers in its place. */
   borrow(work: LeaseWork, answerTo: AnswerTo<Outcome>): void;
   /** How many nodes share the store, where that is known for certain and all of them know it; else undefined. */
-  readonly certainNodes: number | undefined;
+  readonly certainNodes: CertainNodes | undefined;
+}
+
+/** How many nodes share a store. */
+export interface CertainNodes {
+  readonly count: number;
+  /** Since when it is so, and known: in microseconds of this node's clock, of the one that is never stepped back. */
+  readonly since: number;
 }

@@ -4,7 +4,7 @@
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import { isNever, type Policy } from "../policy/policy.ts";
-import type { AnsweringStore } from "../ports/answering-store.ts";
+import type { AnsweringStore, CertainNodes } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
@@ -67,6 +67,7 @@ export class GuardedStore implements AnsweringStore {
       store,
       id: options.id,
       expected: options.expectedNodes,
+      clock: clock.steady === undefined ? clock : { now: clock.steady.bind(clock) },
       timer,
       random,
       isAway: () => this.#circuits.away !== undefined,
@@ -111,7 +112,7 @@ export class GuardedStore implements AnsweringStore {
     return work.kind === "take" ? this.#take(work) : this.#follow(work);
   }
 
-  get certainNodes(): number | undefined {
+  get certainNodes(): CertainNodes | undefined {
     return this.#nodes.certain;
   }
 
