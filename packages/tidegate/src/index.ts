@@ -56,6 +56,7 @@ export type {
   LeaseAsk,
   LeaseBack,
   LeaseGrant,
+  LeaseWork,
   Outcome,
   Part,
   RecordOptions,
