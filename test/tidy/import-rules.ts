@@ -64,7 +64,10 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     files: ["simulation/"],
-    may: [...DOWN, "limiter.ts", "create-limiter.ts", "stores/memory.ts", "runtime/settled.ts"],
+    may: [
+      ...[...DOWN, "limiter.ts", "create-limiter.ts", "gossip/gossip-options.ts"],
+      ...["stores/memory.ts", "runtime/settled.ts"],
+    ],
     packages: [],
   },
   {

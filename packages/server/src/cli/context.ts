@@ -22,7 +22,7 @@ export interface Context {
 /** What a command ends with. */
 export const EXIT = {
   ok: 0,
-  /** `check`: denied. `serve`: could not start. `demo`: the limit was not kept. */
+  /** `check`: denied. `serve`: could not start. `demo`: the limit was not kept. `simulate`: nor was a promise. */
   failed: 1,
   /** Wrong usage or configuration, or nothing answers. */
   unusable: 2,

@@ -167,8 +167,8 @@ function addSimulate(program: Command, context: Context, done: (code: number) =>
   const command = program
     .command("simulate")
     .description(
-      "Simulate a scenario in virtual time: configurations side by side, through faults. Exits with 0, or 2 where " +
-        "the scenario is wrong.",
+      "Simulate a scenario in virtual time: configurations side by side, through faults. Exits with 0, 1 where " +
+        "a promise was not kept, or 2 where the scenario is wrong.",
     )
     .argument("[scenario]", "a YAML file, or the name of one that is shipped")
     .option("--list", "list the scenarios that are shipped")

@@ -2,7 +2,7 @@
 
 import type { Report } from "tidegate/simulation";
 import { sayFault } from "../simulation/report-chart.ts";
-import { createRows } from "../simulation/report-rows.ts";
+import { createRows, sayFailures } from "../simulation/report-rows.ts";
 import type { Paint } from "./paint.ts";
 
 /** Says a report. */
@@ -37,6 +37,7 @@ export function sayReport(report: Report, paint: Paint): string {
     paint("bold", head),
     ...rows.map(({ label, values }) => line(label, values)),
     "",
+    ...sayFailures(report).map((failure) => `  ${paint("red", `FAILED ${failure}`)}`),
     "",
   ].join("\n");
 }

@@ -2,7 +2,7 @@
 // each admitted, denied and cost.
 
 import { readFileSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { type Report, simulate as runScenario, type Scenario } from "tidegate/simulation";
 import { formatProblem } from "../config/problem.ts";
 import { didYouMean } from "../config/values.ts";
@@ -27,7 +27,7 @@ export interface SimulateOptions {
   readonly html?: string;
 }
 
-/** Simulates; returns 0, or 2 where the scenario is wrong or a file cannot be written. */
+/** Simulates; returns 0, 1 where a check failed, or 2 where the scenario is wrong or a file cannot be written. */
 export async function simulate(options: SimulateOptions, context: Context): Promise<number> {
   const { stdout, stderr, environment } = context;
   if (options.list === true) {
@@ -47,7 +47,13 @@ export async function simulate(options: SimulateOptions, context: Context): Prom
     bar.clear();
   }
   stdout.write(sayReport(report, createPaint(stdout, environment)));
-  return writeFiles(report, options, context) ? EXIT.ok : EXIT.unusable;
+  return writeFiles(report, options, context) ? exitCode(report) : EXIT.unusable;
+}
+
+/** What the command exits with where all was written. */
+export function exitCode({ configurations }: Report): number {
+  const isHeld = configurations.every(({ verdicts }) => verdicts.every(({ held }) => held));
+  return isHeld ? EXIT.ok : EXIT.failed;
 }
 
 function sayList(): string {
@@ -74,8 +80,13 @@ function load(named: string, { directory, stderr }: Context): Scenario | undefin
     stderr.write(`the scenario ${JSON.stringify(named)} cannot be read: ${reason}${shipped}\n`);
     return undefined;
   }
-  const read = readScenario(named, bytes);
-  if ("scenario" in read) return read.scenario;
+  // What a file names stands where the file does.
+  const place = isShipped ? directory : dirname(resolve(directory, named));
+  const read = readScenario(named, bytes, (log) => readFileSync(resolve(place, log)));
+  if ("scenario" in read) {
+    for (const note of read.notes) stderr.write(`${note}\n`);
+    return read.scenario;
+  }
   const { problems } = read;
   for (const problem of problems) stderr.write(`${formatProblem(problem)}\n`);
   stderr.write(`\n${problems.length} ${problems.length === 1 ? "problem" : "problems"}. `);

@@ -1,6 +1,7 @@
 // Reads a scenario from a YAML file. The library checks what it means; here each value keeps the place where it is
 // written, so that what is wrong is said with line and column.
 
+import { readFileSync } from "node:fs";
 import type { Limit } from "tidegate";
 import { checkScenario, type Scenario } from "tidegate/simulation";
 import { isMap, isSeq } from "yaml";
@@ -8,6 +9,7 @@ import { createProblem, type Place, type Problem, sortProblems } from "../config
 import { readLimits } from "../config/read-limits.ts";
 import { checkDuration } from "../config/values.ts";
 import { type Field, YamlFile } from "../config/yaml-file.ts";
+import { type LoadLog, replayLog, sayLogOptions } from "./replayed-logs.ts";
 
 const EXAMPLE =
   "{ name: …, duration: 30s, nodes: { count: 5 }, traffic: […], configurations: {…} }";
@@ -19,28 +21,40 @@ const MAX_DEPTH = 8;
 /** Keys whose values are durations, and so have a unit. */
 const DURATIONS = new Set([
   ...["duration", "at", "for", "every", "from", "until"],
-  ...["deadline", "syncInterval", "idTtl"],
+  ...["deadline", "syncInterval", "idTtl", "interval", "regionInterval"],
 ]);
 
-/** Reads the bytes of the file called `name`; returns a scenario that is right, or all that is wrong. */
+/** A scenario that is right, and what there is to say of the logs that it replays. */
+export interface ReadScenario {
+  readonly scenario: Scenario;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Reads the bytes of the file called `name`; returns a scenario that is right, or all that is wrong.
+ * @param load returns the bytes of a log that the scenario replays; left out, the file that it names.
+ */
 export function readScenario(
   name: string,
   bytes: Uint8Array,
-): { readonly scenario: Scenario } | { readonly problems: readonly Problem[] } {
+  load: LoadLog = readFileSync,
+): ReadScenario | { readonly problems: readonly Problem[] } {
   const file = new YamlFile(name, bytes);
   if (file.root === null) return { problems: sayScenario(file.problems) };
   const reader = new ScenarioReader(file);
   const top = { path: "", name: "", key: file.root, value: file.root };
-  const value = reader.read(top, "", 0) as Scenario;
+  const written = reader.read(top, "", 0) as Scenario;
   // Of what is no map there is nothing more to say.
-  if (typeof value !== "object" || reader.isTooMuch) return { problems: file.problems };
+  if (typeof written !== "object" || reader.isTooMuch) return { problems: file.problems };
+  const notes: string[] = [];
+  const value = reader.replayLogs(written, load, (note) => notes.push(note));
   const result = checkScenario(value);
-  if ("checked" in result && file.problems.length === 0) return { scenario: value };
+  if ("checked" in result && file.problems.length === 0) return { scenario: value, notes };
   const found = "problems" in result ? result.problems : [];
   const problems = found
     .filter(({ field }) => !reader.wrong.has(field))
     .map(({ field, message }) =>
-      createProblem(sayNothing(message), reader.placeOf(field, message)),
+      createProblem(sayLogOptions(sayNothing(message)), reader.placeOf(field, message)),
     );
   return { problems: sortProblems([...file.problems, ...problems]) };
 }
@@ -81,6 +95,20 @@ class ScenarioReader {
       return this.#file.place(node);
     }
     return this.#file.place(this.#file.root!);
+  }
+
+  /** Puts the requests of logs into the traffic. */
+  replayLogs(scenario: Scenario, load: LoadLog, note: (text: string) => void): Scenario {
+    const { traffic } = scenario;
+    if (!Array.isArray(traffic)) return scenario;
+    const wrong = (path: string, message: string) => {
+      this.#file.problems.push(createProblem(message, this.placeOf(path, message)));
+    };
+    const replayed = traffic.map((stream, index) => {
+      if (typeof stream !== "object" || stream === null) return stream;
+      return replayLog(stream, `traffic[${index}]`, load, { wrong, note });
+    });
+    return { ...scenario, traffic: replayed };
   }
 
   /** Turns what is written into what the library takes. */

@@ -110,11 +110,25 @@ function shade(fault: FaultReport, x: (ms: number) => number): string {
   return `<rect class="fault" ${place}/><text class="fault-name" ${at} y="${TOP - 8}">${words}</text>`;
 }
 
-/** Says a fault: "store hangs", "crash, node 2". */
-export function sayFault({ fault, nodes }: FaultReport): string {
+/** Says a fault: "store hangs", "crash, node 2", "partition, nodes 1 to 3 | 4, 5". */
+export function sayFault({ fault, nodes, sides, lost }: FaultReport): string {
   const words = fault.replace("-", " ");
   if (nodes.length === 0) return words;
-  return `${words}, node${nodes.length === 1 ? "" : "s"} ${nodes.join(", ")}`;
+  const way = lost === undefined || lost === "both" ? "" : `, ${lost}`;
+  const said = (sides ?? [nodes]).map(sayNodes).join(" | ");
+  return `${words}, node${nodes.length === 1 ? "" : "s"} ${said}${way}`;
+}
+
+/** Says numbers, three and more in a row by the first and the last. */
+function sayNodes(nodes: readonly number[]): string {
+  const rows: number[][] = [];
+  for (const node of nodes) {
+    if (rows.at(-1)?.at(-1) === node - 1) rows.at(-1)!.push(node);
+    else rows.push([node]);
+  }
+  return rows
+    .map((row) => (row.length < 3 ? row.join(", ") : `${row[0]} to ${row.at(-1)}`))
+    .join(", ");
 }
 
 /** Returns round numbers from 0 up to `most` or a little less, about so many. */

@@ -7,10 +7,11 @@ import { createRows } from "./report-rows.ts";
 
 const STYLE = `
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5d6878; --paper: #ffffff; --panel: #f6f7f9; --rule: #dde1e7;
-  --admitted: #1d5fd1; --ideal: #1c2430; --asked: #b6bec9; --over: #d6336c; --under: #e8a317; --fault: #e4572e; }
+  --admitted: #1d5fd1; --ideal: #1c2430; --asked: #b6bec9; --over: #d6336c; --under: #e8a317;
+  --fault: #e4572e; --held: #1a7f4b; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e7ebf1; --soft: #9aa6b6; --paper: #12161c; --panel: #1a2029;
   --rule: #2e3744; --admitted: #6ea8ff; --ideal: #e7ebf1; --asked: #566273; --over: #ff6b9d; --under: #ffc14d;
-  --fault: #ff8a65; } }
+  --fault: #ff8a65; --held: #56c98d; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1040px; padding: 32px 24px 64px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
@@ -35,6 +36,11 @@ svg text { fill: var(--soft); font-size: 12px; }
 .under { fill: var(--under); opacity: 0.35; }
 .fault { fill: var(--fault); opacity: 0.13; }
 svg .fault-name { fill: var(--fault); }
+.verdicts { padding: 0; list-style: none; }
+.verdicts li { padding-left: 60px; }
+.verdicts span { display: inline-block; width: 60px; margin-left: -60px; font-weight: 600; }
+.held { color: var(--held); }
+.failed { color: var(--over); }
 .hover { fill: transparent; }
 .hover:hover { fill: var(--soft); opacity: 0.15; }
 .key { display: flex; flex-wrap: wrap; gap: 4px 20px; margin: 24px 0 0; padding: 0; list-style: none; }
@@ -89,12 +95,27 @@ ${configurations
     return `<h2>${escapeHtml(configuration.name)}</h2>\n<figure>${chart}</figure>`;
   })
   .join("\n")}
+<h2>What was checked</h2>
+<ul class="verdicts">
+${writeVerdicts(report)}
+</ul>
 <p class="soft foot">Units a second, by intervals of ${configurations[0]!.timeline.intervalMs} ms.
 What is asked for may leave the chart. All configurations are asked the same.
 The same scenario and seed give this page again.</p>
 </body>
 </html>
 `;
+}
+
+function writeVerdicts({ configurations }: Report): string {
+  const lines = configurations.flatMap(({ name, verdicts }) => {
+    return verdicts.map(({ check, held, detail }) => {
+      const word = held ? "held" : "failed";
+      const said = `${name}, ${check}: ${detail}`;
+      return `<li><span class="${word}">${word}</span> ${escapeHtml(said)}</li>`;
+    });
+  });
+  return lines.join("\n");
 }
 
 function writeTable(report: Report): string {

@@ -1,6 +1,6 @@
 // The figures of a report, in the words of the table, which the terminal and the page share.
 
-import type { ConfigurationReport, Report } from "tidegate/simulation";
+import type { ConfigurationReport, Report, Verdict } from "tidegate/simulation";
 
 /** A line of the table: a figure of each configuration. */
 export interface Row {
@@ -44,6 +44,9 @@ const FIGURES: readonly Figure[] = [
     "keys that those calls asked about",
     ({ keyUpdates, requests }) => sayRatio(keyUpdates, requests),
   ],
+];
+
+const LATENCIES: readonly Figure[] = [
   [
     "Decision, p50",
     "half of the decisions took no longer",
@@ -55,10 +58,25 @@ const FIGURES: readonly Figure[] = [
 ];
 
 /** Returns the rows of a report, without those that say nothing. */
-export function createRows({ configurations }: Report): Row[] {
+export function createRows({ configurations, nodes, durationMs }: Report): Row[] {
   const row = ([label, meaning, say]: Figure): Row => {
     return { label, meaning, values: configurations.map(say) };
   };
+  const gossip = configurations.some(({ messages }) => messages.sent > 0);
+  const perNode = (count: number) => count / nodes / (durationMs / 1_000);
+  const messages: readonly Figure[] = [
+    [
+      "Messages per node per second",
+      "sent between nodes while there was traffic",
+      (one) => sayNumber(perNode(one.messages.sent)),
+    ],
+    [
+      "Bytes per node per second",
+      "of those messages",
+      (one) => sayNumber(perNode(one.messages.sentBytes)),
+    ],
+  ];
+  const shownMessages = gossip ? messages.map(row) : [];
   const sources = new Set(configurations.flatMap(({ sources: found }) => Object.keys(found)));
   const bySource = [...sources].sort().map((source): Figure => {
     return [
@@ -91,7 +109,52 @@ export function createRows({ configurations }: Report): Row[] {
   ];
   const shownRare = rare.map(row).filter(({ values }) => values.some((value) => value !== "0"));
   const shownStreams = streams.length > 1 ? streams.map(row) : [];
-  return [...FIGURES.map(row), ...bySource.map(row), ...shownStreams, ...shownRare];
+  return [
+    ...FIGURES.map(row),
+    ...shownMessages,
+    ...LATENCIES.map(row),
+    ...bySource.map(row),
+    ...shownStreams,
+    ...shownRare,
+    ...verdictFigures(configurations).map(row),
+  ];
+}
+
+const CHECKS: readonly (readonly [Verdict["check"], meaning: string])[] = [
+  ["bound", "what was admitted is within what the coordination promises"],
+  ["convergence", "after a partition it is soon what the ideal admits"],
+  ["fairness", "nodes that are asked for the same are admitted the same"],
+  ["memory", "what nobody asks for is let go of"],
+  ["answers", "every request has an answer"],
+];
+
+/** The checks that were made of any configuration. */
+function verdictFigures(configurations: readonly ConfigurationReport[]): Figure[] {
+  return CHECKS.flatMap(([check, meaning]): Figure[] => {
+    const find = ({ verdicts }: ConfigurationReport) => {
+      return verdicts.find((verdict) => verdict.check === check);
+    };
+    if (configurations.every((one) => find(one) === undefined)) return [];
+    return [[`Check: ${check}`, meaning, (one) => sayVerdict(find(one))]];
+  });
+}
+
+function sayVerdict(verdict: Verdict | undefined): string {
+  if (verdict === undefined) return "–";
+  if (verdict.held) return "held";
+  return `FAILED${verdict.atMs === undefined ? "" : ` at ${verdict.atMs / 1_000} s`}`;
+}
+
+/** Says each check that failed, by its configuration. */
+export function sayFailures({ configurations }: Report): string[] {
+  return configurations.flatMap(({ name, verdicts }) => {
+    const failed = verdicts.filter(({ held }) => !held);
+    return failed.map(({ check, detail }) => `${name}, ${check}: ${detail}`);
+  });
+}
+
+function sayNumber(number: number): string {
+  return Number(number.toPrecision(3)).toLocaleString("en-US");
 }
 
 function sayCount(count: number): string {

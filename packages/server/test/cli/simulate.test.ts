@@ -1,7 +1,7 @@
 // `tidegate simulate`: the command as a person runs it.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -80,7 +80,22 @@ test("a scenario that is not there is said, with the name that was meant", async
     'the scenario "atacker" cannot be read: there is no such file; did you mean attacker?\n',
   );
   const nowhere = await runHere(["simulate", "somewhere.yaml"], {}, directory);
-  assert.match(nowhere.stderr, /shipped are attacker, notifications, redis-killed\n$/);
+  assert.match(
+    nowhere.stderr,
+    /shipped are attacker, gossip-partition, notifications, redis-killed, regions\n$/,
+  );
+});
+
+test("replays a log that lies beside the scenario", async () => {
+  mkdirSync(join(directory, "inner"));
+  const text = SCENARIO.replace("{ rate: 100, keys: [a] }", "{ log: access.log }");
+  writeFileSync(join(directory, "inner", "replay.yaml"), text);
+  const line = '192.0.2.1 - - [31/Jan/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 5\n';
+  writeFileSync(join(directory, "inner", "access.log"), `${line.repeat(200)}?\n`);
+  const { code, stdout, stderr } = await runHere(["simulate", "inner/replay.yaml"], {}, directory);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /Requests +200 +200\n/);
+  assert.match(stderr, /^1 of 201 lines of "access.log" are left out, .*; line 201 is no line/);
 });
 
 test("without a scenario it says what to name", async () => {

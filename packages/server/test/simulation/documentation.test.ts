@@ -38,10 +38,18 @@ test("every key and every fault has its place", () => {
   const probe = JSON.stringify({
     x: 1,
     nodes: { x: 1 },
-    network: { x: 1 },
-    traffic: [{ x: 1, keys: { x: 1 }, burst: { x: 1 } }],
-    configurations: { a: asked },
-    faults: [{ fault: "x" }, { fault: "partition", x: 1 }, { fault: "clock-step", x: 1 }],
+    network: { x: 1, betweenRegions: { x: 1 } },
+    traffic: [
+      { x: 1, keys: { x: 1 }, burst: { x: 1 } },
+      { log: "a", fields: { x: "b" } },
+    ],
+    configurations: { a: asked, b: { ...asked, coordination: "gossip", gossip: { x: 1 } } },
+    faults: [
+      { fault: "x" },
+      { fault: "partition", x: 1 },
+      { fault: "partition", sides: 1, x: 1 },
+      { fault: "clock-step", x: 1 },
+    ],
   });
   const read = readScenario("probe.yaml", new TextEncoder().encode(probe));
   assert.ok("problems" in read);

@@ -57,11 +57,7 @@ const wrong: readonly (readonly [from: string, to: string, said: readonly RegExp
     "capacity: 0",
     [/^s.yaml:9:46: configurations.central.limits\[0\].capacity must/],
   ],
-  [
-    "hybrid",
-    "gossip",
-    [/^s.yaml:12:19: configurations.with leases.coordination must be .*"gossip"/],
-  ],
+  ["hybrid", "gosip", [/^s.yaml:12:19: configurations.with leases.coordination must be .*"gosip"/]],
   [
     "hybrid\n",
     "central\n",
@@ -80,6 +76,58 @@ for (const [from, to, said] of wrong) {
     const problems = problemsOf(RIGHT.replace(from, to));
     assert.equal(problems.length, said.length, problems.join("\n"));
     for (const [index, one] of said.entries()) assert.match(problems[index]!, one);
+  });
+}
+
+const REPLAY = RIGHT.replace("{ rate: 10, keys: [a, b], from: 0s }", "{ log: a.csv, speed: 2 }");
+
+test("a log stands for its requests, and lines that cannot be read are told", () => {
+  const good = "1.25,a\n2.25,b\n".repeat(100);
+  const load = (path: string) => {
+    assert.equal(path, "a.csv");
+    return new TextEncoder().encode(`time,key\n${good}later,c\n`);
+  };
+  const read = readScenario("s.yaml", new TextEncoder().encode(REPLAY), load);
+  assert.ok("scenario" in read, JSON.stringify(read));
+  const [stream] = read.scenario.traffic;
+  assert.deepEqual(Object.keys(stream!), ["speed", "requests"]);
+  assert.equal([...stream!.requests!].length, 200);
+  assert.equal(read.notes.length, 1);
+  assert.match(read.notes[0]!, /^1 of 201 lines of "a.csv" are left out, .*; line 202 has no time/);
+});
+
+const wrongLogs: readonly (readonly [written: string, said: RegExp])[] = [
+  ["log: no.csv", /^s.yaml:5:12: traffic\[0\].log "no.csv" cannot be read: there is no such file$/],
+  ["log: 5", /^s.yaml:5:12: traffic\[0\].log must be the path of a log, got 5$/],
+  ["log: bad.csv", /^s.yaml:5:12: traffic\[0\].log "bad.csv" has 1 of 1 lines .*; line 2 is no/],
+  ["log: a.csv, format: cvs", /^s.yaml:5:27: traffic\[0\].format must be .*; did you mean csv\?$/],
+  [
+    "log: a.csv, fields: { tim: ts }",
+    /^s.yaml:5:34: .*fields.tim is unknown; did you mean time\?$/,
+  ],
+  [
+    "log: a.csv, fields: { key: 5 }",
+    /^s.yaml:5:34: .*fields.key must be the name of a field, got 5$/,
+  ],
+  ["log: a.log, fields: { key: ip }", /^s.yaml:5:34: .*fields.key must be address, identity, /],
+  ["log: a.csv, rate: 5", /^s.yaml:5:25: traffic\[0\].rate must be left out of a stream that rep/],
+  [
+    "log: a.csv, logs: b",
+    /^s.yaml:5:19: unknown option "logs" of traffic\[0\]; known are .*, log, format, fields, speed$/,
+  ],
+  ["rate: 5, keys: [a], speed: 2", /^s.yaml:5:34: traffic\[0\].speed must be left out/],
+];
+for (const [written, said] of wrongLogs) {
+  test(`a log that is wrong: ${written}`, () => {
+    const load = (path: string) => {
+      if (path === "no.csv") throw Object.assign(new Error("none"), { code: "ENOENT" });
+      return new TextEncoder().encode(path === "bad.csv" ? "time,key\n1" : "time,key\n1,a");
+    };
+    const text = REPLAY.replace("log: a.csv, speed: 2", written);
+    const read = readScenario("s.yaml", new TextEncoder().encode(text), load);
+    assert.ok("problems" in read);
+    assert.equal(read.problems.length, 1, read.problems.map(formatProblem).join("\n"));
+    assert.match(formatProblem(read.problems[0]!), said);
   });
 }
 

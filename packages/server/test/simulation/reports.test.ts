@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { tokenBucket } from "tidegate";
 import { type Report, simulate } from "tidegate/simulation";
+import { exitCode } from "../../src/cli/simulate.ts";
 import { sayReport } from "../../src/cli/simulate-report.ts";
-import { createTicks } from "../../src/simulation/report-chart.ts";
+import { createTicks, sayFault } from "../../src/simulation/report-chart.ts";
 import { writeCsv } from "../../src/simulation/report-csv.ts";
 import { writePage } from "../../src/simulation/report-page.ts";
 import { createRows } from "../../src/simulation/report-rows.ts";
@@ -37,7 +38,10 @@ function run(): Promise<Report> {
 test("the CSV has a line for each interval, and adds up", async () => {
   const report = await run();
   const [header, ...lines] = writeCsv(report).trimEnd().split("\r\n");
-  assert.equal(header, "configuration,from_seconds,asked_units,admitted_units,ideal_units");
+  assert.equal(
+    header,
+    "configuration,from_seconds,asked_units,admitted_units,ideal_units,messages,message_bytes",
+  );
   assert.equal(lines.length, 60);
   assert.ok(lines[0]!.startsWith(`"<b>""hot"" & 'cold'</b>",0,`));
   const local = lines.slice(30).map((line) => line.split(",").map(Number));
@@ -75,6 +79,36 @@ test("the table has a column for each configuration and what is rare only where 
   assert.match(said, new RegExp(`Requests +${requests} +${requests}\n`));
 });
 
+/** The same report, of which a check did not hold. */
+function fail(report: Report): Report {
+  const [first, ...others] = report.configurations;
+  const verdict = { check: "bound", held: false, detail: "too <much>", atMs: 1_500 } as const;
+  return { ...report, configurations: [{ ...first!, verdicts: [verdict] }, ...others] };
+}
+
+test("the table and the page say each check, and what did not hold", async () => {
+  const report = await run();
+  const say = (one: Report) => sayReport(one, (_, text) => text);
+  assert.match(say(report), /Check: bound +held +held\n/);
+  assert.ok(!say(report).includes("FAILED"));
+  assert.match(writePage(report), /<span class="held">held<\/span> local, answers: 0 requests/);
+  assert.ok(!writePage(report).includes('class="failed"'));
+  const failed = fail(report);
+  assert.match(say(failed), /Check: bound +FAILED at 1\.5 s +held\n/);
+  assert.match(say(failed), /Check: answers +– +held\n/);
+  assert.ok(say(failed).includes(`  FAILED ${HOSTILE}, bound: too <much>\n`));
+  assert.match(
+    writePage(failed),
+    /<span class="failed">failed<\/span> .*, bound: too &#60;much&#62;/,
+  );
+});
+
+test("a check that did not hold is what the command exits with", async () => {
+  const report = await run();
+  assert.equal(exitCode(report), 0);
+  assert.equal(exitCode(fail(report)), 1);
+});
+
 test("a scenario of which the ideal admits nothing is drawn", async () => {
   const report = await simulate({
     name: "nothing",
@@ -99,3 +133,40 @@ for (const [most, count, ticks] of [
 ] as const) {
   test(`the ticks up to ${most}`, () => assert.deepEqual(createTicks(most, count), ticks));
 }
+
+test("what nodes tell each other is a line of the table and a column of the CSV", async () => {
+  const report = await simulate({
+    name: "gossip",
+    duration: "2s",
+    nodes: { count: 3 },
+    traffic: [{ rate: 100, keys: ["a"] }],
+    configurations: { central: { limits }, gossip: { limits, coordination: "gossip" } },
+  });
+  const [central, gossip] = report.configurations;
+  assert.deepEqual(central!.messages, { sent: 0, sentBytes: 0, arrived: 0, arrivedBytes: 0 });
+  const { sent, sentBytes } = gossip!.messages;
+  const rowOf = (label: string) => createRows(report).find((row) => row.label === label)!.values;
+  const number = (text: string) => Number(text.replaceAll(",", ""));
+  assert.equal(rowOf("Messages per node per second")[0], "0");
+  assert.ok(Math.abs(number(rowOf("Messages per node per second")[1]!) / (sent / 6) - 1) < 0.01);
+  assert.ok(Math.abs(number(rowOf("Bytes per node per second")[1]!) / (sentBytes / 6) - 1) < 0.01);
+  const lines = writeCsv(report)
+    .trimEnd()
+    .split("\r\n")
+    .slice(1)
+    .map((line) => line.split(","));
+  const sum = (column: number) => lines.reduce((total, line) => total + Number(line[column]), 0);
+  assert.deepEqual([sum(5), sum(6)], [sent, sentBytes]);
+  assert.ok(writePage(report).includes("Bytes per node per second"));
+});
+
+test("a partition is said by its sides", () => {
+  const times = { fault: "partition", fromMs: 0, untilMs: 1 };
+  const nodes = [1, 2, 3, 5, 4];
+  const sides = [[1, 2, 3, 5], [4]];
+  assert.equal(
+    sayFault({ ...times, nodes, sides, lost: "both" }),
+    "partition, nodes 1 to 3, 5 | 4",
+  );
+  assert.match(sayFault({ ...times, nodes, sides, lost: "back" }), / \| 4, back$/);
+});

@@ -26,7 +26,7 @@ function scaled({ traffic, ...scenario }: Scenario): Scenario {
   return {
     ...scenario,
     traffic: traffic.map((stream) => {
-      const { keys, rate = 0 } = stream;
+      const { keys = [], rate = 0 } = stream;
       const many =
         "count" in keys && keys.count >= SCALE ? { ...keys, count: keys.count / SCALE } : keys;
       return { ...stream, rate: rate / SCALE, keys: many };
@@ -36,12 +36,18 @@ function scaled({ traffic, ...scenario }: Scenario): Scenario {
 
 async function run(name: string): Promise<Record<string, ConfigurationReport>> {
   const report: Report = await simulate(scaled(load(name)));
+  for (const { name: configuration, verdicts } of report.configurations) {
+    for (const { check, held, detail } of verdicts) {
+      assert.ok(held, `${name}, ${configuration}, ${check}: ${detail}`);
+    }
+  }
   return Object.fromEntries(report.configurations.map((one) => [one.name, one]));
 }
 
 test("all that is shipped is right and says what it shows", () => {
   const names = listScenarios();
-  assert.deepEqual(names, ["attacker", "notifications", "redis-killed"]);
+  const shipped = ["attacker", "gossip-partition", "notifications", "redis-killed", "regions"];
+  assert.deepEqual(names, shipped);
   for (const name of names) assert.ok(load(name).name.length > 20);
 });
 
@@ -70,6 +76,39 @@ test("attacker: costs the store little, and the users nothing", async () => {
   assert.ok(central!.storeCalls < central!.requests / 2);
   assert.equal(users!.admittedUnits, users!.idealUnits);
   assert.ok(local!.traffic[1]!.admittedUnits > 2 * attacker!.admittedUnits);
+});
+
+/** What was admitted by the ideal from one second to another. */
+function ratio({ timeline }: ConfigurationReport, from: number, until: number): number {
+  const { intervalMs, admittedUnits, idealUnits } = timeline;
+  const sum = (units: readonly number[]) => {
+    const span = units.slice((from * 1_000) / intervalMs, (until * 1_000) / intervalMs);
+    return span.reduce((total, one) => total + one, 0);
+  };
+  return sum(admittedUnits) / sum(idealUnits);
+}
+
+test("gossip-partition: each side admits the whole, or keeps to its share; then it is as before", async () => {
+  const runs = await run("gossip-partition");
+  const { "every 0.1 s": tenth, "every 1 s": second, "every 5 s": five } = runs;
+  const share = runs["every 0.1 s, share"]!;
+  for (const one of [tenth!, share]) {
+    assert.ok(Math.abs(ratio(one, 5, 20) - 1) < 0.01, `${one.name} before: ${ratio(one, 5, 20)}`);
+    assert.ok(Math.abs(ratio(one, 45, 60) - 1) < 0.01, `${one.name} after: ${ratio(one, 45, 60)}`);
+  }
+  assert.ok(Math.abs(ratio(tenth!, 25, 40) - 2) < 0.1, `two sides: ${ratio(tenth!, 25, 40)}`);
+  assert.ok(Math.abs(ratio(share, 25, 40) - 1) < 0.1, `their shares: ${ratio(share, 25, 40)}`);
+  assert.ok(tenth!.messages.sentBytes > 5 * second!.messages.sentBytes);
+  assert.ok(second!.messages.sentBytes > 3 * five!.messages.sentBytes);
+});
+
+test("regions: the store across the ocean costs a wait, gossip none, and weights keep to the limit", async () => {
+  const { central, gossip, "gossip, by weight": weighted } = await run("regions");
+  assert.ok(central!.latencyMs.p99 > 80 && central!.sources.fallback! > 0);
+  assert.equal(gossip!.latencyMs.max, 0);
+  assert.ok(ratio(gossip!, 20, 30) > 1.5, "each region has the whole limit");
+  assert.ok(Math.abs(ratio(weighted!, 22, 30) - 1) < 0.05, `${ratio(weighted!, 22, 30)}`);
+  assert.ok(Math.abs(ratio(gossip!, 34, 45) - 1) < 0.03, `${ratio(gossip!, 34, 45)}`);
 });
 
 test("limits of the files are those of the library", () => {

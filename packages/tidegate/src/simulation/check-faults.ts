@@ -1,9 +1,12 @@
 // Checks the faults of a scenario. Two of a kind at once would have to say which of them holds, and are refused.
 
 import { optionError } from "../policy/options.ts";
+import { checkNetworkOptions, NETWORK_OPTIONS } from "./check-network.ts";
+import type { CheckedNodes } from "./check-nodes.ts";
+import { checkSides } from "./check-sides.ts";
 import type { OptionReader } from "./option-reader.ts";
 import type { FaultOptions, NetworkOptions } from "./scenario.ts";
-import type { Cut } from "./simulated-network.ts";
+import type { Cut, Partition } from "./simulated-network.ts";
 
 /** A fault, checked. Nodes are counted from 0. */
 export type CheckedFault = {
@@ -18,6 +21,7 @@ export type CheckedFault = {
     }
   | { readonly fault: "crash" | "pause" }
   | { readonly fault: "partition"; readonly lost: Cut }
+  | { readonly fault: "partition"; readonly partition: Partition }
   | { readonly fault: "network"; readonly network: NetworkOptions }
   | { readonly fault: "clock-step"; readonly stepMs: number }
 );
@@ -35,16 +39,16 @@ const OWN_OPTIONS: Readonly<Record<FaultOptions["fault"], readonly string[]>> = 
   crash: NODE_OPTIONS,
   pause: NODE_OPTIONS,
   partition: ["nodes", "lost"],
-  network: ["latencyMs", "jitterMs", "loss"],
+  network: NETWORK_OPTIONS,
   "clock-step": ["nodes", "stepMs"],
 };
+const SIDES_OPTIONS = ["sides", "lost", "store"];
 const MAX_FAULTS = 1_000;
 const DAY_MS = 86_400_000;
 
 /** What the scenario has. */
-export interface FaultSurroundings {
+export interface FaultSurroundings extends Pick<CheckedNodes, "nodes" | "regions"> {
   readonly durationUs: number;
-  readonly nodes: number;
 }
 
 /** Checks all faults. */
@@ -70,10 +74,11 @@ function checkFault(
   reader: OptionReader,
   field: string,
   options: FaultOptions,
-  { durationUs, nodes: count }: FaultSurroundings,
+  surroundings: FaultSurroundings,
 ): CheckedFault | undefined {
+  const { durationUs, nodes: count } = surroundings;
   const given = options as { readonly fault?: FaultOptions["fault"] } | null;
-  const own = OWN_OPTIONS[given?.fault ?? "crash"] ?? [];
+  const own = ownOptions(options);
   const times = given?.fault === "clock-step" ? ["at"] : ["at", "for"];
   if (given?.fault !== undefined && !FAULTS.includes(given.fault)) {
     reader.word(`${field}.fault`, given.fault, "crash", FAULTS);
@@ -93,10 +98,20 @@ function checkFault(
   const lastsUs =
     options.fault === "clock-step" ? 0 : reader.durationUs(`${field}.for`, options.for);
   const time = { atUs, untilUs: atUs + lastsUs };
+  if (options.fault === "partition" && "sides" in options) {
+    return { fault: "partition", ...time, ...checkSides(reader, field, options, surroundings) };
+  }
   const nodes = own.includes("nodes")
     ? checkNodes(reader, `${field}.nodes`, (options as { nodes?: unknown }).nodes, count)
     : [];
   return { ...time, nodes, ...checkOwn(reader, field, options) };
+}
+
+/** What a fault may have beside its time. */
+function ownOptions(options: FaultOptions): readonly string[] {
+  const given = options as { readonly fault?: FaultOptions["fault"] } | null;
+  if (given?.fault === "partition" && "sides" in given) return SIDES_OPTIONS;
+  return OWN_OPTIONS[given?.fault ?? "crash"] ?? [];
 }
 
 function checkOwn(reader: OptionReader, field: string, options: FaultOptions) {
@@ -108,7 +123,7 @@ function checkOwn(reader: OptionReader, field: string, options: FaultOptions) {
     case "partition":
       return {
         fault,
-        lost: reader.word<Cut>(`${field}.lost`, options.lost, "both", [
+        lost: reader.word<Cut>(`${field}.lost`, options.lost as Cut, "both", [
           ...(["both", "questions", "answers"] as const),
         ]),
       };
@@ -121,25 +136,6 @@ function checkOwn(reader: OptionReader, field: string, options: FaultOptions) {
     default:
       return { fault, forgets: reader.flag(`${field}.forgets`, options.forgets) };
   }
-}
-
-/** Checks what is given of a network, and leaves out what is not. */
-export function checkNetworkOptions(
-  reader: OptionReader,
-  field: string,
-  { latencyMs, jitterMs, loss }: NetworkOptions,
-): NetworkOptions {
-  const milliseconds = { least: 0, most: 60_000 };
-  const read = (name: string, value: number | undefined, bounds: typeof milliseconds) => {
-    return value === undefined
-      ? {}
-      : { [name]: reader.number(`${field}.${name}`, value, undefined, bounds) };
-  };
-  return {
-    ...read("latencyMs", latencyMs, milliseconds),
-    ...read("jitterMs", jitterMs, milliseconds),
-    ...read("loss", loss, { least: 0, most: 1 }),
-  };
 }
 
 function checkNodes(
@@ -172,6 +168,8 @@ function reportOverlaps(reader: OptionReader, faults: readonly (CheckedFault | u
 }
 
 function doOverlap(one: CheckedFault, other: CheckedFault): boolean {
+  // Of what is lost between sides, several may be lost at once.
+  if ("partition" in one || "partition" in other) return false;
   const kind = ({ fault }: CheckedFault) => (fault.startsWith("store-") ? "store" : fault);
   const shareNodes = one.nodes.length === 0 || one.nodes.some((node) => other.nodes.includes(node));
   const shareTime = one.atUs < other.untilUs && other.atUs < one.untilUs;

@@ -2,6 +2,7 @@
 
 import { optionError } from "../policy/options.ts";
 import { checkKey } from "../policy/request.ts";
+import { checkReplay, type Replay } from "./check-replay.ts";
 import type { OptionReader } from "./option-reader.ts";
 import type { KeysOptions, TrafficOptions } from "./scenario.ts";
 
@@ -17,6 +18,8 @@ export interface CheckedTraffic {
   /** By node. */
   readonly weights: readonly number[];
   readonly cost: number;
+  /** Instead of rate, burst, keys and cost. */
+  readonly replay: Replay | undefined;
   readonly fromUs: number;
   readonly untilUs: number;
 }
@@ -26,7 +29,10 @@ const MAX_KEYS = 100_000;
 const MAX_RATE = 1_000_000;
 const OPTIONS = [
   ...["name", "rate", "arrivals", "burst", "keys", "spread", "weights", "cost", "from", "until"],
+  ...["requests", "speed"],
 ];
+
+const NO_KEYS = { names: [], weights: [] };
 
 /** Checks all streams. */
 export function checkTraffic(
@@ -59,7 +65,8 @@ function checkStream(
       optionError(`${field}.name`, "a name of 1 to 60 letters", name).message,
     );
   }
-  if (rate === undefined && options.burst === undefined) {
+  const doesReplay = options.requests !== undefined;
+  if (!doesReplay && rate === undefined && options.burst === undefined) {
     reader.report(
       field,
       optionError(`${field}.rate`, "requests a second, or burst set", rate).message,
@@ -71,12 +78,18 @@ function checkStream(
     const expected = `after the beginning of the stream and up to the end, ${durationUs / 1_000} ms`;
     reader.report(`${field}.until`, optionError(`${field}.until`, expected, until).message);
   }
+  if (!doesReplay && options.speed !== undefined) {
+    const message = `${field}.speed must be left out of a stream that does not replay`;
+    reader.report(`${field}.speed`, message);
+  }
+  const replay = doesReplay ? checkReplay(reader, field, options, { fromUs, untilUs }) : undefined;
   return {
     name,
+    replay,
     rate: reader.number(`${field}.rate`, rate, 0, { least: 0.001, most: MAX_RATE }),
     arrivals: reader.word(`${field}.arrivals`, arrivals, "poisson", ["poisson", "constant"]),
     burst: checkBurst(reader, `${field}.burst`, options.burst),
-    keys: checkKeys(reader, `${field}.keys`, options.keys),
+    keys: doesReplay ? NO_KEYS : checkKeys(reader, `${field}.keys`, options.keys),
     spread: reader.word(`${field}.spread`, spread, "random", ["random", "round-robin", "by-key"]),
     weights: checkWeights(reader, `${field}.weights`, options, nodes),
     cost: reader.number(`${field}.cost`, cost, 1, { least: 1, most: 1_000_000, whole: true }),
@@ -116,10 +129,9 @@ function checkKeys(
     });
     return { names: keys, weights: keys.map(() => 1) };
   }
-  const nothing = { names: [], weights: [] };
   const known = ["count", "prefix", "distribution", "exponent"];
   const options = keys as KeysOptions;
-  if (!reader.isObject(field, options, known)) return nothing;
+  if (!reader.isObject(field, options, known)) return NO_KEYS;
   const { count, prefix = "user:", distribution, exponent } = options;
   if (typeof prefix !== "string" || prefix.length > 100) {
     const expected = "a text of at most 100 letters";

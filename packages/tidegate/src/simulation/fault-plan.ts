@@ -1,12 +1,18 @@
 // Puts the faults of a scenario into its time.
 
 import type { CheckedFault } from "./check-faults.ts";
+import { completeNetwork } from "./check-network.ts";
+import type { SimulatedNetwork } from "./simulated-network.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
 import type { SimulatedStore } from "./simulated-store.ts";
+import type { VirtualTime } from "./virtual-time.ts";
 
 /** What faults are done to. */
 export interface Victims {
-  readonly store: SimulatedStore;
+  readonly time: VirtualTime;
+  readonly network: SimulatedNetwork;
+  /** One, or one of each region. */
+  readonly stores: readonly SimulatedStore[];
   readonly nodes: readonly SimulatedNode[];
 }
 
@@ -16,7 +22,7 @@ export function planFaults(
   victims: Victims,
   startUs: number,
 ): void {
-  const { time } = victims.store;
+  const { time } = victims;
   for (const fault of faults) {
     const { begin, end } = effectOf(fault, victims);
     time.at(startUs + fault.atUs, begin);
@@ -29,17 +35,23 @@ interface Effect {
   readonly end?: () => void;
 }
 
-function effectOf(fault: CheckedFault, { store, nodes }: Victims): Effect {
+function effectOf(fault: CheckedFault, { network, stores, nodes }: Victims): Effect {
   const all = (work: (node: SimulatedNode) => void) => () => {
     for (const index of fault.nodes) work(nodes[index]!);
   };
-  const { network } = store;
   switch (fault.fault) {
     case "store-refuses":
     case "store-hangs":
     case "store-freezes": {
       const absence = ABSENCES[fault.fault];
-      return { begin: () => store.leave(absence), end: () => store.comeBack(fault.forgets) };
+      return {
+        begin: () => {
+          for (const store of stores) store.leave(absence);
+        },
+        end: () => {
+          for (const store of stores) store.comeBack(fault.forgets);
+        },
+      };
     }
     case "crash":
       return { begin: all((node) => node.crash()), end: all((node) => node.restart()) };
@@ -48,6 +60,13 @@ function effectOf(fault: CheckedFault, { store, nodes }: Victims): Effect {
     case "clock-step":
       return { begin: all((node) => node.step(fault.stepMs * 1_000)) };
     case "partition":
+      if ("partition" in fault) {
+        const { partition } = fault;
+        return {
+          begin: () => void network.partitions.add(partition),
+          end: () => void network.partitions.delete(partition),
+        };
+      }
       return {
         begin: () => {
           for (const index of fault.nodes) network.cuts.set(index, fault.lost);
@@ -60,7 +79,7 @@ function effectOf(fault: CheckedFault, { store, nodes }: Victims): Effect {
       const before = network.options;
       return {
         begin: () => {
-          network.options = { ...before, ...fault.network };
+          network.options = completeNetwork(before, fault.network);
         },
         end: () => {
           network.options = before;

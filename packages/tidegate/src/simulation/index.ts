@@ -6,9 +6,11 @@ export type {
   ConfigurationReport,
   FaultReport,
   LatencyReport,
+  MessageReport,
   Report,
   Timeline,
   TrafficReport,
+  Verdict,
   WorstSecond,
 } from "./report.ts";
 export type {
@@ -16,10 +18,19 @@ export type {
   FaultOptions,
   FaultTime,
   KeysOptions,
+  LinkOptions,
   NetworkOptions,
   NodesOptions,
+  ReplayedRequest,
   Scenario,
   TrafficOptions,
 } from "./scenario.ts";
 export { type Progress, type SimulateOptions, simulate } from "./simulate.ts";
+export {
+  type MessageCounts,
+  type Partition,
+  SimulatedNetwork,
+  type SimulatedNetworkOptions,
+} from "./simulated-network.ts";
+export { SimulatedTransport, type SimulatedTransportOptions } from "./simulated-transport.ts";
 export { createLoop, VirtualTime } from "./virtual-time.ts";

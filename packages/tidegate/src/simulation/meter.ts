@@ -21,7 +21,8 @@ interface KeyCount {
 /** What is measured of requests. */
 export type Measured = Omit<
   ConfigurationReport,
-  "name" | "coordination" | "unansweredRequests" | "storeCalls" | "keyUpdates"
+  | ("name" | "coordination" | "unansweredRequests" | "storeCalls" | "keyUpdates")
+  | ("messages" | "verdicts")
 >;
 
 /** What the meter needs. */
@@ -102,18 +103,35 @@ export class Meter {
     this.#countOf(key).waiting -= cost;
   }
 
-  measured(): Measured {
-    const { streams } = this.#options;
+  /** A message is sent between nodes. Those before the beginning and after the end are none of the traffic's. */
+  sent(bytes: number): void {
+    const { time, startUs, durationUs } = this.#options;
+    const atUs = time.nowUs - startUs;
+    if (atUs < 0 || atUs >= durationUs) return;
+    this.#intervals.add("messages", atUs, 1);
+    this.#intervals.add("messageBytes", atUs, bytes);
+  }
+
+  /** What has been asked for, admitted, and admitted by the ideal so far. */
+  units(): { readonly units: number; readonly admittedUnits: number; readonly idealUnits: number } {
     const sum = (field: "units" | "admittedUnits" | "idealUnits") => {
       return this.#traffic.reduce((total, traffic) => total + traffic[field], 0);
     };
-    const admittedUnits = sum("admittedUnits");
-    const idealUnits = sum("idealUnits");
+    return {
+      units: sum("units"),
+      admittedUnits: sum("admittedUnits"),
+      idealUnits: sum("idealUnits"),
+    };
+  }
+
+  measured(): Measured {
+    const { streams } = this.#options;
+    const { units, admittedUnits, idealUnits } = this.units();
     let deniedEarlyUnits = 0;
     for (const { missed } of this.#keys.values()) deniedEarlyUnits += missed;
     return {
       requests: this.#requests,
-      units: sum("units"),
+      units,
       admittedUnits,
       idealUnits,
       admittedOverIdeal: idealUnits === 0 ? null : admittedUnits / idealUnits,
@@ -146,24 +164,29 @@ export class Meter {
   }
 }
 
-/** Units by interval. What comes after the end counts for the last one. */
+type Counted = "units" | "admitted" | "ideal" | "messages" | "messageBytes";
+
+/** Units and messages by interval. What comes after the end counts for the last one. */
 class Series {
   readonly #intervalMs: number;
-  readonly #units: Record<"units" | "admitted" | "ideal", number[]>;
+  readonly #counts: Record<Counted, number[]>;
 
   constructor(intervalMs: number, durationUs: number) {
     this.#intervalMs = intervalMs;
     const zeros = () => new Array(Math.ceil(durationUs / 1_000 / intervalMs)).fill(0);
-    this.#units = { units: zeros(), admitted: zeros(), ideal: zeros() };
+    this.#counts = {
+      ...{ units: zeros(), admitted: zeros(), ideal: zeros() },
+      ...{ messages: zeros(), messageBytes: zeros() },
+    };
   }
 
-  add(what: "units" | "admitted" | "ideal", atUs: number, units: number): void {
-    const counts = this.#units[what];
-    counts[Math.min(Math.floor(atUs / 1_000 / this.#intervalMs), counts.length - 1)]! += units;
+  add(what: Counted, atUs: number, count: number): void {
+    const counts = this.#counts[what];
+    counts[Math.min(Math.floor(atUs / 1_000 / this.#intervalMs), counts.length - 1)]! += count;
   }
 
   worst(): WorstSecond {
-    const { admitted, ideal } = this.#units;
+    const { admitted, ideal } = this.#counts;
     const over = admitted.map((units, index) => {
       return (units - ideal[index]!) / Math.max(ideal[index]!, 1);
     });
@@ -177,7 +200,15 @@ class Series {
   }
 
   timeline(): Timeline {
-    const { units, admitted, ideal } = this.#units;
-    return { intervalMs: this.#intervalMs, units, admittedUnits: admitted, idealUnits: ideal };
+    const { units, admitted, ideal, messages, messageBytes } = this.#counts;
+    const interval = { intervalMs: this.#intervalMs };
+    return {
+      ...interval,
+      units,
+      admittedUnits: admitted,
+      idealUnits: ideal,
+      messages,
+      messageBytes,
+    };
   }
 }

@@ -22,6 +22,10 @@ export interface FaultReport {
   readonly untilMs: number;
   /** From 1 on; empty where it is not about nodes. */
   readonly nodes: readonly number[];
+  /** Of a partition between nodes: those on each side. */
+  readonly sides?: readonly (readonly number[])[];
+  /** Of such: what does not arrive, all or only what a side sends to one after it, or before it. */
+  readonly lost?: "both" | "forward" | "back";
 }
 
 /** What became of one configuration. Units are what requests cost. */
@@ -49,11 +53,38 @@ export interface ConfigurationReport {
   readonly storeCalls: number;
   /** Keys that those calls asked about. */
   readonly keyUpdates: number;
+  /** What the nodes told each other while there was traffic. */
+  readonly messages: MessageReport;
   readonly latencyMs: LatencyReport;
   /** Decisions by who made them. */
   readonly sources: Readonly<Partial<Record<Source, number>>>;
   readonly traffic: readonly TrafficReport[];
   readonly timeline: Timeline;
+  /** What the coordination promises, and whether it held. */
+  readonly verdicts: readonly Verdict[];
+}
+
+/** What came of a check that stood beside the simulation. */
+export interface Verdict {
+  /**
+   * "bound": what was admitted is within what the coordination promises. "convergence": after a partition it is soon
+   * what the ideal admits. "fairness": nodes that are asked for the same are admitted the same. "memory": what nobody
+   * asks for is let go of. "answers": every request has one.
+   */
+  readonly check: "bound" | "convergence" | "fairness" | "memory" | "answers";
+  readonly held: boolean;
+  /** What was found, in words. */
+  readonly detail: string;
+  /** When it did not hold first, in milliseconds since the beginning; left out where it is not about an instant. */
+  readonly atMs?: number;
+}
+
+/** Messages between nodes; one that the network repeats is sent once and arrives twice. */
+export interface MessageReport {
+  readonly sent: number;
+  readonly sentBytes: number;
+  readonly arrived: number;
+  readonly arrivedBytes: number;
 }
 
 /** A second. */
@@ -88,4 +119,7 @@ export interface Timeline {
   readonly units: readonly number[];
   readonly admittedUnits: readonly number[];
   readonly idealUnits: readonly number[];
+  /** Sent between nodes, and their bytes. */
+  readonly messages: readonly number[];
+  readonly messageBytes: readonly number[];
 }

@@ -1,5 +1,6 @@
 // What a simulation is made of, as people write it: nodes, network, traffic, configurations side by side, and faults.
 
+import type { GossipOptions } from "../gossip/gossip-options.ts";
 import type { PolicyOptions } from "../policy/policy.ts";
 
 /** A scenario. Durations are texts such as "10s", or milliseconds. */
@@ -20,20 +21,34 @@ export interface Scenario {
 
 /** The nodes that ask. */
 export interface NodesOptions {
-  /** 1 to 200. */
-  readonly count: number;
+  /** 1 to 200; may be left out where `regions` says it. */
+  readonly count?: number;
+  /** How many stand in each region, by its name: { eu: 3, us: 2 }. The store stands in the first. */
+  readonly regions?: Readonly<Record<string, number>>;
   /** How far each node's clock may be from the store's, either way, drawn once; at most a day. Default 0. */
   readonly clockSkewMs?: number;
 }
 
-/** The network between the nodes and the store that they share. */
-export interface NetworkOptions {
+/** A link: between a node and the store, or between two nodes. */
+export interface LinkOptions {
   /** Milliseconds that a message takes at least, one way. Default 0.25. */
   readonly latencyMs?: number;
   /** Milliseconds that come on top in the mean, exponentially distributed. Default 0.1. */
   readonly jitterMs?: number;
   /** Part of the messages that never arrive, 0 to 1. Default 0. */
   readonly loss?: number;
+}
+
+/** The network between the nodes, and between them and the store that they share. */
+export interface NetworkOptions extends LinkOptions {
+  /** Part of the messages between nodes that arrive twice, 0 to 1. Default 0. */
+  readonly duplication?: number;
+  /** Part of the messages between nodes that are held back, so that later ones overtake them, 0 to 1. Default 0. */
+  readonly reordering?: number;
+  /** By how many milliseconds they are held back at most. Default 200. */
+  readonly reorderingMs?: number;
+  /** Of messages from one region to another: by default 40 ms, 2 ms more in the mean, and none lost. */
+  readonly betweenRegions?: LinkOptions;
 }
 
 /** A stream of requests. */
@@ -47,7 +62,14 @@ export interface TrafficOptions {
   /** So many requests at once, again and again. */
   readonly burst?: { readonly every: string | number; readonly requests: number };
   /** Whom the requests are counted for: names, or so many of them. */
-  readonly keys: readonly string[] | KeysOptions;
+  readonly keys?: readonly string[] | KeysOptions;
+  /**
+   * Instead of a rate, bursts and keys: requests that are replayed, in any order; a list, or what can be gone through
+   * again.
+   */
+  readonly requests?: Iterable<ReplayedRequest>;
+  /** Of those: how many times faster they come than they did; default 1. */
+  readonly speed?: number;
   /** Which node is asked: "random" (default), "round-robin", or "by-key", always the same for a key. */
   readonly spread?: "random" | "round-robin" | "by-key";
   /** Of "random", by node, how much of the traffic it has; left out: all the same. */
@@ -57,6 +79,15 @@ export interface TrafficOptions {
   /** When it begins and ends; left out: with the scenario. */
   readonly from?: string | number;
   readonly until?: string | number;
+}
+
+/** A request that was made once. */
+export interface ReplayedRequest {
+  /** Milliseconds since the first. */
+  readonly atMs: number;
+  readonly key: string;
+  /** Units; default 1. */
+  readonly cost?: number;
 }
 
 /** Keys that are numbered from 1 on. */
@@ -72,7 +103,10 @@ export interface KeysOptions {
 }
 
 /** A policy and its coordination, "central" where it is left out. */
-export type ConfigurationOptions = Omit<PolicyOptions, "overrides" | "shadow">;
+export interface ConfigurationOptions extends Omit<PolicyOptions, "overrides" | "shadow"> {
+  /** Of "gossip" alone: how the nodes exchange what they admitted. */
+  readonly gossip?: Omit<GossipOptions, "transport" | "region" | "secret">;
+}
 
 /** Something that goes wrong at an instant, and for a while. */
 export type FaultOptions =
@@ -93,6 +127,17 @@ export type FaultOptions =
       readonly fault: "partition";
       readonly nodes?: readonly number[];
       readonly lost?: "both" | "questions" | "answers";
+    })
+  /**
+   * Messages between nodes on different sides do not arrive: none, or only those that a side sends "forward", to one
+   * that comes after it, or "back". A side is a list of nodes or the name of a region; nodes on none reach all.
+   */
+  | (FaultTime & {
+      readonly fault: "partition";
+      readonly sides: readonly (string | readonly number[])[];
+      readonly lost?: "both" | "forward" | "back";
+      /** The side that the store is on, from 1 on; left out: all reach it. */
+      readonly store?: number;
     })
   /** The network is another one. */
   | (FaultTime & NetworkOptions & { readonly fault: "network" })

@@ -3,17 +3,15 @@
 
 import { TidegateError } from "../errors.ts";
 import type { Random } from "../ports/random.ts";
-import {
-  type CheckedConfiguration,
-  type CheckedScenario,
-  checkScenario,
-} from "./check-scenario.ts";
+import type { CheckedConfiguration } from "./check-configurations.ts";
+import { type CheckedScenario, checkScenario } from "./check-scenario.ts";
+import { Checkers } from "./checks/checkers.ts";
 import { planFaults } from "./fault-plan.ts";
 import { Meter } from "./meter.ts";
-import type { ConfigurationReport, FaultReport, Report } from "./report.ts";
+import type { ConfigurationReport, FaultReport, MessageReport, Report } from "./report.ts";
 import type { Scenario } from "./scenario.ts";
 import { createSeededRandom } from "./seeded-random.ts";
-import { SimulatedNetwork } from "./simulated-network.ts";
+import { type MessageCounts, type Partition, SimulatedNetwork } from "./simulated-network.ts";
 import { SimulatedNode } from "./simulated-node.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { createRequests, type Request } from "./traffic.ts";
@@ -68,14 +66,40 @@ export async function simulate(scenario: Scenario, options: SimulateOptions = {}
     nodes: checked.nodes,
     faults: checked.faults.map((fault): FaultReport => {
       const { atUs, untilUs, nodes } = fault;
+      const sides =
+        "partition" in fault ? { sides: sidesOf(fault.partition), lost: fault.partition.lost } : {};
       return {
         fault: fault.fault,
         fromMs: atUs / 1_000,
         untilMs: Math.min(untilUs, checked.durationUs) / 1_000,
         nodes: nodes.map((node) => node + 1),
+        ...sides,
       };
     }),
     configurations,
+  };
+}
+
+/** Nodes by side, from 1 on. */
+function sidesOf({ sideOf }: Partition): number[][] {
+  const count = Math.max(...sideOf.map((side = -1) => side)) + 1;
+  return Array.from({ length: count }, (_, index) => {
+    return sideOf.flatMap((side, node) => (side === index ? node + 1 : []));
+  });
+}
+
+/** How long before the traffic the nodes begin, so that those that gossip know each other. */
+function joiningUs({ gossip }: CheckedConfiguration): number {
+  if (gossip === undefined) return 0;
+  return 1_000 * Math.max(2_000, 5 * gossip.intervalMs, 3 * gossip.regionIntervalMs);
+}
+
+function lessMessages(after: MessageCounts, before: MessageCounts): MessageReport {
+  return {
+    sent: after.sent - before.sent,
+    sentBytes: after.sentBytes - before.sentBytes,
+    arrived: after.arrived - before.arrived,
+    arrivedBytes: after.arrivedBytes - before.arrivedBytes,
   };
 }
 
@@ -83,13 +107,17 @@ export async function simulate(scenario: Scenario, options: SimulateOptions = {}
 class Run {
   readonly #scenario: CheckedScenario;
   readonly #configuration: CheckedConfiguration;
-  readonly #time = new VirtualTime(START_US);
-  readonly #store: SimulatedStore;
+  readonly #time: VirtualTime;
+  readonly #network: SimulatedNetwork;
+  /** By region, where each has a part of the limits; else one for all. */
+  readonly #stores = new Map<string, SimulatedStore>();
   readonly #nodes: readonly SimulatedNode[];
   readonly #meter: Meter;
+  readonly #checkers: Checkers;
 
   constructor(scenario: CheckedScenario, configuration: CheckedConfiguration) {
-    const { seed, durationUs, traffic, network } = scenario;
+    const { seed, durationUs, traffic, network, regions } = scenario;
+    this.#time = new VirtualTime(START_US - joiningUs(configuration));
     this.#scenario = scenario;
     this.#configuration = configuration;
     this.#meter = new Meter({
@@ -100,41 +128,76 @@ class Run {
       seed,
       streams: traffic.map(({ name }) => name),
     });
-    const simulatedNetwork = new SimulatedNetwork(network, createSeededRandom(seed, 3));
-    this.#store = new SimulatedStore(this.#time, simulatedNetwork, seed);
+    this.#network = new SimulatedNetwork({ ...network, time: this.#time, seed, regions });
+    this.#network.sent = (bytes) => this.#meter.sent(bytes);
+    this.#checkers = new Checkers(
+      { scenario, configuration, startUs: START_US },
+      this.#time,
+      () => {
+        return this.#meter.units();
+      },
+    );
     const skew = createSeededRandom(seed, 4);
     this.#nodes = Array.from({ length: scenario.nodes }, (_, index) => {
       return this.#createNode(index, skew);
     });
-    planFaults(scenario.faults, { store: this.#store, nodes: this.#nodes }, START_US);
+    const stores = [...this.#stores.values()];
+    const victims = { time: this.#time, network: this.#network, stores, nodes: this.#nodes };
+    planFaults(scenario.faults, victims, START_US);
   }
 
   #createNode(index: number, skew: Random): SimulatedNode {
-    const { seed, nodes, clockSkewMs } = this.#scenario;
+    const { seed, nodes, clockSkewMs, regions } = this.#scenario;
+    const region = regions[index]!;
+    const isRegional = this.#configuration.options.regions !== undefined;
+    const place = isRegional ? region : "";
+    const store =
+      this.#stores.get(place) ?? new SimulatedStore(this.#time, this.#network, seed, isRegional);
+    this.#stores.set(place, store);
     return new SimulatedNode({
       index,
       nodes,
-      policy: this.#configuration.options,
-      store: this.#store,
+      region,
+      sharing: isRegional ? regions.filter((one) => one === region).length : nodes,
+      configuration: this.#configuration,
+      store,
       random: createSeededRandom(seed, 1_000 + index),
       skewUs: Math.round((2 * skew.next() - 1) * clockSkewMs * 1_000),
-      witness: this.#meter,
+      witness: {
+        answered: (answer) => {
+          this.#meter.answered(answer.request, answer.decision);
+          this.#checkers.answered(answer);
+        },
+        lost: (request) => this.#meter.lost(request),
+      },
     });
   }
 
   async report(tell: (done: number) => void): Promise<ConfigurationReport> {
     const { durationUs } = this.#scenario;
+    const { messages } = this.#network;
+    await this.#time.runUntil(START_US);
+    const before = { ...messages };
     await this.#ask(tell);
+    const messagesInTraffic = lessMessages(messages, before);
     await this.#time.runUntil(START_US + durationUs + REST_US);
+    const unansweredRequests = this.#nodes.reduce((sum, { pending }) => sum + pending, 0);
+    const stores = [...this.#stores.values()];
+    const storeCalls = stores.reduce((sum, { calls }) => sum + calls, 0);
+    const keyUpdates = stores.reduce((sum, store) => sum + store.keyUpdates, 0);
+    await this.#time.runUntil(START_US + durationUs + Math.max(this.#checkers.idleUs, REST_US));
     tell(1);
     const { name, coordination } = this.#configuration;
+    const measured = this.#meter.measured();
     return {
       name,
       coordination,
-      ...this.#meter.measured(),
-      unansweredRequests: this.#nodes.reduce((sum, { pending }) => sum + pending, 0),
-      storeCalls: this.#store.calls,
-      keyUpdates: this.#store.keyUpdates,
+      ...measured,
+      unansweredRequests,
+      storeCalls,
+      keyUpdates,
+      messages: messagesInTraffic,
+      verdicts: this.#checkers.verdicts(this.#nodes, measured),
     };
   }
 
@@ -162,9 +225,11 @@ class Run {
   /** Sends a request to its node, or where that is down, to the next; says whether it may have to settle. */
   #send(request: Request): boolean {
     this.#meter.arrived(request);
+    // Where none is ready, one that is up has to answer all the same.
+    const isAnyReady = this.#nodes.some(({ isDown, isReady }) => !isDown && isReady);
     for (let turn = 0; turn < this.#nodes.length; turn += 1) {
       const node = this.#nodes[(request.node + turn) % this.#nodes.length]!;
-      if (node.isDown) continue;
+      if (node.isDown || (isAnyReady && !node.isReady)) continue;
       node.isUnsettled = false;
       node.ask(request);
       return node.isUnsettled;

@@ -3,19 +3,28 @@
 
 import { createLimiter } from "../create-limiter.ts";
 import type { Decision } from "../decision.ts";
+import type { GossipOptions } from "../gossip/gossip-options.ts";
 import type { Limiter } from "../limiter.ts";
-import type { PolicyOptions } from "../policy/policy.ts";
 import type { Random } from "../ports/random.ts";
-import { connect, type SimulatedStore } from "./simulated-store.ts";
+import type { GossipStatus } from "../ports/telemetry.ts";
+import { type CheckedConfiguration, POLICY } from "./check-configurations.ts";
+import { type ConnectedStore, connect, type SimulatedStore } from "./simulated-store.ts";
+import { SimulatedTransport } from "./simulated-transport.ts";
 import type { Request } from "./traffic.ts";
 import { createLoop } from "./virtual-time.ts";
 
-/** The policy that is simulated. */
-export const POLICY = "simulated";
+/** An answer to a request. */
+export interface Answer {
+  readonly request: Request;
+  readonly decision: Decision;
+  readonly node: SimulatedNode;
+  /** When it was decided: of what waited for the store, when that did it. */
+  readonly decidedUs: number;
+}
 
 /** Is told what became of requests. */
 export interface Witness {
-  answered(request: Request, decision: Decision): void;
+  answered(answer: Answer): void;
   lost(request: Request): void;
 }
 
@@ -24,7 +33,11 @@ export interface NodeOptions {
   /** From 0 on. */
   readonly index: number;
   readonly nodes: number;
-  readonly policy: PolicyOptions;
+  /** How many share its store. */
+  readonly sharing: number;
+  /** Where it stands. */
+  readonly region: string;
+  readonly configuration: CheckedConfiguration;
   readonly store: SimulatedStore;
   readonly random: Random;
   readonly skewUs: number;
@@ -34,12 +47,20 @@ export interface NodeOptions {
 /** A node. */
 export class SimulatedNode {
   isDown = false;
+  /** Whether it has learned what it must know before it is asked. */
+  isReady = true;
+  /** How often its clock was set. */
+  steps = 0;
   /** Whether a check was begun whose promise may have to settle before time goes on. */
   isUnsettled = false;
   readonly #options: NodeOptions;
   /** Requests that were not answered yet. */
   readonly #pending = new Set<Request>();
   #limiter: Limiter;
+  #connection: ConnectedStore | undefined;
+  #transport: SimulatedTransport | undefined;
+  #unitsHeld: (() => ReadonlyMap<string, number>) | undefined;
+  #status: (() => GossipStatus) | undefined;
   #life = 0;
   /** What is to be done when the pause is over. */
   #paused: (() => void)[] | undefined;
@@ -52,6 +73,32 @@ export class SimulatedNode {
     this.#options = options;
     this.#skewUs = options.skewUs;
     this.#limiter = this.#start();
+  }
+
+  /** From 0 on, by the place that it has. */
+  get index(): number {
+    return this.#options.index;
+  }
+
+  /** How often it was begun anew. */
+  get life(): number {
+    return this.#life;
+  }
+
+  /** What its clock shows. */
+  get clockUs(): number {
+    return this.#options.store.time.nowUs + this.#skewUs;
+  }
+
+  /** How its gossip stands; undefined where it has none. */
+  gossip(): GossipStatus | undefined {
+    return this.#status?.();
+  }
+
+  /** Units that it holds in leases. */
+  unitsHeld(): number {
+    const held = this.#unitsHeld?.().values() ?? [];
+    return [...held].reduce((sum, units) => sum + units, 0);
   }
 
   get pending(): number {
@@ -69,15 +116,22 @@ export class SimulatedNode {
   crash(): void {
     this.#life += 1;
     this.isDown = true;
+    this.#transport?.close();
     this.#paused = undefined;
     for (const request of this.#pending) this.#options.witness.lost(request);
     this.#pending.clear();
   }
 
-  /** Begins anew after a crash. */
+  /** Begins anew after a crash. One that gossips is asked once it knows what the others admitted. */
   restart(): void {
     this.isDown = false;
     this.#limiter = this.#start();
+    if (this.#transport === undefined) return;
+    const life = this.#life;
+    this.isReady = false;
+    void this.#limiter.ping().then(() => {
+      if (life === this.#life) this.isReady = true;
+    });
   }
 
   pause(): void {
@@ -93,6 +147,7 @@ export class SimulatedNode {
 
   /** Sets its clock. */
   step(stepUs: number): void {
+    this.steps += 1;
     this.#skewUs += stepUs;
     this.#leptUs += Math.max(stepUs, 0);
   }
@@ -103,18 +158,23 @@ export class SimulatedNode {
     const checked = this.#limiter.check({ policy: POLICY, key, cost });
     // What memory decides is told before anything else happens, and so without a turn of the real event loop.
     if (this.#answer !== undefined) {
-      this.#answered(request, this.#answer);
+      this.#answered(request, this.#answer, this.#options.store.time.nowUs);
       return;
     }
     this.isUnsettled = true;
     void checked.then((decision) => {
-      if (life === this.#life) this.#answered(request, decision);
+      if (life !== this.#life) return;
+      this.#answered(
+        request,
+        decision,
+        this.#connection?.workedUs() ?? this.#options.store.time.nowUs,
+      );
     });
   }
 
-  #answered(request: Request, decision: Decision): void {
+  #answered(request: Request, decision: Decision, decidedUs: number): void {
     this.#pending.delete(request);
-    this.#options.witness.answered(request, decision);
+    this.#options.witness.answered({ request, decision, node: this, decidedUs });
   }
 
   #run(life: number, work: () => void): void {
@@ -124,17 +184,26 @@ export class SimulatedNode {
   }
 
   #start(): Limiter {
-    const { index, nodes, policy, store, random } = this.#options;
+    const { index, sharing, region, configuration, store, random } = this.#options;
+    const { options: policy, coordination } = configuration;
     const { time } = store;
     const life = this.#life;
     const run = (work: () => void) => this.#run(life, work);
     const loop = createLoop(time, run);
-    const isLocal = policy.coordination === "local";
+    const isShared = coordination === "central" || coordination === "hybrid";
+    this.#connection = isShared ? connect(store, index, run) : undefined;
+    this.#transport = this.#connect(run);
+    this.#unitsHeld = undefined;
+    this.#status = undefined;
     return createLimiter({
       policies: { [POLICY]: policy },
-      ...(isLocal ? {} : { store: connect(store, index, run), expectedNodes: nodes }),
+      region,
+      ...(this.#connection === undefined
+        ? {}
+        : { store: this.#connection, expectedNodes: sharing }),
+      ...(this.#transport === undefined ? {} : { gossip: this.#gossipOptions(this.#transport) }),
       clock: {
-        now: () => time.nowUs + this.#skewUs,
+        now: () => this.clockUs,
         steady: () => time.nowUs + this.#leptUs,
       },
       timer: loop,
@@ -144,7 +213,31 @@ export class SimulatedNode {
         decided: (decision) => {
           this.#answer = decision;
         },
+        leasesHeld: (unitsHeld) => {
+          this.#unitsHeld = unitsHeld;
+        },
+        gossipWatched: (status) => {
+          this.#status = status;
+        },
       },
     });
   }
+
+  /** Creates what carries its gossip; undefined where it has none. */
+  #connect(run: (work: () => void) => void): SimulatedTransport | undefined {
+    const { index, nodes, configuration, store } = this.#options;
+    if (configuration.gossip === undefined) return undefined;
+    const addresses = Array.from({ length: nodes }, (_, node) => addressOf(node));
+    const { network } = store;
+    const address = addressOf(index);
+    return new SimulatedTransport({ network, node: index, address, members: () => addresses, run });
+  }
+
+  #gossipOptions(transport: SimulatedTransport): GossipOptions {
+    return { ...this.#options.configuration.gossip!.options, transport };
+  }
+}
+
+function addressOf(node: number): string {
+  return `node-${node + 1}`;
 }

@@ -27,14 +27,17 @@ export class SimulatedStore {
   memory: MemoryStore;
   readonly time: VirtualTime;
   readonly network: SimulatedNetwork;
+  /** Whether it stands beside its nodes, wherever they are, and not beside the first. */
+  readonly isNear: boolean;
   readonly #seed: number;
   readonly #limiters = new Map<string, number>();
   #absence: Absence | undefined;
   #frozen: (() => void)[] = [];
 
-  constructor(time: VirtualTime, network: SimulatedNetwork, seed: number) {
+  constructor(time: VirtualTime, network: SimulatedNetwork, seed: number, isNear: boolean) {
     this.time = time;
     this.network = network;
+    this.isNear = isNear;
     this.#seed = seed;
     this.memory = this.#createMemory();
   }
@@ -87,6 +90,12 @@ interface Message {
   readonly refusals: (() => void)[];
 }
 
+/** A store as a node sees it. */
+export interface ConnectedStore extends Store {
+  /** When the store did what the node was told last. */
+  workedUs(): number;
+}
+
 /**
  * Creates a node's connection: a store whose answers take time, or never come.
  * @param run does what the node does on an answer; later or never where the node is away.
@@ -95,10 +104,11 @@ export function connect(
   store: SimulatedStore,
   node: number,
   run: (work: () => void) => void,
-): Store {
+): ConnectedStore {
   const connection = new Connection(store, node, run);
   const call = <T>(decide: () => T) => connection.call(decide);
   return {
+    workedUs: () => connection.workedUs,
     shared: true,
     decide: (...asked) => call(() => toldByStore(store.memory.decide(...asked))),
     run: (asked) => {
@@ -118,6 +128,7 @@ export function connect(
 
 /** Carries the calls of a node in messages, and their answers back. */
 class Connection {
+  workedUs = 0;
   readonly #store: SimulatedStore;
   readonly #node: number;
   readonly #run: (work: () => void) => void;
@@ -156,7 +167,7 @@ class Connection {
     const { time, network } = this.#store;
     const message: Message = { atUs: time.nowUs, works: [], refusals: [] };
     this.#store.calls += 1;
-    const travelUs = network.travelUs(this.#node, "questions");
+    const travelUs = network.travelUs(this.#node, "questions", this.#store.isNear);
     if (travelUs === undefined) {
       this.#giveUp(message);
     } else {
@@ -182,13 +193,18 @@ class Connection {
 
   #answer(message: Message, answers: readonly (() => void)[]): void {
     const { time, network } = this.#store;
-    const travelUs = network.travelUs(this.#node, "answers");
+    const travelUs = network.travelUs(this.#node, "answers", this.#store.isNear);
     if (travelUs === undefined) {
       this.#giveUp(message);
       return;
     }
-    this.#answeredUs = Math.max(time.nowUs + travelUs, this.#answeredUs);
-    time.at(this.#answeredUs, () => this.#run(() => runAll(answers)));
+    const workedUs = time.nowUs;
+    const tell = () => {
+      this.workedUs = workedUs;
+      runAll(answers);
+    };
+    this.#answeredUs = Math.max(workedUs + travelUs, this.#answeredUs);
+    time.at(this.#answeredUs, () => this.#run(tell));
   }
 
   #giveUp({ atUs, refusals }: Message): void {

@@ -27,6 +27,9 @@ export function* createRequests(
     // Each has chance of its own, so that one more stream changes no other.
     const draw = createDraw(traffic, stream, nodes, createSeededRandom(seed, 100 + 2 * stream));
     const random = createSeededRandom(seed, 101 + 2 * stream);
+    if (traffic.replay !== undefined) {
+      return { times: traffic.replay.timesUs.values(), draw };
+    }
     return [steady(traffic, random), bursts(traffic)].map((times) => ({ times, draw }));
   });
   const heads = sources.map(({ times }) => times.next().value ?? Number.POSITIVE_INFINITY);
@@ -43,7 +46,7 @@ export function* createRequests(
 }
 
 function createDraw(
-  { keys, weights, spread, cost }: CheckedTraffic,
+  { keys, weights, spread, cost, replay }: CheckedTraffic,
   stream: number,
   nodes: number,
   random: Random,
@@ -57,6 +60,15 @@ function createDraw(
     turn += 1;
     return turn % nodes;
   };
+  if (replay !== undefined) {
+    let next = -1;
+    return (atUs) => {
+      next += 1;
+      const key = replay.keys[next]!;
+      const units = replay.costs[next]!;
+      return { atUs, stream, key: replay.names[key]!, cost: units, node: nodeOf(key) };
+    };
+  }
   return (atUs) => {
     const key = keyOf();
     return { atUs, stream, key: keys.names[key]!, cost, node: nodeOf(key) };

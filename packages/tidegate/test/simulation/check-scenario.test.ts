@@ -21,7 +21,26 @@ const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
   [{ seed: -1 }, "seed", /^seed must be a whole number from 0 to 4294967295, got -1$/],
   [{ sed: 1 }, "sed", /^unknown option "sed" of scenario; did you mean "seed"\?$/],
   [{ nodes: { count: 0 } }, "nodes.count", /^nodes.count must be a whole number from 1 to 200/],
-  [{ nodes: 3 }, "nodes", /^nodes must be an object with count, clockSkewMs, got 3$/],
+  [{ nodes: 3 }, "nodes", /^nodes must be an object with count, regions, clockSkewMs/],
+  [
+    { nodes: { regions: {} } },
+    "nodes.regions",
+    /must be an object with the nodes of 1 to 16 regions/,
+  ],
+  [{ nodes: { regions: { eu: 0 } } }, "nodes.regions.eu", /must be a whole number from 1 to 200/],
+  [{ nodes: { count: 2, regions: { eu: 3 } } }, "nodes.count", /must be left out, or 3 as there/],
+  [{ nodes: { regions: { a: 150, b: 150 } } }, "nodes.regions", /must have 200 nodes at most/],
+  [{ network: { duplication: 2 } }, "network.duplication", /must be a number from 0 to 1, got 2$/],
+  [
+    { network: { betweenRegions: { latencyMs: -1 } } },
+    "network.betweenRegions.latencyMs",
+    /must be a number from 0 to 60000, got -1$/,
+  ],
+  [
+    { network: { betweenRegions: { duplication: 1 } } },
+    "network.betweenRegions.duplication",
+    /^unknown option "duplication" of network.betweenRegions/,
+  ],
   [{ network: { loss: 2 } }, "network.loss", /^network.loss must be a number from 0 to 1, got 2$/],
   [{ traffic: [] }, "traffic", /^traffic must be a list of 1 to 16 streams/],
   [{ traffic: [{ keys: ["a"] }] }, "traffic[0]", /^traffic\[0\].rate must be requests a second/],
@@ -42,11 +61,88 @@ const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
     "traffic[0].keys.exponent",
     /must be left out unless distribution is zipf/,
   ],
+  [{ traffic: [{ requests: 5 }] }, "traffic[0].requests", /must be a list of requests, such as/],
+  [{ traffic: [{ requests: [] }] }, "traffic[0].requests", /must have at least one request, got n/],
+  [
+    {
+      traffic: [
+        {
+          requests: [
+            { atMs: 0, key: "a" },
+            { atMs: -1, key: "a" },
+          ],
+        },
+      ],
+    },
+    "traffic[0].requests[1]",
+    /^traffic\[0\].requests\[1\].atMs must be milliseconds since the first request, got -1$/,
+  ],
+  [{ traffic: [{ requests: [{ atMs: 0, key: "" }] }] }, "traffic[0].requests[0]", /^key must be/],
+  [
+    { traffic: [{ requests: [{ atMs: 0, key: "a" }], keys: ["a"] }] },
+    "traffic[0].keys",
+    /must be left out of a stream that replays$/,
+  ],
+  [
+    { traffic: [{ requests: [{ atMs: 0, key: "a" }], speed: 0 }] },
+    "traffic[0].speed",
+    /must be a number from 0.001 to 1000000, got 0$/,
+  ],
+  [{ traffic: [{ rate: 1, keys: ["a"], speed: 2 }] }, "traffic[0].speed", /that does not replay$/],
   [{ configurations: {} }, "configurations", /must be an object with 1 to 8 configurations/],
   [
-    { configurations: { a: { limits, coordination: "gossip" } } },
+    { configurations: { a: { limits, coordination: "gosip" } } },
     "configurations.a.coordination",
-    /must be local, central or hybrid, got "gossip"/,
+    /must be local, central, hybrid or gossip, got "gosip"/,
+  ],
+  [
+    { configurations: { a: { limits, gossip: { interval: "1s" } } } },
+    "configurations.a.gossip",
+    /must be left out unless coordination is gossip, got central/,
+  ],
+  [
+    { configurations: { a: { limits, coordination: "gossip", gossip: { interval: "1ms" } } } },
+    "configurations.a.gossip.interval",
+    /^configurations.a.gossip.interval must be a duration from 10ms to 1m, got "1ms"/,
+  ],
+  [
+    { configurations: { a: { limits, coordination: "gossip", gossip: { region: "eu" } } } },
+    "configurations.a.gossip.region",
+    /^unknown option "region" of configurations.a.gossip/,
+  ],
+  [
+    { configurations: { a: { limits, coordination: "gossip", partition: "half" } } },
+    "configurations.a.partition",
+    /^configurations.a.partition must be "full" or "share", got "half"/,
+  ],
+  [
+    { configurations: { a: { limits, coordination: "gossip", deadline: "50ms" } } },
+    "configurations.a.deadline",
+    /must be left out unless coordination is central or hybrid, got gossip/,
+  ],
+  [
+    {
+      nodes: { regions: { eu: 1, us: 1 } },
+      configurations: { a: { limits, coordination: "gossip", regions: { eu: 1 } } },
+    },
+    "configurations.a.regions",
+    /^configurations.a.regions must be an object with a weight for .*"us"/,
+  ],
+  [
+    {
+      nodes: { regions: { eu: 1 } },
+      configurations: { a: { limits, regions: { eu: 0 } } },
+    },
+    "configurations.a.regions.eu",
+    /^configurations.a.regions.eu must be a positive integer, got 0/,
+  ],
+  [
+    {
+      nodes: { regions: { eu: 1 } },
+      configurations: { a: { limits, coordination: "local", regions: { eu: 1 } } },
+    },
+    "configurations.a.regions",
+    /must be left out unless coordination is central or hybrid or gossip, got local/,
   ],
   [
     { configurations: { a: { limits, syncInterval: "1s" } } },
@@ -99,6 +195,26 @@ const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
     "faults[1]",
     /^faults\[1\] must not overlap faults\[0\], which is of the same kind$/,
   ],
+  ...[[[1], [1]], [[1]], [[1], [4]], [[1], []], ["eu", [1]], 5].map((sides) => {
+    const faults = [{ fault: "partition", at: 0, for: "1s", sides }];
+    const message = /must be a list of 2 sides or more, each a region or a list of nodes/;
+    return [{ faults }, "faults[0].sides", message] as const;
+  }),
+  [
+    { faults: [{ fault: "partition", at: 0, for: "1s", sides: [[1], [2]], store: 3 }] },
+    "faults[0].store",
+    /must be a whole number from 1 to 2, got 3$/,
+  ],
+  [
+    { faults: [{ fault: "partition", at: 0, for: "1s", sides: [[1], [2]], lost: "answers" }] },
+    "faults[0].lost",
+    /must be both, forward or back, got "answers"$/,
+  ],
+  [
+    { faults: [{ fault: "partition", at: 0, for: "1s", sides: [[1], [2]], nodes: [1] }] },
+    "faults[0].nodes",
+    /^unknown option "nodes"/,
+  ],
   [
     { faults: [{ fault: "clock-step", at: "1s", for: "1s", stepMs: 5 }] },
     "faults[0].for",
@@ -146,4 +262,15 @@ test("what is right is right", () => {
     { fault: "crash", at: "1s", for: "1s" },
   ] as const;
   assert.ok("checked" in checkScenario({ ...right, faults }));
+  const nodes = { regions: { eu: 2, us: 1 } };
+  const sides = [
+    { fault: "partition", at: 0, for: "2s", sides: ["eu", [3]], store: 1 },
+    { fault: "partition", at: "1s", for: "2s", sides: [[1], [2]], lost: "back" },
+  ] as const;
+  const placed = checkScenario({ ...right, nodes, faults: sides });
+  assert.ok("checked" in placed, JSON.stringify(placed));
+  assert.deepEqual(placed.checked.regions, ["eu", "eu", "us"]);
+  const [first] = placed.checked.faults;
+  assert.ok(first !== undefined && "partition" in first);
+  assert.deepEqual(first.partition, { sideOf: [0, 0, 1], storeSide: 0, lost: "both" });
 });

@@ -186,6 +186,27 @@ test("a node that is cut off answers by its policy, the others from the store", 
   }
 });
 
+test("nodes on the other side of the store answer by their policy, and the report says the sides", async () => {
+  const cut = { fault: "partition", at: "1s", for: "4s", sides: [[1, 2], [3]], store: 1 } as const;
+  const { faults, configurations } = await simulate(scenarioOf({ central: { limits } }, [cut]));
+  const open = configurations[0]!.sources["fail-open"]!;
+  assert.ok(open > 500 && open < 800, `a third of 2,000, ${open}`);
+  const sides = [[1, 2], [3]];
+  assert.deepEqual(faults, [
+    { fault: "partition", fromMs: 1_000, untilMs: 5_000, nodes: [1, 2, 3], sides, lost: "both" },
+  ]);
+});
+
+test("nodes of another region wait for the store across", async () => {
+  const { latencyMs } = await only({ central: { limits, deadline: "500ms" } }, [], {
+    nodes: { regions: { eu: 2, us: 2 } },
+    network: { latencyMs: 1, jitterMs: 0, betweenRegions: { latencyMs: 50, jitterMs: 0 } },
+    traffic: [{ rate: 50, keys: { count: 5 }, spread: "round-robin" }],
+  });
+  assert.ok(Math.abs(latencyMs.p50 - 2) < 0.1, `${latencyMs.p50} ms`);
+  assert.equal(latencyMs.max, 100);
+});
+
 test("a clock that is set forward fills a bucket in memory, and none in the store", async () => {
   const step = [{ fault: "clock-step", at: "3s", stepMs: 3_600_000 }] as const;
   const slow = [tokenBucket({ capacity: 10, refill: "10/h" })];
@@ -216,6 +237,109 @@ test("bursts come at once and again, and streams begin and end", async () => {
   assert.deepEqual(bursts, { name: "bursts", units: 120, admittedUnits: 90, idealUnits: 90 });
   assert.deepEqual([late!.units, late!.admittedUnits], [9, 9]);
   assert.equal(between(report, "units", [1, 2]), 0);
+});
+
+test("requests are replayed: in the order of time, faster, with their costs, and none after the end", async () => {
+  const requests = [
+    { atMs: 9_000, key: "b", cost: 20 },
+    { atMs: 0, key: "a" },
+    { atMs: 3_000, key: "b", cost: 40 },
+    { atMs: 11_000, key: "a" },
+  ];
+  const replayed = (speed: number) => {
+    const traffic = [{ requests, speed, from: "1s", spread: "by-key" }] as const;
+    return only({ central: { limits } }, [], { traffic });
+  };
+  const twice = await replayed(2);
+  assert.deepEqual([twice.requests, twice.units, twice.admittedUnits], [3, 61, 61]);
+  assert.deepEqual(
+    [between(twice, "units", [1, 2]), between(twice, "units", [2, 3])],
+    [1, 40],
+    "it begins with the stream",
+  );
+  assert.equal(between(twice, "units", [5, 6]), 20);
+  // All at once they are more than the bucket of 50 admits.
+  const atOnce = await replayed(1_000_000);
+  assert.deepEqual([atOnce.requests, atOnce.admittedUnits], [4, 42]);
+});
+
+const GOSSIP = { limits, coordination: "gossip" } as const;
+
+test("nodes that gossip keep the limit without a store, and what they say is counted", async () => {
+  const report = await only({ GOSSIP }, [], { network: { duplication: 0.1 } });
+  assert.ok(Math.abs(report.admittedOverIdeal! - 1) < 0.05, `${report.admittedOverIdeal}`);
+  assert.deepEqual(Object.keys(report.sources), ["local"]);
+  assert.deepEqual([report.storeCalls, report.latencyMs.max], [0, 0]);
+  const { sent, sentBytes, arrived, arrivedBytes } = report.messages;
+  assert.ok(sent > 500 && sentBytes > 10 * sent, `${sent} messages of ${sentBytes} bytes`);
+  assert.ok(arrived > 1.05 * sent && arrivedBytes > 1.05 * sentBytes, "a tenth comes twice");
+  assert.equal(sum(report.timeline.messages), sent);
+  assert.equal(sum(report.timeline.messageBytes), sentBytes);
+  const seldom = await only({ seldom: { ...GOSSIP, gossip: { interval: "1s" } } });
+  assert.ok(seldom.messages.sent < sent / 5, `${seldom.messages.sent}`);
+  const memory = seldom.verdicts.find(({ check }) => check === "memory");
+  assert.deepEqual(memory?.held, true, memory?.detail);
+});
+
+test("gossip through every fault gives the same report again", async () => {
+  const faults: readonly FaultOptions[] = [
+    ...EVERY_FAULT,
+    { fault: "partition", at: "5s", for: "500ms", sides: [[1], [2, 3]], lost: "forward" },
+  ];
+  const network = { loss: 0.05, duplication: 0.05, reordering: 0.1 };
+  const reportOf = async () => {
+    return JSON.stringify(await simulate(scenarioOf({ GOSSIP }, faults, { network })));
+  };
+  assert.equal(await reportOf(), await reportOf());
+});
+
+test("each side of a partition has the limit, or its share of it", async () => {
+  const partition = [{ fault: "partition", at: "4s", for: "10s", sides: [[1], [2, 3]] }] as const;
+  const longer = { duration: "20s" } as const;
+  const full = await only({ full: GOSSIP }, partition, longer);
+  const share = await only({ share: { ...GOSSIP, partition: "share" } }, partition, longer);
+  const meanwhile = (report: ConfigurationReport) => {
+    return between(report, "admittedUnits", [8, 14]) / between(report, "idealUnits", [8, 14]);
+  };
+  // The node that is alone is asked for less than the whole limit.
+  assert.ok(meanwhile(full) > 1.4, `full: ${meanwhile(full)}`);
+  assert.ok(Math.abs(meanwhile(share) - 1) < 0.1, `share: ${meanwhile(share)}`);
+  for (const { name, verdicts } of [full, share]) {
+    assert.deepEqual(
+      verdicts.map(({ check }) => check),
+      ["bound", "convergence", "answers"],
+    );
+    assert.ok(
+      verdicts.every(({ held }) => held),
+      `${name}: ${JSON.stringify(verdicts)}`,
+    );
+  }
+});
+
+test("a limit that is split by weights is kept in each region, by gossip or a store of each", async () => {
+  const weights = { limits, regions: { eu: 4, us: 1 } };
+  const cut = [{ fault: "partition", at: "1s", for: "4s", sides: ["eu", "us"] }] as const;
+  const { configurations } = await simulate(
+    scenarioOf(
+      {
+        gossip: { ...weights, coordination: "gossip" },
+        central: { ...weights, coordination: "central" },
+        hybrid: { ...weights, coordination: "hybrid" },
+      },
+      cut,
+      { nodes: { regions: { eu: 2, us: 2 } }, traffic: [{ rate: 1_000, keys: { count: 5 } }] },
+    ),
+  );
+  for (const report of configurations) {
+    const { name, admittedOverIdeal, sources, verdicts } = report;
+    assert.ok(admittedOverIdeal! > 0.8, `${name}: ${admittedOverIdeal}`);
+    assert.ok(admittedOverIdeal! < 1.05, `${name}: ${admittedOverIdeal}`);
+    assert.equal(sources["fail-open"], undefined, `${name} is not cut off from its own store`);
+    assert.ok(
+      verdicts.every(({ held }) => held),
+      `${name}: ${JSON.stringify(verdicts)}`,
+    );
+  }
 });
 
 test("how far it is, is told, and a signal ends it", async () => {
