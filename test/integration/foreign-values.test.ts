@@ -15,7 +15,7 @@ import {
   tokenBucket,
 } from "tidegate";
 import { createPolicy, type Policy } from "../../packages/tidegate/src/policy/policy.ts";
-import { demandKey, recordKey, redisKey } from "../../packages/tidegate/src/stores/redis/key.ts";
+import { pastKey, recordKey, redisKey } from "../../packages/tidegate/src/stores/redis/key.ts";
 import { createManualClock } from "../../packages/tidegate/test/support/manual-clock.ts";
 import { openManualRedis, setRedisClock } from "../support/manual-redis.ts";
 import { type RedisServer, startRedis, withoutRedis } from "../support/redis-server.ts";
@@ -207,8 +207,15 @@ describe("foreign values", { skip: withoutRedis }, () => {
       ...[1, 7, 20, 60].map((cut) => written.subarray(0, written.length - cut)),
       Buffer.concat([Buffer.from("Q"), written.subarray(1)]),
       ...[1, 8, 16].map((cut) => past.subarray(0, past.length - cut)),
-      bytesOf("tb,100000,1|", SOON, NOW_US, Number.NaN, 0),
-      bytesOf("tb,100000,1|", SOON, 0, 5, 1e9),
+      bytesOf("tb,100000,1|", SOON, NOW_US, Number.NaN),
+      bytesOf("tb,100000,1|", SOON, NOW_US, 0.5),
+      bytesOf("tb,100000,1|", SOON, NOW_US, 1e9, 0, 0, 0),
+      bytesOf("tb,100000,1|", Number.NaN, NOW_US, 0),
+      bytesOf("tb,100000,1|", SOON, Number.NaN, 0),
+      // Whole, but for the gifts.
+      bytesOf("tb,100000,1|", SOON, 0, 0, Number.NaN, 0),
+      bytesOf("tb,100000,1|", SOON, 0, 0, 5, 1e9),
+      bytesOf("tb,100000,1|", SOON, 0, 0, 5, Number.NaN),
     ];
     for (const value of values) {
       const said = JSON.stringify(value.toString("latin1"));
@@ -228,49 +235,54 @@ describe("foreign values", { skip: withoutRedis }, () => {
     assert.equal((await reserve()).done, true, "other types too");
   });
 
-  test("demands that are foreign, cut or of a later version are ignored", async () => {
-    const policy = createPolicy("api", { limits: LIMITS[0]! });
-    const name = demandKey(redisKey("tidegate", "api", "k"));
-    const borrow = async (node: string) => {
-      const ask = { node, want: 5, spare: 0, keepUs: 4_000_000, owed: 0, backs: [] };
-      const part = { policy, key: "k", cost: 1 };
-      const { lease } = await store.run({ kind: "lease", part, ask });
-      return lease!.units;
-    };
-    await borrow("a");
-    const written = (await server.client.getBuffer(name))!;
-    assert.equal(written.toString(), `a,5,${NOW_US};`);
-    const texts = [
-      ...["b,5,1;", `b,5,${SOON};`, `b,5,${NOW_US}`, `b,5,-${NOW_US};`, `b,0x5,${NOW_US};`],
-      ...[
-        `b,5.5,${NOW_US};`,
-        `b,5,${NOW_US},7;`,
-        `b,nan,${NOW_US};`,
-        `b,${"9".repeat(30)},${NOW_US};`,
-      ],
-      ...["b,5,;;;", `,5,${NOW_US};`, `b,5,${"9".repeat(400)};`],
-    ];
-    const values = [
-      ...FOREIGN,
-      ...texts.map((text) => Buffer.from(text)),
-      ...[1, 2, 10].map((cut) => written.subarray(0, written.length - cut)),
-    ];
-    for (const value of values) {
+  test("pasts that are foreign, cut or of a later version count for nothing to leases", async () => {
+    const limits = [LIMITS[0]!, LIMITS[2]!, LIMITS[3]!, LIMITS[5]!];
+    for (const policy of limits.map((own) => createPolicy("api", { limits: own }))) {
+      const name = pastKey(redisKey("tidegate", "api", "k"));
+      const borrow = async (node: string) => {
+        const ask = { node, want: 5, spare: 0, keepUs: 4_000_000, owed: 0, backs: [] };
+        const part = { policy, key: "k", cost: 1 };
+        const { lease } = await store.run({ kind: "lease", part, ask });
+        return lease!.units;
+      };
+      const node = (at: number, units: number) => {
+        return [Buffer.from("letters!"), doubles(at, units)].toReversed();
+      };
+      const past = (count: number, ...nodes: Buffer[]) => {
+        return Buffer.concat([bytesOf(`${policy.rules}|`, SOON, 0, count), ...nodes]);
+      };
       await server.client.flushdb();
       await setRedisClock(server, NOW_US);
-      await server.client.set(name, value);
-      assert.deepEqual(
-        [await borrow("c"), await borrow("d")],
-        [5, 2],
-        JSON.stringify(value.toString("latin1")),
-      );
+      await borrow("a");
+      const written = (await server.client.getBuffer(name))!;
+      assert.equal(written.length, `${policy.rules}|`.length + 3 * 8 + 24);
+      const values = [
+        ...FOREIGN,
+        past(Number.NaN, ...node(NOW_US, 5)),
+        past(2, ...node(NOW_US, 5)),
+        past(0.5, ...node(NOW_US, 5)),
+        past(1, ...node(1, 5)),
+        past(1, ...node(SOON, 5)),
+        past(1, ...node(Number.NaN, 5)),
+        past(1, ...node(NOW_US, Number.NaN)),
+        past(1, ...node(NOW_US, -5)),
+        past(1, ...node(NOW_US, 1e300)),
+        ...[1, 2, 10].map((cut) => written.subarray(0, written.length - cut)),
+      ];
+      for (const value of values) {
+        await server.client.flushdb();
+        await setRedisClock(server, NOW_US);
+        await server.client.set(name, value, "PX", 3_600_000);
+        const said = `${policy.rules} ${JSON.stringify(value.toString("latin1"))}`;
+        assert.deepEqual([await borrow("c"), await borrow("d")], [5, 2], said);
+        assert.ok((await server.client.pttl(name)) > 0);
+      }
+      await server.client.flushdb();
+      await setRedisClock(server, NOW_US);
+      await server.client.rpush(name, "x");
+      assert.equal(await borrow("c"), 5, "other types too");
       assert.ok((await server.client.pttl(name)) > 0);
     }
-    await server.client.flushdb();
-    await setRedisClock(server, NOW_US);
-    await server.client.rpush(name, "x");
-    assert.equal(await borrow("c"), 5, "other types too");
-    assert.ok((await server.client.pttl(name)) > 0);
   });
 
   test("an entry list that is gone, as where Redis evicts it, frees its units when their time is over", async () => {

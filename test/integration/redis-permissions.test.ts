@@ -12,11 +12,14 @@ import {
   slidingWindow,
   tokenBucket,
 } from "tidegate";
-import { redisStore } from "tidegate/redis";
+import { redisStore, redisTransport } from "tidegate/redis";
+import { eventually } from "../support/eventually.ts";
 import { startRedis, withoutRedis } from "../support/redis-server.ts";
 
 const SECURITY = new URL("../../SECURITY.md", import.meta.url);
-const SCRIPTS = new URL("../../packages/tidegate/src/stores/redis/", import.meta.url);
+const SCRIPTS = ["stores/redis/", "peers-redis/"].map((folder) => {
+  return new URL(`../../packages/tidegate/src/${folder}`, import.meta.url);
+});
 
 /** The words of the ACL in SECURITY.md after the password. */
 function documentedRules(): string[] {
@@ -55,6 +58,7 @@ test("a Redis user with what SECURITY.md lists may do everything", {
   });
   context.after(() => limiter.close());
   const key = "k";
+  let heard = 0;
   for (let turn = 0; turn < 5; turn += 1) {
     await limiter.check({ policy: "api", key, id: `${turn}` });
     await limiter.check({ policy: "mixed", key });
@@ -73,20 +77,32 @@ test("a Redis user with what SECURITY.md lists may do everything", {
   await limiter.reset({ policy: "mixed", key });
   await limiter.ping();
   await limiter.close();
+  const transport = redisTransport({ url, address: "a" });
+  context.after(() => transport.close());
+  await transport.open(() => {
+    heard += 1;
+  });
+  await eventually(() => {
+    transport.send("a", Uint8Array.of(1));
+    assert.ok(heard > 0);
+  });
+  await transport.close();
   const log = (await redis.client.call("ACL", "LOG")) as unknown[];
   assert.deepEqual(log, [], "nothing was refused");
 });
 
-/** What is called beside the scripts: themselves, a client's greeting, and ping(). */
-const OUTSIDE = ["eval", "evalsha", "info", "ping"];
+/** What is called beside the scripts: themselves, a client's greeting, ping(), and the gossip. */
+const OUTSIDE = ["eval", "evalsha", "info", "ping", "publish", "subscribe"];
 
 test("SECURITY.md lists what the scripts call, and nothing beside", () => {
-  const called = readdirSync(SCRIPTS)
-    // Scripts of a few lines stand in the TypeScript.
-    .filter((name) => /\.(lua|ts)$/.test(name))
-    .flatMap((name) => [
-      ...readFileSync(new URL(name, SCRIPTS), "utf8").matchAll(/\bcall\('([A-Z]+)'/g),
-    ])
+  // Scripts of a few lines stand in the TypeScript.
+  const files = SCRIPTS.flatMap((folder) => {
+    return readdirSync(folder)
+      .filter((name) => /\.(lua|ts)$/.test(name))
+      .map((name) => readFileSync(new URL(name, folder), "utf8"));
+  });
+  const called = files
+    .flatMap((text) => [...text.matchAll(/\bcall\('([A-Z]+)'/g)])
     .map((match) => match[1]!.toLowerCase());
   const rules = documentedRules().filter((rule) => rule.startsWith("+"));
   assert.deepEqual(

@@ -187,13 +187,13 @@ describe("work in Redis", { skip: withoutRedis }, () => {
     }
     const names = await server.client.keys("*");
     assert.ok(names.length > 20, names.join("\n"));
-    const known = /^tidegate:v1:\{(bucket|log|mixed|job):[^}]+\}(:\d|:past|:lease|:id:.+)?$/s;
+    const known = /^tidegate:v1:\{(bucket|log|mixed|job):[^}]+\}(:\d|:past|:id:.+)?$/s;
     for (const name of names) {
       assert.match(name, known);
       const ttlMs = await server.client.pttl(name);
       assert.ok(ttlMs > 0 && ttlMs <= 86_402_000, `${name} expires in ${ttlMs} ms`);
     }
-    for (const kind of [":1", ":2", ":past", ":lease", ":id:"]) {
+    for (const kind of [":1", ":2", ":past", ":id:"]) {
       assert.ok(
         names.some((name) => name.includes(`}${kind}`)),
         `there are such as ${kind}`,

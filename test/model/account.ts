@@ -15,6 +15,11 @@ export interface AccountOptions {
   readonly beyond: readonly number[];
 }
 
+/** Units beyond a limit that may be admitted. */
+interface Beyond {
+  units: number;
+}
+
 interface LimitAccount {
   /** Says what is wrong where a cost goes beyond what it allows; undefined where it does not. */
   admit(atUs: number, cost: number): string | undefined;
@@ -26,11 +31,16 @@ interface LimitAccount {
 export class KeyAccount {
   admitted = 0;
   readonly #limits: readonly LimitAccount[];
+  readonly #beyond: readonly Beyond[];
 
   constructor({ limits, ...options }: AccountOptions) {
-    this.#limits = limits.map((limit, index) => {
-      return accountOf(limit, options, options.beyond[index]!);
-    });
+    this.#beyond = options.beyond.map((units) => ({ units }));
+    this.#limits = limits.map((limit, index) => accountOf(limit, options, this.#beyond[index]!));
+  }
+
+  /** Notes that so many units were admitted by a node that is no more, of which the store will never know. */
+  lose(units: number): void {
+    for (const beyond of this.#beyond) beyond.units += units;
   }
 
   /** Notes that a cost was admitted at an instant of the store's clock; says what is wrong with that. */
@@ -49,7 +59,7 @@ export class KeyAccount {
 
 type Since = Pick<AccountOptions, "startUs" | "leaseUs" | "holders">;
 
-function accountOf(limit: Limit, since: Since, beyond: number): LimitAccount {
+function accountOf(limit: Limit, since: Since, beyond: Beyond): LimitAccount {
   switch (limit.algorithm) {
     case "token-bucket":
       return bucketAccount(limit, since, beyond);
@@ -65,19 +75,19 @@ function accountOf(limit: Limit, since: Since, beyond: number): LimitAccount {
   }
 }
 
-function windowAccount(limit: number, windowUs: number, beyond: number): LimitAccount {
+function windowAccount(limit: number, windowUs: number, beyond: Beyond): LimitAccount {
   const counts = new WindowCounts(windowUs);
   return {
     admit(atUs, cost) {
       const { count } = counts.add(atUs, cost);
-      if (count <= limit + beyond) return undefined;
-      return `${count} units in a window of ${limit} + ${beyond}`;
+      if (count <= limit + beyond.units) return undefined;
+      return `${count} units in a window of ${limit} + ${beyond.units}`;
     },
     left: (nowUs) => limit - counts.of(nowUs).count,
   };
 }
 
-function slidingAccount(limit: number, windowUs: number, beyond: number): LimitAccount {
+function slidingAccount(limit: number, windowUs: number, beyond: Beyond): LimitAccount {
   const counts = new WindowCounts(windowUs);
   const estimateAt = (atUs: number) => {
     const left = windowUs - (atUs % windowUs);
@@ -92,8 +102,8 @@ function slidingAccount(limit: number, windowUs: number, beyond: number): LimitA
       const after = next.count > 0 ? estimateAt(next.lastUs) : 0;
       const estimate = Math.max(estimateAt(lastUs), after);
       // What is owed of the window before counts for its part alone, which may round to one more.
-      if (estimate <= limit + beyond + (beyond > 0 ? 1 : 0)) return undefined;
-      return `an estimate of ${estimate} units in a sliding window of ${limit} + ${beyond}`;
+      if (estimate <= limit + beyond.units + (beyond.units > 0 ? 1 : 0)) return undefined;
+      return `an estimate of ${estimate} units in a sliding window of ${limit} + ${beyond.units}`;
     },
   };
 }
@@ -123,7 +133,7 @@ class WindowCounts {
 function bucketAccount(
   limit: { readonly limit: number; readonly periodUs: number; readonly units: number },
   { startUs, leaseUs, holders }: Since,
-  beyond: number,
+  beyond: Beyond,
 ): LimitAccount {
   const unitUs = limit.periodUs / limit.units;
   let total = 0;
@@ -137,11 +147,11 @@ function bucketAccount(
     },
     admit(nowUs, cost) {
       total += cost;
-      const ideal = limit.limit + (nowUs - startUs) / unitUs + beyond;
+      const ideal = limit.limit + (nowUs - startUs) / unitUs + beyond.units;
       if (total > ideal + 1e-6) return `${total} units since the start, of ${ideal} in all`;
       backUs = Math.max(backUs, nowUs) + cost * unitUs;
       const used = (backUs - nowUs) / unitUs;
-      const most = limit.limit + leaseUs / unitUs + beyond;
+      const most = limit.limit + leaseUs / unitUs + beyond.units;
       if (used <= most + 1e-6) return undefined;
       return `${used} units in use at once, of ${most} with what leases hold over`;
     },

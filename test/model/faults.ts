@@ -32,6 +32,7 @@ export function planFaults(
   plan(faults.absences, () => {
     server.leave(random.pick(ABSENCES), time.nowUs + Math.ceil(ratioBetween(random, 1e4, 4e6)));
   });
+  plan(faults.restarts, () => random.pick(nodes).restart());
   plan(faults.changes, () => random.pick(nodes).change());
   plan(faults.steps, () => {
     random.pick(nodes).step(stepOf(random));

@@ -10,6 +10,7 @@ export const KINDS: Readonly<Record<string, ChaosOptions>> = {
   faulty: { lends: false, faults: true },
   lending: { lends: true, faults: false },
   "lending-faulty": { lends: true, faults: true },
+  "lending-moving": { lends: true, faults: false, moves: true },
 };
 
 /** What a seed has found. */

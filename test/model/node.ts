@@ -24,25 +24,40 @@ export type Told = (
   times: Times,
 ) => void;
 
+/** Is told how many units of a key a node had admitted that has crashed, and the store will not know of. */
+export type Lost = (key: number, units: number) => void;
+
+type Loop = ReturnType<typeof createLoop>;
+
+/** One life of a node, from a start to a crash or to the end of its close(). */
+interface Life {
+  readonly limiter: Limiter;
+  readonly connection: Connection;
+  /** Whether it has crashed. */
+  isOver: boolean;
+  /** Checks that were not answered yet. */
+  pending: number;
+  /** Units admitted from leases or lent, by key. */
+  readonly admitted: Map<string, number>;
+}
+
 /** A node. */
 export class ModelNode {
   readonly index: number;
-  limiter: Limiter;
   /** How far its clock is ahead of the store's. */
   skewUs: number;
   /** What its clock went forward by at once. */
   #leptUs = 0;
-  /** Checks that were not answered yet, of those that did not die with a crash. */
-  pending = 0;
   /** What went wrong here. */
   readonly errors: unknown[] = [];
   readonly #server: SharedServer;
   readonly #random: SeededRandom;
   readonly #policies: Record<string, PolicyOptions>;
   readonly #told: Told;
+  readonly #lost: Lost;
   readonly #quietUs: number;
-  #connection: Connection;
-  #life = 0;
+  readonly #lives: Life[] = [];
+  #life: Life;
   #answer: Decision | undefined;
 
   constructor(
@@ -51,6 +66,7 @@ export class ModelNode {
     random: SeededRandom,
     { policy, quietUs }: Scenario,
     told: Told,
+    lost: Lost,
   ) {
     this.index = index;
     this.#server = server;
@@ -58,9 +74,18 @@ export class ModelNode {
     this.#policies = { model: policy };
     this.#quietUs = quietUs;
     this.#told = told;
+    this.#lost = lost;
     this.skewUs = random.between(-3_600_000_000, 3_600_000_000);
-    this.#connection = connect(server, () => true);
-    this.limiter = this.#start();
+    this.#life = this.#start();
+  }
+
+  /** Checks that were not answered yet, of those that did not die with a crash. */
+  get pending(): number {
+    return this.#lives.reduce((sum, { isOver, pending }) => sum + (isOver ? 0 : pending), 0);
+  }
+
+  close(): Promise<void> {
+    return this.#life.limiter.close();
   }
 
   /** Asks for a cost of a key. */
@@ -68,18 +93,25 @@ export class ModelNode {
     const life = this.#life;
     const askedUs = this.#server.time.nowUs;
     this.#answer = undefined;
-    const answer = this.limiter.check({ policy: "model", key: KEYS[key]!, cost });
+    const answer = life.limiter.check({ policy: "model", key: KEYS[key]!, cost });
+    const told = (decision: Decision, decidedUs: number) => {
+      const { allowed, source } = decision;
+      if (allowed && source === "lease") {
+        life.admitted.set(KEYS[key]!, (life.admitted.get(KEYS[key]!) ?? 0) + cost);
+      }
+      this.#told(decision, key, cost, this, { askedUs, decidedUs });
+    };
     // As its telemetry was told, which for decisions from memory is before anything else happens.
     if (this.#answer !== undefined) {
-      this.#told(this.#answer, key, cost, this, { askedUs, decidedUs: askedUs });
+      told(this.#answer, askedUs);
       return;
     }
-    this.pending += 1;
+    life.pending += 1;
     answer.then(
       (decision) => {
-        if (life !== this.#life) return;
-        this.pending -= 1;
-        this.#told(decision, key, cost, this, { askedUs, decidedUs: this.#connection.answeredUs });
+        if (life.isOver) return;
+        life.pending -= 1;
+        told(decision, life.connection.answeredUs);
       },
       (error: unknown) => this.errors.push(error),
     );
@@ -87,7 +119,7 @@ export class ModelNode {
 
   /** Sets its policy anew. */
   change(): void {
-    this.limiter.setPolicy("model", this.#policies.model!);
+    this.#life.limiter.setPolicy("model", this.#policies.model!);
   }
 
   /** Steps its clock, which where that is forward may mean that the machine slept. */
@@ -96,24 +128,45 @@ export class ModelNode {
     this.#leptUs += Math.max(stepUs, 0);
   }
 
-  /** Ends at once, and begins anew. */
+  /** Ends at once, and begins anew. Of what it had lent the store may never hear. */
   crash(): void {
-    this.#life += 1;
-    this.pending = 0;
-    this.limiter = this.#start();
+    for (const [key, units] of this.#life.admitted) {
+      const unheard = units - this.#life.connection.debited(key);
+      if (unheard > 0) this.#lost(KEYS.indexOf(key), unheard);
+    }
+    this.#life.isOver = true;
+    this.#life = this.#start();
   }
 
-  #start(): Limiter {
+  /** Ends as a node does that is told to, and begins anew meanwhile. */
+  restart(): void {
+    void this.#life.limiter.close();
+    this.#life = this.#start();
+  }
+
+  #start(): Life {
     const { time } = this.#server;
-    const life = this.#life;
-    const isAlive = () => life === this.#life;
+    const isAlive = () => !life.isOver;
     const loop = createLoop(time, (work) => {
       if (isAlive()) work();
     });
-    this.#connection = connect(this.#server, isAlive);
+    const connection = connect(this.#server, isAlive);
+    const life: Life = {
+      limiter: this.#createLimiter(connection, loop),
+      connection,
+      isOver: false,
+      pending: 0,
+      admitted: new Map(),
+    };
+    this.#lives.push(life);
+    return life;
+  }
+
+  #createLimiter(connection: Connection, loop: Loop): Limiter {
+    const { time } = this.#server;
     return createLimiter({
       policies: this.#policies,
-      store: withQuietWatch(this.#connection.store, {
+      store: withQuietWatch(connection.store, {
         time,
         quietUs: this.#quietUs,
         broken: (what) => this.errors.push(what),

@@ -67,6 +67,8 @@ class ModelRun {
   readonly #nodes: readonly ModelNode[];
   readonly #accounts = new Map<number, KeyAccount>();
   readonly #ideal: Limiter;
+  /** For how long a check may wait, whatever it waits for. */
+  readonly #deadlineMs: number;
   readonly #wrong: string[] = [];
   readonly #asked: Float64Array;
   readonly #got: Float64Array;
@@ -87,9 +89,17 @@ class ModelRun {
     this.#asked = new Float64Array(scenario.nodes);
     this.#got = new Float64Array(scenario.nodes);
     this.#nodes = Array.from({ length: scenario.nodes }, (_, index) => {
-      return new ModelNode(index, this.#server, random, scenario, (...told) => this.#told(...told));
+      return new ModelNode(
+        index,
+        this.#server,
+        random,
+        scenario,
+        (...told) => this.#told(...told),
+        (key, units) => this.#accountOf(key).lose(units),
+      );
     });
     this.#ideal = this.#createIdeal(scenario.policy);
+    this.#deadlineMs = createPolicy("model", scenario.policy).deadlineMs;
   }
 
   /** Creates one limiter that sees every request. */
@@ -138,7 +148,7 @@ class ModelRun {
     const { allowed, source } = decision;
     const { index } = node;
     const waitedMs = (this.#time.nowUs - times.askedUs) / 1_000;
-    if (waitedMs > this.#scenario.waitMs) this.#note(`a check was answered after ${waitedMs} ms`);
+    if (waitedMs > this.#deadlineMs) this.#note(`a check was answered after ${waitedMs} ms`);
     if (!allowed) {
       this.#denied += 1;
       if (this.#idealAllowed) this.#wronglyDenied += 1;
@@ -192,8 +202,8 @@ class ModelRun {
   /** Closes all nodes, and looks whether what they held is back. */
   async close(): Promise<void> {
     let open = this.#nodes.length;
-    for (const { limiter } of this.#nodes) {
-      void limiter.close().then(() => {
+    for (const node of this.#nodes) {
+      void node.close().then(() => {
         open -= 1;
       });
     }

@@ -10,6 +10,8 @@ export interface FaultRates {
   readonly steps: number;
   /** Policies that are set anew, with the same limits: leases of the one before are given back. */
   readonly changes: number;
+  /** Nodes that end as they should, and begin anew. */
+  readonly restarts: number;
 }
 
 /** One scenario. */
@@ -20,8 +22,6 @@ export interface Scenario {
   readonly leaseUs: number;
   /** For how long a node is to be quiet after a grant that fell short; 0 where what it was told may be lost. */
   readonly quietUs: number;
-  /** For how long a check may wait for its answer. */
-  readonly waitMs: number;
   readonly nodes: number;
   /** By key and by node, its part of the requests. */
   readonly keyShares: readonly number[];
@@ -39,12 +39,4 @@ export interface Scenario {
   readonly startUs: number;
 }
 
-/**
- * For how long a check may wait, by the policy's deadline: for a question that is under way, for the one that asks for
- * it and one more, each after the time that keys wait for each other.
- */
-export function waitOf(deadlineMs: number): number {
-  return 3 * (deadlineMs + 6);
-}
-
-export const NO_FAULTS: FaultRates = { crashes: 0, absences: 0, steps: 0, changes: 0 };
+export const NO_FAULTS: FaultRates = { crashes: 0, absences: 0, steps: 0, changes: 0, restarts: 0 };

@@ -1,7 +1,15 @@
 // The store that the nodes of a model share: memory on virtual time, behind a network that delays, loses and cuts off.
 // An answer that is lost stands for work that was done and that nobody was told of.
 
-import { type Decision, memoryStore, type Policy, type Store, TidegateError } from "tidegate";
+import {
+  type Decision,
+  memoryStore,
+  type Outcome,
+  type Policy,
+  type Store,
+  TidegateError,
+  type Work,
+} from "tidegate";
 import type { VirtualTime } from "tidegate/simulation";
 import type { SeededRandom } from "../support/seeded-random.ts";
 import { chance } from "./chance.ts";
@@ -82,6 +90,8 @@ export interface Connection {
   readonly store: Store;
   /** When the work was done that was answered last. */
   readonly answeredUs: number;
+  /** Units of a key that the store has debited for this node, and not got back. */
+  debited(key: string): number;
 }
 
 /** A node's calls. */
@@ -155,12 +165,21 @@ export function connect(server: SharedServer, isAlive: () => boolean): Connectio
   const { memory } = server;
   const { call, answeredUs } = createCalls(server, isAlive);
   const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
+  const debits = new Map<string, number>();
+  function note(work: Work, { done, lease }: Outcome): void {
+    if (work.kind !== "lease") return;
+    const { key } = work.part;
+    const back = work.ask.backs.reduce((sum, { units }) => sum + units, 0);
+    const granted = done ? lease!.units : 0;
+    debits.set(key, (debits.get(key) ?? 0) + granted + work.ask.owed - back);
+  }
   const store: Store = {
     shared: true,
     decide: (...args) => call(() => told(memory.decide(...args))),
     run: (work) =>
       call(() => {
         const outcome = memory.run(work);
+        note(work, outcome);
         return { ...outcome, decision: told(outcome.decision) };
       }),
     split: (parts) => [parts],
@@ -175,6 +194,7 @@ export function connect(server: SharedServer, isAlive: () => boolean): Connectio
     get answeredUs() {
       return answeredUs();
     },
+    debited: (key) => debits.get(key) ?? 0,
   };
 }
 

@@ -2,7 +2,7 @@
 // many calls of the store.
 
 import { tokenBucket } from "tidegate";
-import { NO_FAULTS, type Scenario, waitOf } from "./scenario.ts";
+import { NO_FAULTS, type Scenario } from "./scenario.ts";
 import { equalShares, oneOf, zipfShares } from "./shares.ts";
 
 /** A whole day of 2026. */
@@ -44,7 +44,6 @@ function steady(options: SteadyOptions): SteadyScenario {
     policy: { limits: [tokenBucket({ capacity, refill })] },
     leaseUs: 1_000_000,
     quietUs: 100_000,
-    waitMs: waitOf(50),
     nodes,
     keyShares: zipfShares(keys),
     nodeShares: options.nodeShares ?? equalShares(nodes),

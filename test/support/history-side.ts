@@ -84,8 +84,12 @@ export class Side {
   }
 
   /** Borrows as one of a few nodes, and gives some of what it has left of the key back. */
-  async borrow({ key, cost, policy, id, others }: Step, index: number): Promise<Outcome> {
+  async borrow(
+    { key, cost, policy, id, others }: Step,
+    index: number,
+  ): Promise<Outcome | undefined> {
     const own = this.policies[policy]!;
+    if (!own.leasable) return undefined;
     const mine = this.#lent.filter((one) => one.key === key && one.limits === own.limits.length);
     const given = index % 2 === 0 ? mine.slice(0, 2) : [];
     this.#lent = this.#lent.filter((one) => !given.includes(one));

@@ -7,6 +7,7 @@ import { createKeyNames } from "../../packages/tidegate/src/stores/redis/key.ts"
 import {
   createScript,
   readDecideScript,
+  readLeaseScript,
   readTransactScript,
   type Script,
 } from "../../packages/tidegate/src/stores/redis/script.ts";
@@ -27,6 +28,7 @@ export function openManualRedis(
 ): InRedis {
   const scripts = {
     decide: onManualClock(readDecideScript()),
+    lease: onManualClock(readLeaseScript()),
     transact: onManualClock(readTransactScript()),
   };
   return new InRedis(adaptClient(server.client), scripts, {
@@ -46,7 +48,10 @@ export function onManualClock(script: string): Script {
   return createScript(
     script
       .replace(time, `local now = time[1] * 0 + tonumber(redis.call('GET', '${CLOCK_KEY}'))`)
-      .replaceAll(/call\('PEXPIREAT', ([\w.]+), \w+\)/g, "call('PEXPIRE', $1, '3600000')")
+      .replaceAll(
+        /call\('PEXPIREAT', ([\w.]+), (?:\w+|expiryText\([^)]*\))\)/g,
+        "call('PEXPIRE', $1, '3600000')",
+      )
       .replaceAll(/'PX', ttlOf\([^)]+\)/g, "'PX', '3600000'"),
   );
 }

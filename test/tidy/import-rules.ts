@@ -30,7 +30,12 @@ export const LAYERS: readonly Layer[] = [
   { files: ["runtime/"], may: ["ports/"], packages: ["node:"] },
   {
     files: ["stores/redis/"],
-    may: [...DOWN, "runtime/", "stores/work-print.ts"],
+    may: [...DOWN, "runtime/", "stores/work-print.ts", "peers-redis/"],
+    packages: ["node:", "ioredis"],
+  },
+  {
+    files: ["peers-redis/"],
+    may: [...DOWN, "runtime/", "stores/redis/"],
     packages: ["node:", "ioredis"],
   },
   { files: ["stores/"], may: [...DOWN, "runtime/"], packages: [] },

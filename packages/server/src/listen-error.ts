@@ -4,7 +4,7 @@ import { TidegateError } from "tidegate";
 
 /** Creates the error, naming the option, the address and the cause. */
 export function listenError(
-  field: "httpPort" | "grpcPort" | "adminPort",
+  field: "httpPort" | "grpcPort" | "adminPort" | "peersPort",
   host: string,
   port: number,
   cause: unknown,

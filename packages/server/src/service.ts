@@ -5,7 +5,9 @@ import { createLimiter, type Limiter, type Store } from "tidegate";
 import { type AdminServer, startAdminServer } from "./admin/admin-server.ts";
 import type { Configuration } from "./configuration.ts";
 import { type GrpcServer, startGrpcServer } from "./grpc/grpc-server.ts";
+import type { RateLimiterServiceOptions } from "./grpc/rate-limiter-service.ts";
 import { type HttpServer, startHttpServer } from "./http/http-server.ts";
+import { openGossip, type ServiceGossip } from "./peers/service-gossip.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
 import { systemTimers, type Timers } from "./runtime/timers.ts";
 import { type CircuitLog, createCircuitLog } from "./telemetry/circuit-log.ts";
@@ -24,8 +26,17 @@ export interface Address {
 
 /** A service that runs. */
 export interface Service {
-  readonly addresses: { readonly http: Address; readonly grpc: Address; readonly admin: Address };
-  /** Resolves to whether it should be sent requests: as soon as it knows whether the store answers, until it drains. */
+  readonly addresses: {
+    readonly http: Address;
+    readonly grpc: Address;
+    readonly admin: Address;
+    /** Of a service whose policies gossip, over gRPC. */
+    readonly peers?: Address;
+  };
+  /**
+   * Resolves to whether it should be sent requests: as soon as it knows whether the store answers and what other nodes
+   * counted, until it drains.
+   */
   ready(): Promise<boolean>;
   /** Resolves to whether the store answers now; where it does not, policies do. */
   storeAnswers(): Promise<boolean>;
@@ -61,6 +72,8 @@ export async function startService(
     ports.store === undefined
       ? await openStore(configuration.store)
       : { store: ports.store, name: "the store" };
+  const { gossip: wanted } = configuration;
+  const gossip = wanted === undefined ? undefined : await openGossip(wanted, timers, logger);
   const circuitLog = createCircuitLog(logger, timers, name);
   const circuits = new StoreCircuits(timers, (change) => {
     circuitLog.changed(change);
@@ -69,45 +82,43 @@ export async function startService(
   });
   // The nodes of a Cluster are not known before they are asked.
   if (store?.shared === true && store.nodeOf === undefined) circuits.expect("");
-  const telemetry = new ServiceTelemetry(factsOf(configuration, store), circuits);
-  const limiter = openLimiter(configuration, store, telemetry);
+  const telemetry = new ServiceTelemetry(factsOf(configuration, store), circuits, gossip);
+  const limiter = await openLimiter(configuration, store, telemetry, gossip);
+  const joined = gossip?.joined(() => limiter.ping()) ?? Promise.resolve();
   const unexpected = createFaultLog(logger, timers);
-  let grpc: GrpcServer | undefined;
+  const showHealth = () => parts.grpc?.setServing(readiness.check().ready);
   const watch = watchStore({
-    ping: () => limiter.ping(),
+    ping: () => pingStore(limiter, store, gossip),
     timers,
     changed(state, cause) {
       logStoreState(logger, state, cause);
-      grpc?.setServing(readiness.check().ready);
+      showHealth();
     },
   });
-  const readiness = createReadiness(watch, circuits);
+  const readiness = createReadiness(watch, circuits, gossip);
+  joined.then(() => {
+    if (gossip?.hasJoined === true) logJoined(logger, gossip);
+    showHealth();
+  });
   const stopRotating = timers.every(ROTATE_EVERY_MS, () => telemetry.keys.rotate());
-  const parts: Parts = { limiter, watch, readiness, circuitLog, stopRotating };
-  const { host } = configuration;
-  const shared = { host, limiter, telemetry, timers, readiness, unexpected };
+  const parts: Parts = { limiter, watch, readiness, circuitLog, gossip, stopRotating };
+  const shared = { host: configuration.host, limiter, telemetry, timers, readiness, unexpected };
+  let addresses: Service["addresses"];
   try {
-    grpc = await startGrpcServer({ ...shared, port: configuration.grpcPort });
-    parts.grpc = grpc;
-    parts.http = await startHttpServer({ ...shared, port: configuration.httpPort });
-    parts.admin = await startAdminServer({ ...shared, port: configuration.adminPort });
+    addresses = await openDoors(parts, shared, configuration);
   } catch (error) {
     await closeAll(parts, timers);
     throw error;
   }
-  const addresses = {
-    http: { host, port: parts.http.port },
-    grpc: { host, port: parts.grpc.port },
-    admin: { host, port: parts.admin.port },
-  };
   readiness.opened();
-  grpc.setServing(readiness.check().ready);
+  showHealth();
   logger.info({ addresses, policies: Object.keys(configuration.policies) }, "started");
   let drained: Promise<void> | undefined;
   return {
     addresses,
     async ready() {
       if (watch.state === "unknown") await watch.check();
+      await joined;
       return readiness.check().ready;
     },
     storeAnswers: () => watch.check(),
@@ -116,6 +127,44 @@ export async function startService(
       return drained;
     },
   };
+}
+
+async function openDoors(
+  parts: Parts,
+  shared: RateLimiterServiceOptions & { readonly host: string; readonly readiness: Readiness },
+  configuration: Configuration,
+): Promise<Service["addresses"]> {
+  const { host } = shared;
+  parts.grpc = await startGrpcServer({ ...shared, port: configuration.grpcPort });
+  parts.http = await startHttpServer({ ...shared, port: configuration.httpPort });
+  parts.admin = await startAdminServer({ ...shared, port: configuration.adminPort });
+  return {
+    http: { host, port: parts.http.port },
+    grpc: { host, port: parts.grpc.port },
+    admin: { host, port: parts.admin.port },
+    ...peersAddress(configuration, parts.gossip),
+  };
+}
+
+function peersAddress({ gossip: wanted }: Configuration, gossip: ServiceGossip | undefined) {
+  if (wanted === undefined || gossip?.port === undefined) return {};
+  return { peers: { host: wanted.peers.host, port: gossip.port } };
+}
+
+/** The limiter's own ping waits for a node to join, which is no matter of the store. */
+async function pingStore(
+  limiter: Limiter,
+  store: Store | undefined,
+  gossip: ServiceGossip | undefined,
+): Promise<void> {
+  if (gossip === undefined || gossip.hasJoined) await limiter.ping();
+  else await store?.ping();
+}
+
+function logJoined(logger: Logger, gossip: ServiceGossip): void {
+  const { address, region, reachable, nodes } = gossip.show();
+  const fields = { address, ...(region === "" ? {} : { region }), reachable, nodes };
+  logger.info(fields, "joined: this node knows what the others counted");
 }
 
 /** What is counted of each policy: as a rule memory answers for it where nodes decide alone, a lease, or the store. */
@@ -151,26 +200,36 @@ interface Parts {
   readonly watch: StoreWatch;
   readonly readiness: Readiness;
   readonly circuitLog: CircuitLog;
+  readonly gossip: ServiceGossip | undefined;
   readonly stopRotating: () => void;
   grpc?: GrpcServer;
   http?: HttpServer;
   admin?: AdminServer;
 }
 
-function openLimiter(
+async function openLimiter(
   configuration: Configuration,
   store: Store | undefined,
   telemetry: ServiceTelemetry,
-): Limiter {
-  const { policies, coordination, defaultPolicy, expectedNodes } = configuration;
-  return createLimiter({
+  gossip: ServiceGossip | undefined,
+): Promise<Limiter> {
+  const { policies, coordination, defaultPolicy, expectedNodes, region } = configuration;
+  const options = {
     policies,
     telemetry,
     ...(store === undefined ? {} : { store }),
     ...(coordination === undefined ? {} : { coordination }),
     ...(defaultPolicy === undefined ? {} : { defaultPolicy }),
     ...(expectedNodes === undefined ? {} : { expectedNodes }),
-  });
+    ...(region === undefined ? {} : { region }),
+    ...(gossip === undefined ? {} : { gossip: gossip.options }),
+  };
+  try {
+    return createLimiter(options);
+  } catch (error) {
+    await gossip?.options.transport.close();
+    throw error;
+  }
 }
 
 /** Opens a shared store, and names it without its password; undefined is memory, which the limiter makes for itself. */
@@ -202,6 +261,7 @@ async function drain(
 async function closeAll(parts: Parts, timers: Timers): Promise<void> {
   parts.watch.stop();
   parts.circuitLog.stop();
+  parts.gossip?.stop();
   parts.stopRotating();
   await Promise.all([parts.http?.close(), parts.grpc?.drain(0)]);
   // A store that hangs must not keep the process from ending.

@@ -260,7 +260,9 @@ export function createManualTimers(): ManualTimers {
   };
   return {
     now: () => nowMs,
-    timestamp: () => new Date(Date.UTC(2027, 0, 31, 12) + nowMs).toISOString(),
+    timestamp(agoMs = 0) {
+      return new Date(Date.UTC(2027, 0, 31, 12) + nowMs - agoMs).toISOString();
+    },
     after: (ms, work) => add(ms, undefined, work),
     every: (ms, work) => add(ms, ms, work),
     advance(ms) {

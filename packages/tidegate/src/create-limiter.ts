@@ -161,7 +161,23 @@ function checkPorts(options: LimiterOptions): void {
   }
 }
 
+/** What was opened for policies before one was refused is closed: a node that gossips has begun to. */
 function createEntries(
+  options: LimiterOptions,
+  gossip: CheckedGossip | undefined,
+  opened: Map<CoordinationName, Coordination>,
+): PolicyEntries {
+  try {
+    return openEntries(options, gossip, opened);
+  } catch (error) {
+    for (const coordination of opened.values()) {
+      Promise.resolve(coordination.close()).catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+function openEntries(
   options: LimiterOptions,
   gossip: CheckedGossip | undefined,
   opened: Map<CoordinationName, Coordination>,

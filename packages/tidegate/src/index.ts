@@ -58,6 +58,7 @@ export type {
   LeaseAsk,
   LeaseBack,
   LeaseGrant,
+  LeaseWork,
   Outcome,
   Part,
   RecordOptions,

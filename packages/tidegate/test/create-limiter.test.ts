@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { createLimiter, type Decision, fixedWindow, memoryStore, tokenBucket } from "tidegate";
 import { show } from "../src/policy/options.ts";
 import { createManualClock } from "./support/manual-clock.ts";
+import { settled } from "./support/manual-timer.ts";
 
 function createTestLimiter() {
   const clock = createManualClock();
@@ -253,4 +254,23 @@ test("limiters that share a memory store share its counts", async () => {
   );
   await nodes[0]!.close();
   assert.equal((await nodes[1]!.peek({ policy: "login", key: "a" })).allowed, false);
+});
+
+test("where a policy is refused, nothing of those before it goes on", async () => {
+  const limits = [tokenBucket({ capacity: 1, refill: "1/s" })];
+  let closed = 0;
+  const transport = {
+    address: "a",
+    open: () => undefined,
+    send: () => undefined,
+    members: () => [],
+    close: () => {
+      closed += 1;
+    },
+  };
+  const policies = { api: { limits }, wrong: { limits: [] } };
+  const create = () => createLimiter({ policies, coordination: "gossip", gossip: { transport } });
+  assert.throws(create, { code: "INVALID_OPTION", field: "policies.wrong.limits" });
+  await settled();
+  assert.equal(closed, 1, "it left, and gossips no more");
 });

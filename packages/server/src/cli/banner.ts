@@ -3,7 +3,7 @@
 import type { Configuration } from "../configuration.ts";
 import type { Service } from "../service.ts";
 import type { Paint } from "./paint.ts";
-import { sayPolicies, sayStore, writeTable } from "./summary.ts";
+import { sayPeers, sayPolicies, sayStore, writeTable } from "./summary.ts";
 
 /** What a banner tells. */
 export interface BannerFacts {
@@ -40,7 +40,8 @@ export function writeBanner(facts: BannerFacts): string {
     ["HTTP", [paint("cyan", url)]],
     ["gRPC", [authority(grpc)]],
     ["Metrics", [`http://${authority(admin)}/metrics`]],
-    ["Store", [`${sayStore(configuration.store)}${away}`]],
+    ["Store", [`${sayStore(configuration)}${away}`]],
+    ...sayPeers(configuration, addresses.peers?.port),
     ["Policies", sayPolicies(configuration)],
     ["From", [file ?? "no file: these are examples"]],
   ]);

@@ -3,7 +3,7 @@
 import { loadConfiguration } from "../config/load-configuration.ts";
 import { type Context, EXIT } from "./context.ts";
 import { reportProblems, reportWarnings } from "./report-problems.ts";
-import { sayPolicies, sayStore, writeTable } from "./summary.ts";
+import { sayPeers, sayPolicies, sayStore, writeTable } from "./summary.ts";
 
 /** Checks the file, with the environment variables over it, as `serve` would. */
 export async function checkConfig(file: string, context: Context): Promise<number> {
@@ -23,7 +23,8 @@ export async function checkConfig(file: string, context: Context): Promise<numbe
         "Listens",
         [`${host}, ports ${httpPort} (HTTP), ${grpcPort} (gRPC), ${adminPort} (metrics)`],
       ],
-      ["Store", [sayStore(configuration.store)]],
+      ["Store", [sayStore(configuration)]],
+      ...sayPeers(configuration),
       ["Policies", sayPolicies(configuration)],
       ...(variables.length === 0 ? [] : [["Set by", [variables.join(", ")]] as const]),
     ]),

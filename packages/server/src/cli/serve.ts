@@ -57,10 +57,19 @@ async function showBanner(service: Service, loaded: Accepted, context: Context):
   stdout.write(banner);
 }
 
-const PORTS: Readonly<Record<string, readonly [name: string, variable: string, key: string]>> = {
-  httpPort: ["HTTP", "TIDEGATE_HTTP_PORT", "ports.http"],
-  grpcPort: ["gRPC", "TIDEGATE_GRPC_PORT", "ports.grpc"],
-  adminPort: ["metrics", "TIDEGATE_ADMIN_PORT", "ports.admin"],
+const HOST = "TIDEGATE_HOST or host";
+const PORTS: Readonly<
+  Record<string, readonly [name: string, variable: string, key: string, host: string]>
+> = {
+  httpPort: ["HTTP", "TIDEGATE_HTTP_PORT", "ports.http", HOST],
+  grpcPort: ["gRPC", "TIDEGATE_GRPC_PORT", "ports.grpc", HOST],
+  adminPort: ["metrics", "TIDEGATE_ADMIN_PORT", "ports.admin", HOST],
+  peersPort: [
+    "peers",
+    "TIDEGATE_PEERS_PORT",
+    "peers.port",
+    "TIDEGATE_PEERS_HOST, peers.host or host",
+  ],
 };
 
 /** Says why the service did not start, and what to do. */
@@ -68,12 +77,17 @@ function describeStartError(error: unknown, configuration: Configuration): strin
   if (!(error instanceof TidegateError)) throw error;
   const port = PORTS[error.field ?? ""];
   if (port === undefined) return error.message;
-  const [name, variable, key] = port;
-  const { host } = configuration;
-  const number = configuration[error.field as "httpPort" | "grpcPort" | "adminPort"];
+  const [name, variable, key, hostKey] = port;
+  const { host, port: number } = listenedOn(error.field!, configuration);
   const reason = /, got \d+ on \S+: (.*)$/s.exec(error.message)?.[1] ?? error.message;
   const remedy = /EADDRNOTAVAIL|ENOTFOUND|EAI_AGAIN/.test(reason)
-    ? "Set TIDEGATE_HOST or host to an address of this machine."
+    ? `Set ${hostKey} to an address of this machine.`
     : `Stop that, or choose another port with ${variable} or ${key} (0 is any free one).`;
   return `cannot listen on port ${number} of ${host} for ${name}: ${reason}.\n${remedy}`;
+}
+
+function listenedOn(field: string, configuration: Configuration) {
+  const { host, gossip } = configuration;
+  if (field === "peersPort") return { host: gossip!.peers.host, port: gossip!.peers.port };
+  return { host, port: configuration[field as "httpPort" | "grpcPort" | "adminPort"] };
 }

@@ -6,12 +6,44 @@ import type { Configuration } from "../configuration.ts";
 import { sayLimit, sayNumber, sayPercent } from "./words.ts";
 
 const MAX_POLICIES = 12;
+const MAX_MEMBERS = 5;
 
 /** Says where counts are kept; shows no password. */
-export function sayStore(store: string): string {
-  return store === "memory"
+export function sayStore({ store, gossip }: Configuration): string {
+  if (store !== "memory") return redactRedisUrl(store);
+  return gossip === undefined
     ? "memory (this process alone; gone when it ends)"
-    : redactRedisUrl(store);
+    : "memory (each node's own; nodes tell each other what they count)";
+}
+
+/** Says how nodes that gossip find and reach each other, and where this one stands, as rows of a table. */
+export function sayPeers(
+  { gossip, region }: Configuration,
+  port: number | undefined = gossip?.peers.port,
+): (readonly [string, readonly string[]])[] {
+  const stands = region === undefined ? [] : [["Region", [region]] as const];
+  if (gossip === undefined) return stands;
+  const { transport, host, members, dns, redis, secret, tls } = gossip.peers;
+  const trust = [
+    ...(tls === undefined ? [] : ["mutual TLS"]),
+    ...(secret === undefined ? [] : ["signed"]),
+  ];
+  const others =
+    members === undefined
+      ? dns === undefined
+        ? `those that ${redactRedisUrl(redis!)} knows`
+        : `those of ${dns}, by DNS`
+      : sayMembers(members);
+  const own =
+    transport === "redis"
+      ? `through ${redactRedisUrl(redis!)}`
+      : `${host.includes(":") ? `[${host}]` : host}:${port}, gRPC`;
+  return [["Peers", [`${own}, ${trust.join(" and ")}`, others]], ...stands];
+}
+
+function sayMembers(members: readonly string[]): string {
+  const shown = members.slice(0, MAX_MEMBERS).join(", ");
+  return members.length > MAX_MEMBERS ? `${shown} and ${members.length - MAX_MEMBERS} more` : shown;
 }
 
 /**

@@ -2,16 +2,24 @@
 // accepted here starts.
 
 import { type CoordinationName, createLimiter, type PolicyOptions } from "tidegate";
-import { createSharedStandIn, LEASE_OPTIONS, refusalOf, SOME_LIMITS } from "./policy-refusal.ts";
+import { checkPeers } from "./check-peers.ts";
+import {
+  createGossipStandIn,
+  createSharedStandIn,
+  OWNED_OPTIONS,
+  refusalOf,
+  SOME_LIMITS,
+} from "./policy-refusal.ts";
 import { createProblem, type Place, type Problem, show } from "./problem.ts";
 import type { PlacedPolicy } from "./read-file.ts";
-import type { Setting, Settings } from "./settings.ts";
+import { from, type Settings } from "./settings.ts";
 import { didYouMean, messageOf } from "./values.ts";
 
 const PORTS = [
   ["httpPort", "ports.http"],
   ["grpcPort", "ports.grpc"],
   ["adminPort", "ports.admin"],
+  ["peersPort", "peers.port"],
 ] as const;
 
 /** The most policies that a message lists. */
@@ -20,7 +28,8 @@ const MAX_NAMES = 12;
 /** Everything that will be served, with defaults filled in where it matters here. */
 export interface Together {
   readonly settings: Settings;
-  readonly ports: Readonly<Record<"httpPort" | "grpcPort" | "adminPort", number>>;
+  /** 0 is any free one, or none. */
+  readonly ports: Readonly<Record<"httpPort" | "grpcPort" | "adminPort" | "peersPort", number>>;
   readonly policies: ReadonlyMap<string, PlacedPolicy>;
   /** Of all policies that are written, those included that are wrong. */
   readonly policyNames: readonly string[];
@@ -35,7 +44,8 @@ export function checkTogether(together: Together): Problem[] {
   const problems = [
     ...checkPorts(together),
     ...checkCoordinations(together),
-    ...checkLeases(together),
+    ...checkOwned(together),
+    ...checkPeers({ ...together, gossiping: findGossip(together.settings, together.policies) }),
     ...checkExpectedNodes(together),
     ...checkDefaultPolicy(together),
   ];
@@ -67,15 +77,26 @@ function checkCoordinations({ settings, policies, wrong, complete }: Together): 
   if (wrong.has("store")) return [];
   if (!isShared(settings)) return checkMemory(settings, policies);
   const own = [...policies.values()].map((policy) => coordinationOf(settings, policy));
-  if (!complete || own.some((name) => name !== "local")) return [];
+  if (!complete || own.some((name) => name === "central" || name === "hybrid")) return [];
   const message =
-    `store must be memory where every policy is coordinated locally, got ${show(store!.value)}${from(store)}: ` +
-    "no policy would be counted in it; set coordination to central or hybrid, or leave the store out";
+    "store must be memory where every policy is coordinated by local or gossip, " +
+    `got ${show(store!.value)}${from(store)}: no policy would be counted in it; ` +
+    "set coordination to central or hybrid, or leave the store out";
   return [createProblem(message, store!.place)];
 }
 
 function isShared({ store }: Settings): boolean {
   return store !== undefined && store.value !== "memory";
+}
+
+/** Where the first policy that gossips says so; undefined where none does. */
+export function findGossip(
+  settings: Settings,
+  policies: ReadonlyMap<string, PlacedPolicy>,
+): { readonly place: Place | undefined } | undefined {
+  const policy = [...policies.values()].find((one) => coordinationOf(settings, one) === "gossip");
+  if (policy === undefined) return undefined;
+  return { place: policy.places.get("coordination") ?? settings.coordination?.place };
 }
 
 function coordinationOf(settings: Settings, { options }: PlacedPolicy): CoordinationName {
@@ -87,41 +108,46 @@ function checkMemory(settings: Settings, policies: ReadonlyMap<string, PlacedPol
   const { store, coordination } = settings;
   const refuse = (path: string, value: CoordinationName, by: string, place: Place | undefined) => {
     const message =
-      `${path} must be local with the store in memory${from(store)}, got "${value}"${by}; ` +
+      `${path} must be local or gossip with the store in memory${from(store)}, got "${value}"${by}; ` +
       `${value} needs a store that nodes share, such as store: redis://127.0.0.1:6379`;
     problems.push(createProblem(message, place));
   };
   const problems: Problem[] = [];
-  if (coordination !== undefined && coordination.value !== "local") {
+  const isFree = (name: CoordinationName) => name === "local" || name === "gossip";
+  if (coordination !== undefined && !isFree(coordination.value)) {
     refuse("coordination", coordination.value, from(coordination), coordination.place);
   }
   for (const [name, { options, places }] of policies) {
     const own = options.coordination ?? "local";
-    if (own === "local") continue;
+    if (isFree(own)) continue;
     refuse(`policies.${name}.coordination`, own, "", places.get("coordination"));
   }
   return problems;
 }
 
-/** What leases need, and what nothing but leases takes. */
-function checkLeases({ settings, policies, wrong }: Together): Problem[] {
-  if (wrong.has("store") || wrong.has("coordination")) return [];
+/** What leases and gossip need, and what nothing but they takes. */
+function checkOwned({ settings, policies, wrong }: Together): Problem[] {
+  if (wrong.has("store") || wrong.has("coordination") || wrong.has("region")) return [];
   const store = isShared(settings) ? createSharedStandIn() : undefined;
+  const region = settings.region?.value;
   const problems: Problem[] = [];
   for (const [name, policy] of policies) {
     const { options, places } = policy;
     const coordination = coordinationOf(settings, policy);
-    const refuse = (key: string, one: PolicyOptions) => {
-      const refusal = refusalOf(name, one, coordination === "local" ? undefined : store);
+    const asks = coordination === "central" || coordination === "hybrid";
+    // That memory is no store for it, is said already.
+    if (coordination === "hybrid" && store === undefined) continue;
+    const refuse = (key: keyof PolicyOptions, one: PolicyOptions) => {
+      const refusal = refusalOf(name, one, { store: asks ? store : undefined, region });
       if (refusal !== undefined) problems.push(createProblem(refusal.message, places.get(key)));
     };
-    if (coordination !== "hybrid") {
-      for (const key of LEASE_OPTIONS) {
-        if (options[key] === undefined) continue;
-        refuse(key, { limits: SOME_LIMITS, coordination, [key]: options[key] });
-      }
-    } else if (store !== undefined) {
-      // That memory is no store for it, is said already.
+    for (const key of OWNED_OPTIONS) {
+      // What only leases have is checked beside them where it is read.
+      const isChecked = coordination === "hybrid" && key !== "regions" && key !== "partition";
+      if (options[key] === undefined || isChecked) continue;
+      refuse(key, { limits: SOME_LIMITS, coordination, [key]: options[key] });
+    }
+    if (coordination === "hybrid" || coordination === "gossip") {
       refuse("limits", { limits: options.limits, coordination });
     }
   }
@@ -154,19 +180,17 @@ function checkDefaultPolicy({ settings, policyNames }: Together): Problem[] {
   return [createProblem(message, place)];
 }
 
-/** Says which variable set a value, as its place says it of a file. */
-function from(setting: Setting<unknown> | undefined): string {
-  return setting?.variable === undefined ? "" : ` (from ${setting.variable})`;
-}
-
 function checkWhole({ settings, policies }: Together): Problem[] {
   const options: [string, PolicyOptions][] = [...policies].map(([name, policy]) => {
     return [name, policy.options];
   });
+  const gossips = findGossip(settings, policies) !== undefined;
   try {
     createLimiter({
       policies: Object.fromEntries(options),
       ...(isShared(settings) ? { store: createSharedStandIn() } : {}),
+      ...(gossips ? createGossipStandIn() : {}),
+      ...(settings.region === undefined ? {} : { region: settings.region.value }),
       ...(settings.coordination === undefined ? {} : { coordination: settings.coordination.value }),
       ...(settings.defaultPolicy === undefined
         ? {}

@@ -3,8 +3,9 @@
 
 import type { CoordinationName } from "tidegate";
 import { nearest } from "./nearest.ts";
+import { PEERS_SETTING_NAMES, PEERS_SETTINGS, type PeersSettingName } from "./peers-settings.ts";
 import { createProblem, type Problem } from "./problem.ts";
-import type { ReadSettings, Setting, Settings } from "./settings.ts";
+import type { PeersSettings, ReadSettings, Setting, Settings } from "./settings.ts";
 import {
   type Checked,
   COORDINATIONS,
@@ -13,6 +14,7 @@ import {
   checkHost,
   checkPolicyName,
   checkPort,
+  checkRegion,
   checkStore,
   checkWord,
   LOG_LEVELS,
@@ -26,18 +28,25 @@ const PREFIX = "TIDEGATE_";
 /** The variable that names the configuration file. */
 export const CONFIG_VARIABLE = "TIDEGATE_CONFIG";
 
+/** The variables of those settings that are in the tables of gossip. */
+const PEERS_VARIABLES = Object.fromEntries(
+  PEERS_SETTING_NAMES.map((name) => [name, PEERS_SETTINGS[name].variable]),
+) as Record<PeersSettingName, string>;
+
 /** The variable of every setting. */
 export const VARIABLES = {
   store: "TIDEGATE_STORE",
   coordination: "TIDEGATE_COORDINATION",
   defaultPolicy: "TIDEGATE_DEFAULT_POLICY",
   expectedNodes: "TIDEGATE_EXPECTED_NODES",
+  region: "TIDEGATE_REGION",
   host: "TIDEGATE_HOST",
   httpPort: "TIDEGATE_HTTP_PORT",
   grpcPort: "TIDEGATE_GRPC_PORT",
   adminPort: "TIDEGATE_ADMIN_PORT",
   logLevel: "TIDEGATE_LOG_LEVEL",
   drainTimeoutMs: "TIDEGATE_DRAIN_TIMEOUT",
+  ...PEERS_VARIABLES,
 } as const satisfies Record<keyof Settings, string>;
 
 /** What the environment sets, what is wrong in it, and what looks like a slip. */
@@ -65,13 +74,23 @@ export function readEnvironment(environment: Environment): EnvironmentSettings {
   const readPort = (name: "httpPort" | "grpcPort" | "adminPort") => {
     return read(name, (text) => checkPortText(VARIABLES[name], text));
   };
+  const readPeers = (name: PeersSettingName) => {
+    const { check, fromText = String } = PEERS_SETTINGS[name];
+    const checkText = (text: string): Checked<unknown> => {
+      const value = fromText(text);
+      return name === "peersPort" ? checkPortText(VARIABLES[name], text) : check(value);
+    };
+    return [name, read(name, checkText)] as const;
+  };
   return {
+    ...(Object.fromEntries(PEERS_SETTING_NAMES.map(readPeers)) as PeersSettings),
     store: read("store", checkStore),
     coordination: read<CoordinationName>("coordination", (text) => {
       return checkWord(COORDINATIONS, text);
     }),
     defaultPolicy: read("defaultPolicy", checkPolicyName),
     expectedNodes: read("expectedNodes", (text) => checkExpectedNodes(wholeNumberIn(text))),
+    region: read("region", checkRegion),
     host: read("host", checkHost),
     httpPort: readPort("httpPort"),
     grpcPort: readPort("grpcPort"),

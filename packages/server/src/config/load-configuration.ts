@@ -5,12 +5,17 @@ import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { PolicyOptions } from "tidegate";
 import type { Configuration } from "../configuration.ts";
-import { checkTogether } from "./check-together.ts";
+import { findUnreachable, gossipOf, peersPortOf, readTlsFiles } from "./check-peers.ts";
+import { checkTogether, findGossip } from "./check-together.ts";
 import { DEFAULT_SETTINGS, EXAMPLE_POLICIES } from "./default-configuration.ts";
 import { CONFIG_VARIABLE, type Environment, readEnvironment, VARIABLES } from "./environment.ts";
+import { PEERS_SETTINGS } from "./peers-settings.ts";
 import { createProblem, type Problem, show, sortProblems } from "./problem.ts";
 import type { FileSettings, PlacedPolicy } from "./read-file.ts";
 import type { Settings } from "./settings.ts";
+
+/** Where Kubernetes tells a pod's address, if it is asked to. */
+const POD_VARIABLE = "POD_IP";
 
 /** The file that is read where none is named. */
 export const DEFAULT_FILE = "tidegate.yaml";
@@ -57,6 +62,11 @@ export async function loadConfiguration(options: LoadOptions): Promise<LoadedCon
   const settings = overlay(file, environment);
   const policies = file?.policies ?? examplePolicies();
   const values = { ...DEFAULT_SETTINGS, ...valuesOf(settings) };
+  const gossiping = findGossip(settings, policies) !== undefined;
+  const { tls, problems: wrongFiles } = gossiping
+    ? readTlsFiles(settings, options.directory)
+    : { tls: undefined, problems: [] };
+  problems.push(...wrongFiles);
   const wrong = new Set(
     NAMES.filter((name) => {
       return environment.wrong.has(name) || (!environment[name] && file?.wrong.has(name));
@@ -64,23 +74,32 @@ export async function loadConfiguration(options: LoadOptions): Promise<LoadedCon
   );
   const complete = problems.length === 0;
   const policyNames = file?.policyNames ?? Object.keys(EXAMPLE_POLICIES);
-  const together = { settings, ports: values, policies, policyNames, wrong, complete };
+  const ports = { ...values, peersPort: gossiping ? peersPortOf(settings) : 0 };
+  const together = { settings, ports, policies, policyNames, wrong, complete };
   const clashes = checkTogether(together);
   if (problems.length > 0 || clashes.length > 0) {
     return { problems: sortProblems([...problems, ...clashes]), warnings };
   }
+  const podIp = options.environment[POD_VARIABLE]?.trim();
+  const gossip = gossiping ? gossipOf(settings, { host: values.host, tls, podIp }) : undefined;
   const entries = [...policies].map(([name, { options }]) => [name, options] as const);
   return {
-    configuration: { ...values, policies: Object.fromEntries(entries) },
+    configuration: {
+      ...values,
+      policies: Object.fromEntries(entries),
+      ...(gossip === undefined ? {} : { gossip }),
+    },
     file: found.bytes === undefined ? undefined : found.name,
     variables: NAMES.filter((name) => environment[name] !== undefined).map(
       (name) => VARIABLES[name],
     ),
-    warnings,
+    warnings: gossip === undefined ? warnings : [...warnings, ...findUnreachable(gossip)],
   };
 }
 
 const NAMES = Object.keys(VARIABLES) as (keyof Settings)[];
+/** Of the settings that the configuration has as they are. */
+const PLAIN_NAMES = NAMES.filter((name) => !(name in PEERS_SETTINGS));
 
 function overlay(file: FileSettings | undefined, environment: Settings): Settings {
   const entries = NAMES.map((name) => [name, environment[name] ?? file?.[name]]);
@@ -88,7 +107,7 @@ function overlay(file: FileSettings | undefined, environment: Settings): Setting
 }
 
 function valuesOf(settings: Settings): Partial<Configuration> {
-  const entries = NAMES.map((name) => [name, settings[name]?.value] as const);
+  const entries = PLAIN_NAMES.map((name) => [name, settings[name]?.value] as const);
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
 }
 

@@ -3,6 +3,7 @@
 import {
   createLimiter,
   fixedWindow,
+  type LimiterOptions,
   memoryStore,
   type PolicyOptions,
   type Store,
@@ -21,17 +22,27 @@ export interface Refusal {
 /** Limits that are right, for checks of something else. */
 export const SOME_LIMITS = [fixedWindow({ limit: 1, window: "1s" })];
 
-/**
- * Returns what the library refuses of a policy, which is the first of what is wrong; undefined where it is right.
- * @param store left out: memory.
- */
+/** What a policy is checked beside. */
+export interface Beside {
+  /** Left out: memory. */
+  readonly store?: Store | undefined;
+  /** This node's. */
+  readonly region?: string | undefined;
+}
+
+/** Returns what the library refuses of a policy, which is the first of what is wrong; undefined where it is right. */
 export function refusalOf(
   name: string,
   options: PolicyOptions,
-  store?: Store,
+  { store, region }: Beside = {},
 ): Refusal | undefined {
   try {
-    createLimiter({ policies: { [name]: options }, ...(store === undefined ? {} : { store }) });
+    createLimiter({
+      policies: { [name]: options },
+      ...(store === undefined ? {} : { store }),
+      ...(region === undefined ? {} : { region }),
+      ...(options.coordination === "gossip" ? createGossipStandIn() : {}),
+    });
     return undefined;
   } catch (error) {
     const message = messageOf(error);
@@ -39,8 +50,10 @@ export function refusalOf(
   }
 }
 
-/** The options of a policy that only leases have. */
-export const LEASE_OPTIONS = ["syncInterval", "leaseFraction", "maxOvershoot"] as const;
+const LEASE_OPTIONS = ["syncInterval", "leaseFraction", "maxOvershoot"] as const;
+
+/** The options of a policy that not all coordinations have. */
+export const OWNED_OPTIONS = [...LEASE_OPTIONS, "partition", "regions"] as const;
 
 /** Checks one option of a policy by itself. */
 export function checkPolicyOption(option: keyof PolicyOptions, value: unknown): Checked<unknown> {
@@ -57,7 +70,8 @@ export function checkLeaseOption(
   value: unknown,
 ): Checked<unknown> {
   const options = { limits: SOME_LIMITS, coordination: "hybrid", [option]: value } as const;
-  return checkedOption(option, value, refusalOf("checked", options, createSharedStandIn()));
+  const refusal = refusalOf("checked", options, { store: createSharedStandIn() });
+  return checkedOption(option, value, refusal);
 }
 
 function checkedOption(
@@ -82,4 +96,16 @@ export function createSharedStandIn(): Store {
     attach: () => {},
     detach: () => {},
   };
+}
+
+/** Creates options of a limiter that gossips with nobody, and never begins to. */
+export function createGossipStandIn(): Pick<LimiterOptions, "gossip" | "timer"> {
+  const transport = {
+    address: "checked",
+    open: () => undefined,
+    send: () => undefined,
+    members: () => [],
+    close: () => undefined,
+  };
+  return { gossip: { transport }, timer: { after: () => () => undefined } };
 }

@@ -3,6 +3,7 @@
 import type { CoordinationName, PolicyOptions } from "tidegate";
 import type { Place } from "./problem.ts";
 import { LIMIT_EXAMPLE } from "./read-limit.ts";
+import { PEERS_SECTIONS, readPeersSettings } from "./read-peers.ts";
 import { type ReadPolicy, readPolicies } from "./read-policies.ts";
 import type { ReadSettings, Settings } from "./settings.ts";
 import {
@@ -13,6 +14,7 @@ import {
   checkHost,
   checkPolicyName,
   checkPort,
+  checkRegion,
   checkStore,
   checkWord,
   LOG_LEVELS,
@@ -39,10 +41,12 @@ const KEYS = [
   "policies",
   "defaultPolicy",
   "expectedNodes",
+  "region",
   "host",
   "ports",
   "log",
   "drain",
+  ...PEERS_SECTIONS,
 ];
 const EXAMPLE = `{ policies: { api: { limits: [${LIMIT_EXAMPLE}] } } }`;
 
@@ -92,12 +96,14 @@ export function readFileSettings(name: string, bytes: Uint8Array): FileSettings 
       ? { policies: new Map(), names: [] }
       : readPolicies(file, policiesField);
   return {
+    ...readPeersSettings(file, fields, wrong),
     store: read("store", fields.get("store"), checkStore),
     coordination: read<CoordinationName>("coordination", fields.get("coordination"), (value) => {
       return checkWord(COORDINATIONS, value);
     }),
     defaultPolicy: read("defaultPolicy", fields.get("defaultPolicy"), checkPolicyName),
     expectedNodes: read("expectedNodes", fields.get("expectedNodes"), checkExpectedNodes),
+    region: read("region", fields.get("region"), checkRegion),
     host: read("host", fields.get("host"), checkHost),
     httpPort: read("httpPort", ports.get("http"), checkPort),
     grpcPort: read("grpcPort", ports.get("grpc"), checkPort),

@@ -1,17 +1,26 @@
 // Reads the policies of a file.
 
-import type { OnStoreFailure, PolicyOptions } from "tidegate";
+import type { OnStoreFailure, Partition, PolicyOptions } from "tidegate";
 import { checkLeaseOption, checkPolicyOption, refusalOf, SOME_LIMITS } from "./policy-refusal.ts";
 import { LIMIT_EXAMPLE } from "./read-limit.ts";
 import { LIMITS_EXPECTED, readLimits } from "./read-limits.ts";
 import { readOverrides } from "./read-overrides.ts";
-import { type Checked, COORDINATIONS, checkDuration, checkFlag, checkWord } from "./values.ts";
+import {
+  type Checked,
+  COORDINATIONS,
+  checkDuration,
+  checkFlag,
+  checkWeight,
+  checkWord,
+} from "./values.ts";
 import type { Field, YamlFile } from "./yaml-file.ts";
 
 const KEYS = [
   ...["limits", "coordination", "nearLimit", "shadow", "idTtl", "overrides"],
   ...["deadline", "onStoreFailure", "syncInterval", "leaseFraction", "maxOvershoot"],
+  ...["partition", "regions"],
 ];
+const PARTITIONS: readonly Partition[] = ["full", "share"];
 const FAILURE_ANSWERS: readonly OnStoreFailure[] = ["allow", "deny", "local"];
 
 /** A policy that is right by itself, and where it is written. */
@@ -61,11 +70,13 @@ function readPolicy(file: YamlFile, field: Field): ReadPolicy | undefined {
     ...read("deadline", (value) => checkTime("deadline", value)),
     ...read("onStoreFailure", (value) => checkWord(FAILURE_ANSWERS, value)),
   };
-  // Whether it has leases is known with the whole file and the environment only.
-  const leaseSettings: Omit<PolicyOptions, "limits"> = {
+  // Whether it has leases or gossips is known with the whole file and the environment only.
+  const ownedSettings: Omit<PolicyOptions, "limits"> = {
     ...read("syncInterval", (value) => checkTime("syncInterval", value)),
     ...read("leaseFraction", (value) => checkLeaseOption("leaseFraction", value)),
     ...read("maxOvershoot", (value) => checkLeaseOption("maxOvershoot", value)),
+    ...read("partition", (value) => checkWord(PARTITIONS, value)),
+    ...readRegions(file, fields.get("regions")),
   };
   const limitsField = fields.get("limits");
   const limits = limitsField && readLimits(file, limitsField);
@@ -79,7 +90,7 @@ function readPolicy(file: YamlFile, field: Field): ReadPolicy | undefined {
   checkWhole(file, field, fields, {
     ...decided,
     // Any other needs a store, which is not looked at here.
-    ...(coordination === "local" ? { coordination } : {}),
+    ...(coordination === "local" || coordination === "gossip" ? { coordination } : {}),
     limits: limits ?? SOME_LIMITS,
     ...(overrides === undefined ? {} : { overrides }),
   });
@@ -87,12 +98,22 @@ function readPolicy(file: YamlFile, field: Field): ReadPolicy | undefined {
   return {
     options: {
       ...settings,
-      ...leaseSettings,
+      ...ownedSettings,
       limits,
       ...(overrides === undefined ? {} : { overrides }),
     },
     fields,
   };
+}
+
+/** Reads the weights of regions; that this node's is among them is checked with the whole. */
+function readRegions(file: YamlFile, field: Field | undefined): Pick<PolicyOptions, "regions"> {
+  const weights = field && file.readMap(field, undefined, "{ eu: 3, us: 1 }");
+  if (weights === undefined) return {};
+  const read = Array.from(weights, ([region, weight]) => {
+    return [region, file.readValue(weight, checkWeight)] as const;
+  });
+  return { regions: Object.fromEntries(read.map(([region, value]) => [region, value ?? 1])) };
 }
 
 /** Has the library check what only the whole policy shows: its own name, and that its limits' names differ. */

@@ -13,7 +13,7 @@ import { redactText } from "./redact.ts";
 export type Checked<T> = { readonly value: T } | { readonly wrong: string };
 
 /** The coordinations that a file may name. */
-export const COORDINATIONS: readonly CoordinationName[] = ["local", "central", "hybrid"];
+export const COORDINATIONS: readonly CoordinationName[] = ["local", "central", "hybrid", "gossip"];
 
 /** The log levels, from the most to the least. */
 export const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
@@ -27,6 +27,8 @@ const HOST_NAME =
 const ALL_DIGITS_AND_DOTS = /^[\d.]+$/;
 const MAX_DRAIN_MS = 3_600_000;
 const MAX_NODES = 10_000;
+const MAX_WEIGHT = 1_000;
+const MAX_REGION = 64;
 
 /** Checks a word out of a few. */
 export function checkWord<T extends string>(words: readonly T[], value: unknown): Checked<T> {
@@ -61,6 +63,20 @@ export function checkExpectedNodes(value: unknown): Checked<number> {
   const whole = typeof value === "number" && Number.isInteger(value);
   if (whole && value >= 1 && value <= MAX_NODES) return { value };
   return { wrong: `must be a whole number of nodes, 1 to ${MAX_NODES}, got ${show(value)}` };
+}
+
+/** Checks the name of where a node stands. */
+export function checkRegion(value: unknown): Checked<string> {
+  const fits = typeof value === "string" && value.length >= 1 && value.length <= MAX_REGION;
+  if (fits) return { value };
+  return { wrong: `must be a name of 1 to ${MAX_REGION} characters, got ${show(value)}` };
+}
+
+/** Checks what a region counts for beside others. */
+export function checkWeight(value: unknown): Checked<number> {
+  const whole = typeof value === "number" && Number.isInteger(value);
+  if (whole && value >= 1 && value <= MAX_WEIGHT) return { value };
+  return { wrong: `must be a whole number from 1 to ${MAX_WEIGHT}, got ${show(value)}` };
 }
 
 /** Checks an address to listen on: an IP address or a host name, without a port. */

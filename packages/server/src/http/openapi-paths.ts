@@ -225,8 +225,8 @@ const service = {
       operationId: "ready",
       tags: ["service"],
       summary:
-        "Whether this node should be sent requests: it has started, and is not stopping. While its store is away it " +
-        "answers as its policies say",
+        "Whether this node should be sent requests: it has started, knows what the nodes that it gossips with have " +
+        "counted, and is not stopping. While its store is away it answers as its policies say",
       responses: {
         200: {
           description: "It should",

@@ -24,6 +24,26 @@ const part: Properties = { ...named, cost: reference("schemas", "Cost") };
 const check: Properties = { ...part, id: reference("schemas", "Id") };
 const held: Properties = { ...named, id: reference("schemas", "Id") };
 
+const peer = object(
+  {
+    address: { type: "string" },
+    region: { type: "string" },
+    state: { type: "string", enum: ["reachable", "away"] },
+    since: { type: "string", description: "Since when it is so; ISO 8601, in UTC" },
+    lagMs: {
+      type: ["integer", "null"],
+      minimum: 0,
+      description: "Age of what is known of it; null where nothing is",
+    },
+    reason: {
+      type: "string",
+      description:
+        "Of one that is away: why the last message to it did not arrive, where that is known",
+    },
+  },
+  ["reason"],
+);
+
 const decision: Properties = {
   allowed: { type: "boolean" },
   policy: { type: "string" },
@@ -156,28 +176,44 @@ export const schemas = {
   Released: object({ released: flag("False where it was not held any more") }),
   Extended: object({ extended: flag("False where it was not held any more") }),
   Alive: object({ alive: { const: true } }),
-  Readiness: object({
-    ready: { type: "boolean" },
-    store: {
-      type: "string",
-      enum: ["unknown", "reachable", "unavailable"],
-      description: "unknown while starting; unavailable where policies answer for it",
-    },
-    draining: { type: "boolean" },
-    circuits: {
-      type: "array",
-      description: "Whether the nodes of a shared store are asked",
-      items: object({
-        node: { type: "string", description: "Its address; empty where there is only one" },
-        state: { type: "string", enum: ["closed", "half-open", "open"] },
-        since: {
-          type: "string",
-          description:
-            "When it was last closed and is no more, or the other way round; ISO 8601, in UTC",
+  Readiness: object(
+    {
+      ready: { type: "boolean" },
+      store: {
+        type: "string",
+        enum: ["unknown", "reachable", "unavailable"],
+        description: "unknown while starting; unavailable where policies answer for it",
+      },
+      draining: { type: "boolean" },
+      circuits: {
+        type: "array",
+        description: "Whether the nodes of a shared store are asked",
+        items: object({
+          node: { type: "string", description: "Its address; empty where there is only one" },
+          state: { type: "string", enum: ["closed", "half-open", "open"] },
+          since: {
+            type: "string",
+            description:
+              "When it was last closed and is no more, or the other way round; ISO 8601, in UTC",
+          },
+        }),
+      },
+      gossip: object(
+        {
+          joined: flag("Whether it knows what the others counted; it is not ready before"),
+          address: { type: "string", description: "Where the others reach this node" },
+          region: { type: "string" },
+          reachable: whole("Nodes that this one hears of, itself included"),
+          nodes: whole("Nodes that there should be"),
+          lagMs: whole("Age of the oldest news of a node that it hears of"),
+          peers: { type: "array", items: peer },
         },
-      }),
+        [],
+        "Of a service whose policies gossip",
+      ),
     },
-  }),
+    ["gossip"],
+  ),
   Problem: object(
     {
       type: { type: "string", description: "A name for the kind of problem; not an address" },

@@ -4,8 +4,8 @@
 export interface Timers {
   /** Returns milliseconds, with fractions, on a clock that never steps. */
   now(): number;
-  /** Returns the time of day in UTC, as ISO 8601 writes it: "2027-01-31T12:00:00.000Z". For people. */
-  timestamp(): string;
+  /** Returns the time of day `agoMs` ago in UTC, as ISO 8601 writes it: "2027-01-31T12:00:00.000Z". For people. */
+  timestamp(agoMs?: number): string;
   /** Runs `work` once after `ms`; returns what cancels it. */
   after(ms: number, work: () => void): () => void;
   /** Runs `work` every `ms`; returns what cancels it. Keeps no process alive. */
@@ -15,7 +15,7 @@ export interface Timers {
 /** The platform's timers. */
 export const systemTimers: Timers = {
   now: () => performance.now(),
-  timestamp: () => new Date().toISOString(),
+  timestamp: (agoMs = 0) => new Date(Date.now() - agoMs).toISOString(),
   after(ms, work) {
     const timer = setTimeout(work, ms);
     return () => clearTimeout(timer);

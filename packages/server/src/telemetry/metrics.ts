@@ -9,6 +9,7 @@ import {
   type MetricValueWithName,
   Registry,
 } from "prom-client";
+import { registerGossip } from "./gossip-metrics.ts";
 import type { PlainHistogram } from "./plain-histogram.ts";
 import {
   DEGRADED_MODES,
@@ -63,6 +64,7 @@ export function createRegistry(telemetry: ServiceTelemetry): Registry {
   registerStore(registry, telemetry);
   registerFailures(registry, telemetry);
   registerLeases(registry, telemetry);
+  if (telemetry.gossip !== undefined) registerGossip(registry, telemetry.gossip.counts);
   registerPolicyCounter(
     registry,
     telemetry,

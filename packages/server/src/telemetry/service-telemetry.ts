@@ -4,12 +4,16 @@
 import type {
   CircuitChange,
   Decision,
+  GossipMessage,
+  GossipStatus,
   LeaseEvent,
   OnStoreFailure,
+  PeerChange,
   Source,
   Telemetry,
 } from "tidegate";
 import { DistinctKeys } from "./distinct-keys.ts";
+import type { GossipCounts } from "./gossip-counts.ts";
 import { PlainHistogram } from "./plain-histogram.ts";
 import { StoreCircuits } from "./store-circuits.ts";
 
@@ -76,6 +80,12 @@ export function isStored({ source }: PolicyFacts): boolean {
   return source === "store" || source === "lease";
 }
 
+/** Who is told of the gossip. */
+export interface GossipListener {
+  readonly counts: GossipCounts;
+  changed(change: PeerChange): void;
+}
+
 /** Counts of one policy. */
 export interface PolicyCounts {
   readonly facts: PolicyFacts;
@@ -112,6 +122,8 @@ export class ServiceTelemetry implements Telemetry {
   readonly storeCalls = new Map<string, { ok: number; error: number }>();
   readonly calls: CallDurations[] = [];
   readonly circuits: StoreCircuits;
+  /** Undefined where no policy gossips. */
+  readonly gossip: GossipListener | undefined;
   /** Where names that no policy has are counted, and never shown: labels are the configuration's. */
   readonly #others = createPolicyCounts({
     source: "local",
@@ -128,8 +140,10 @@ export class ServiceTelemetry implements Telemetry {
   constructor(
     policies: Readonly<Record<string, PolicyFacts>>,
     circuits: StoreCircuits = new StoreCircuits(),
+    gossip?: GossipListener,
   ) {
     this.circuits = circuits;
+    this.gossip = gossip;
     const stored = Object.values(policies).filter(isStored);
     const announces = stored.some(
       ({ onStoreFailure, lends }) => onStoreFailure === "local" || lends,
@@ -197,6 +211,18 @@ export class ServiceTelemetry implements Telemetry {
   /** Returns how many units of leases are in hand now, by policy. It looks at every key that has any. */
   heldUnits(): ReadonlyMap<string, number> {
     return this.#unitsHeld();
+  }
+
+  gossiped(event: GossipMessage): void {
+    this.gossip?.counts.gossiped(event);
+  }
+
+  peerChanged(change: PeerChange): void {
+    this.gossip?.changed(change);
+  }
+
+  gossipWatched(status: () => GossipStatus): void {
+    this.gossip?.counts.watch(status);
   }
 
   /** Returns what observes the duration of calls, in milliseconds, for one kind of them; to be asked for once. */

@@ -76,3 +76,42 @@ test("a missing file ends with 2", async () => {
   assert.equal(code, 2);
   assert.match(stderr, /^the file "no\.yaml" cannot be read: there is no such file\n\n1 problem\./);
 });
+
+test("what gossips says how, and shows no secret", async () => {
+  const text = `coordination: gossip
+region: eu
+host: 0.0.0.0
+peers: { members: [a, b, c, d, e, f], secret: hunter2-hunter2-hunter2 }
+policies: { api: { limits: [{ algorithm: fixed-window, limit: 5, window: 1s }] } }
+`;
+  await inDirectory({ "tidegate.yaml": text }, async (directory) => {
+    const outcome = await runHere(["config", "check", "tidegate.yaml"], {}, directory);
+    assert.deepEqual([outcome.code, outcome.stderr], [0, ""]);
+    assert.equal(
+      outcome.stdout,
+      `tidegate.yaml is right. \`tidegate serve --config tidegate.yaml\` would serve:
+
+  Listens   0.0.0.0, ports 8080 (HTTP), 8081 (gRPC), 8082 (metrics)
+  Store     memory (each node's own; nodes tell each other what they count)
+  Peers     0.0.0.0:8083, gRPC, signed
+            a:8083, b:8083, c:8083, d:8083, e:8083 and 1 more
+  Region    eu
+  Policies  api  5 per 1s
+`,
+    );
+  });
+  const through = text.replace(
+    /peers: .*/,
+    "peers: { transport: redis, redis: 'redis://:hunter2@h' }",
+  );
+  await inDirectory({ "tidegate.yaml": through }, async (directory) => {
+    const environment = { TIDEGATE_PEERS_SECRET: "hunter2-hunter2-hunter2" };
+    const args = ["config", "check", "tidegate.yaml"];
+    const { stdout } = await runHere(args, environment, directory);
+    assert.match(
+      stdout,
+      /Peers {5}through redis:\/\/\*\*\*@h, signed\n +those that redis:\/\/\*\*\*@h knows\n/,
+    );
+    assert.ok(!stdout.includes("hunter2"));
+  });
+});

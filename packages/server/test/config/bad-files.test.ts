@@ -35,7 +35,7 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
     "unknown key like none",
     `${POLICIES}metrics: true\n`,
     "2:1: unknown key metrics; known are store, coordination, policies, defaultPolicy, expectedNodes, " +
-      "host, ports, log, drain",
+      "region, host, ports, log, drain, peers, gossip",
   ],
   ["key twice", `${POLICIES}host: a\nhost: b\n`, "3:1: host is written twice, first in line 2"],
   [
@@ -110,12 +110,7 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   [
     "coordination",
     `${POLICIES}coordination: centrall\n`,
-    '2:15: coordination must be local, central or hybrid, got "centrall"; did you mean central?',
-  ],
-  [
-    "coordination of the future",
-    `${POLICIES}coordination: gossip\n`,
-    '2:15: coordination must be local, central or hybrid, got "gossip"',
+    '2:15: coordination must be local, central, hybrid or gossip, got "centrall"; did you mean central?',
   ],
   [
     "host with port",

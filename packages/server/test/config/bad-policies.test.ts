@@ -54,7 +54,7 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   [
     "policy's coordination",
     policy(`{ coordination: hibrid, limits: [${LIMIT}] }`),
-    '1:34: policies.api.coordination must be local, central or hybrid, got "hibrid"; did you mean hybrid?',
+    '1:34: policies.api.coordination must be local, central, hybrid or gossip, got "hibrid"; did you mean hybrid?',
   ],
   [
     "failure policy of what asks no store",
@@ -63,9 +63,9 @@ const cases: readonly (readonly [string, string, ...string[]])[] = [
   ],
   [
     "feature of the future",
-    policy(`{ region: eu, limits: [${LIMIT}] }`),
-    "1:20: unknown key policies.api.region; known are limits, coordination, nearLimit, shadow, " +
-      "idTtl, overrides, deadline, onStoreFailure, syncInterval, leaseFraction, maxOvershoot",
+    policy(`{ priority: 1, limits: [${LIMIT}] }`),
+    "1:20: unknown key policies.api.priority; known are limits, coordination, nearLimit, shadow, idTtl, " +
+      "overrides, deadline, onStoreFailure, syncInterval, leaseFraction, maxOvershoot, partition, regions",
   ],
   [
     "limits misspelt",

@@ -7,6 +7,7 @@ import { load, POLICIES, refused } from "./support.ts";
 
 const HYBRID = "hybrid needs a store that nodes share, such as store: redis://127.0.0.1:6379";
 const CENTRAL = "central needs a store that nodes share, such as store: redis://127.0.0.1:6379";
+const IN_MEMORY = "coordination must be local or gossip with the store in memory";
 const policyOf = (coordination: string) =>
   POLICIES.replace("{ limits", `{ coordination: ${coordination}, limits`);
 const unleasable = (name: string, what: string) =>
@@ -21,26 +22,25 @@ const clashes: readonly (readonly [string, string, Environment, ...string[]])[] 
     "central in memory",
     `coordination: central\n${POLICIES}`,
     {},
-    `tidegate.yaml:1:15: coordination must be local with the store in memory, got "central"; ${CENTRAL}`,
+    `tidegate.yaml:1:15: ${IN_MEMORY}, got "central"; ${CENTRAL}`,
   ],
   [
     "a policy that is central in memory",
     policyOf("central"),
     {},
-    `tidegate.yaml:1:34: policies.api.coordination must be local with the store in memory, got "central"; ${CENTRAL}`,
+    `tidegate.yaml:1:34: policies.api.${IN_MEMORY}, got "central"; ${CENTRAL}`,
   ],
   [
     "central in memory, by variable",
     POLICIES,
     { TIDEGATE_COORDINATION: "central" },
-    `coordination must be local with the store in memory, got "central" (from TIDEGATE_COORDINATION); ${CENTRAL}`,
+    `${IN_MEMORY}, got "central" (from TIDEGATE_COORDINATION); ${CENTRAL}`,
   ],
   [
     "memory by variable under a central file",
     `store: redis://h\ncoordination: central\n${POLICIES}`,
     { TIDEGATE_STORE: "memory" },
-    "tidegate.yaml:2:15: coordination must be local with the store in memory (from TIDEGATE_STORE), " +
-      `got "central"; ${CENTRAL}`,
+    `tidegate.yaml:2:15: ${IN_MEMORY} (from TIDEGATE_STORE), ` + `got "central"; ${CENTRAL}`,
   ],
   [
     "expectedNodes in memory",
@@ -53,13 +53,13 @@ const clashes: readonly (readonly [string, string, Environment, ...string[]])[] 
     "hybrid in memory",
     `coordination: hybrid\n${POLICIES}`,
     {},
-    `tidegate.yaml:1:15: coordination must be local with the store in memory, got "hybrid"; ${HYBRID}`,
+    `tidegate.yaml:1:15: ${IN_MEMORY}, got "hybrid"; ${HYBRID}`,
   ],
   [
     "a policy that is hybrid in memory",
     policyOf("hybrid"),
     {},
-    `tidegate.yaml:1:34: policies.api.coordination must be local with the store in memory, got "hybrid"; ${HYBRID}`,
+    `tidegate.yaml:1:34: policies.api.${IN_MEMORY}, got "hybrid"; ${HYBRID}`,
   ],
   [
     "what only leases have, where all else is central",
@@ -89,7 +89,8 @@ const clashes: readonly (readonly [string, string, Environment, ...string[]])[] 
     "Redis that no policy uses",
     `store: redis://:hunter2@h\ncoordination: local\n${POLICIES}`,
     {},
-    'tidegate.yaml:1:8: store must be memory where every policy is coordinated locally, got "redis://***@h": ' +
+    "tidegate.yaml:1:8: store must be memory where every policy is coordinated by local or gossip, got " +
+      '"redis://***@h": ' +
       "no policy would be counted in it; set coordination to central or hybrid, or leave the store out",
   ],
   [

@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { EXAMPLE_POLICIES } from "../../src/config/default-configuration.ts";
 import { VARIABLES } from "../../src/config/environment.ts";
-import { accepted, load } from "./support.ts";
+import { accepted, load, POLICIES } from "./support.ts";
 
 const documentation = readFileSync(
   new URL("../../../../docs/configuration.md", import.meta.url),
@@ -16,7 +16,11 @@ const blocks = [...documentation.matchAll(/^```yaml\n(.*?)^```$/gms)].map(([, te
 
 test("every example of docs/configuration.md is right", async () => {
   assert.ok(blocks.length >= 5, `found ${blocks.length}`);
-  for (const block of blocks) accepted(await load(block));
+  for (const block of blocks) {
+    const loaded = await load(block);
+    accepted(loaded);
+    assert.deepEqual(loaded.warnings, []);
+  }
 });
 
 test("tidegate.example.yaml and the last example are what is served without a file", async () => {
@@ -46,6 +50,12 @@ test("what tidegate.example.yaml has of leases in comments is what holds without
     const row = documentation.split("\n").find((line) => line.startsWith(`| \`${setting}\` |`));
     assert.equal(row?.split(" | ")[1], `\`${value}\``, setting);
   }
+});
+
+test("what tidegate.example.yaml has of peers in comments is what gossip needs", async () => {
+  const commented = /^# peers:\n(?:# {3}.*\n)+/m.exec(example)![0].replaceAll(/^# /gm, "");
+  const { gossip } = accepted(await load(`coordination: gossip\n${commented}${POLICIES}`));
+  assert.equal(gossip?.peers.members?.length, 3);
 });
 
 test("docs/configuration.md names every variable, and no other", () => {

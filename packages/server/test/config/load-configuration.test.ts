@@ -162,7 +162,7 @@ const badVariables: readonly (readonly [string, string, string])[] = [
   [
     "TIDEGATE_COORDINATION",
     "hibrid",
-    'TIDEGATE_COORDINATION must be local, central or hybrid, got "hibrid"; did you mean hybrid?',
+    'TIDEGATE_COORDINATION must be local, central, hybrid or gossip, got "hibrid"; did you mean hybrid?',
   ],
   [
     "TIDEGATE_STORE",

@@ -4,6 +4,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { openApi } from "../../src/http/openapi.ts";
 import { METHODS_BY_PATH } from "../../src/http/routes.ts";
 import { startDoors } from "../door-support.ts";
+import { gossipWith } from "../peers/support.ts";
 import {
   createManualTimers,
   decisionWith,
@@ -92,6 +93,13 @@ test("real answers are in the document, and fit its schemas", async (context) =>
     assertDocumented(method, path, answer);
   }
   assert.deepEqual([...seen].sort(), [200, 400, 404, 413]);
+});
+
+test("the readiness of a service that gossips fits its schema", async (context) => {
+  const timers = createManualTimers();
+  const { gossip } = gossipWith({ members: ["127.0.0.1:1"] });
+  const { http } = await startTestService(context, { gossip, coordination: "gossip" }, { timers });
+  assertDocumented("GET", "/readyz", await http("GET", "/readyz"));
 });
 
 test("what is held is answered as the document says, denied or not", async (context) => {

@@ -1,5 +1,5 @@
 // How many units a node is granted to spend from its memory: its part of what is there, by what all nodes ask for.
-// Lua twin: stores/redis/leases.lua.
+// Lua twin: stores/redis/lease.lua.
 
 import { consumed, type Limit } from "./dispatch.ts";
 import type { KeyState } from "./key-state.ts";
@@ -8,42 +8,53 @@ import type { KeyState } from "./key-state.ts";
 export const DEMAND_US = 1_000_000;
 
 /** Nodes told apart; of more the demand is believed to be less than it is, and never more granted than there is. */
-export const MAX_DEMANDS = 128;
+const MAX_DEMANDS = 128;
 
-/** What there is of a key, after the states have been brought to now. */
-export interface Room {
-  /** Units that all hard limits have, and no more than the least limit has at all. */
+/** What a node wanted of a key, and when. */
+export interface Demand {
+  readonly node: string;
   readonly units: number;
-  /** By how many units the deepest of them is in debt. */
-  readonly debt: number;
+  readonly at: number;
 }
 
-/** Returns what there is of a key. */
-export function roomOf(limits: readonly Limit[], state: KeyState, now: number): Room {
+/** Notes what a node wants of a key among what others do, and returns that and the sum. */
+export function noteDemand(
+  known: readonly Demand[],
+  node: string,
+  units: number,
+  now: number,
+): { readonly demand: number; readonly demands: readonly Demand[] } {
+  const demands = known.filter((one) => {
+    const age = now - one.at;
+    return one.node !== node && age >= 0 && age < DEMAND_US;
+  });
+  demands.length = Math.min(demands.length, MAX_DEMANDS - 1);
+  const demand = demands.reduce((sum, one) => sum + one.units, units);
+  if (units > 0) demands.push({ node, units, at: now });
+  return { demand, demands };
+}
+
+/**
+ * Returns the units that all limits of a policy that is leasable have, after the states have been brought to now. Where
+ * the key is in debt it is less than 0.
+ */
+export function leftOf(limits: readonly Limit[], state: KeyState, now: number): number {
   let units = Number.POSITIVE_INFINITY;
-  let debt = 0;
   let offset = state.at;
   for (const limit of limits) {
-    units = Math.min(units, limit.limit);
-    if (!limit.soft) {
-      const left = limit.limit - consumed(limit, state.numbers, offset, now);
-      units = Math.min(units, Math.max(left, 0));
-      debt = Math.max(debt, -left);
-    }
+    units = Math.min(units, limit.limit - consumed(limit, state.numbers, offset, now));
     offset += limit.width;
   }
-  return { units, debt };
+  return units;
 }
 
-/** Returns microseconds until the first window of a hard limit ends; Infinity where none does. */
+/** Returns microseconds until the first window of a limit ends; Infinity where none does. */
 export function windowLeft(limits: readonly Limit[], state: KeyState, now: number): number {
   let left = Number.POSITIVE_INFINITY;
   let offset = state.at;
   for (const limit of limits) {
     const start = state.numbers[offset]!;
-    if (limit.soft) {
-      // Units beyond it are admitted all the same.
-    } else if (limit.algorithm === "fixed-window" || limit.algorithm === "sliding-window") {
+    if (limit.algorithm === "fixed-window" || limit.algorithm === "sliding-window") {
       left = Math.min(left, start + limit.windowUs - now);
     } else if (limit.algorithm === "calendar-window") {
       left = Math.min(left, state.numbers[offset + 2]! - now);

@@ -5,6 +5,7 @@ import type { Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import type { Lease } from "../leases/lease.ts";
 import { LeaseKeeper, type LeaseKeeperOptions } from "../leases/lease-keeper.ts";
+import { Lending } from "../leases/lending.ts";
 import { isNever, type Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -16,7 +17,7 @@ import type { Coordination } from "./coordination.ts";
 export function createHybrid(options: LeaseKeeperOptions): Coordination {
   const { clock } = options;
   // A lease that outlives a clock's step back would be spent in the next window.
-  const steady = clock.steady === undefined ? clock : { now: () => clock.steady!() };
+  const steady = clock.steady === undefined ? clock : { now: clock.steady.bind(clock) };
   return new Hybrid({ ...options, clock: steady });
 }
 
@@ -25,17 +26,20 @@ class Hybrid implements Coordination {
   readonly #telemetry: Telemetry | undefined;
   readonly #clock: Clock;
   readonly #keeper: LeaseKeeper;
+  readonly #lending: Lending;
 
   constructor(options: LeaseKeeperOptions) {
     this.#store = options.store;
     this.#telemetry = options.telemetry;
     this.#clock = options.clock;
     this.#keeper = new LeaseKeeper(options);
+    this.#lending = new Lending(options.store);
     this.#store.attach(this.#telemetry);
   }
 
   use(policy: Policy): void {
     requireLeasable(policy);
+    this.#lending.use(policy, this.#clock.now());
     this.#store.use?.(policy);
   }
 
@@ -112,7 +116,7 @@ class Hybrid implements Coordination {
     const { policy, key, demand } = lease;
     if (isNever(policy, cost)) return this.#store.decide(policy, key, cost, true);
     demand.asked += cost;
-    if (policy.maxOvershoot > 0 && this.#mayLend(lease, cost)) {
+    if (policy.maxOvershoot > 0 && this.#keeper.mayLend && this.#lending.allows(lease, cost, now)) {
       const decision = lease.lend(cost, now);
       this.#keeper.ask(lease, now);
       return decision;
@@ -121,18 +125,6 @@ class Hybrid implements Coordination {
     if (denial === undefined) return this.#keeper.wait(lease, cost);
     this.#keeper.ask(lease, now);
     return denial;
-  }
-
-  /**
-   * Whether a cost that is not in hand is within this node's part of what all nodes may owe. It is charged with the
-   * next question; while the key is in debt nothing more is lent.
-   */
-  #mayLend({ policy, key, debtEndsAt, owed }: Lease, cost: number): boolean {
-    const nodes = this.#store.certainNodes;
-    if (nodes === undefined || debtEndsAt > 0 || !this.#keeper.mayLend) return false;
-    const least = Math.min(...policy.limits.map(({ limit }) => limit));
-    const mostOwed = Math.floor((policy.maxOvershoot * least) / nodes);
-    return owed + cost <= mostOwed && !this.#store.isAway(policy, key);
   }
 }
 

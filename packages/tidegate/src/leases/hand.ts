@@ -4,7 +4,10 @@
 import type { LeaseBack } from "../ports/store.ts";
 import { isAlive, isOwn, SPENT, type Tranche } from "./tranche.ts";
 
-const NONE: readonly number[] = [];
+/** What most hands have: nothing to be given back, and nothing lost. */
+const NO_UNITS: readonly number[] = [];
+const NO_TRANCHES: readonly Tranche[] = [];
+const NO_BACKS: readonly LeaseBack[] = [];
 
 /** Units in hand. */
 export class Hand {
@@ -14,9 +17,9 @@ export class Hand {
   #first: Tranche = SPENT;
   #second: Tranche = SPENT;
   /** To be given back. */
-  #away: Tranche[] = [];
+  #away = NO_TRANCHES;
   /** Units of each that was neither spent nor given back, since that was last asked. */
-  #lost: number[] = [];
+  #lost = NO_UNITS;
 
   /** How many there are. */
   unitsAt(now: number): number {
@@ -57,7 +60,7 @@ export class Hand {
   add(tranche: Tranche): void {
     this.#moveUp();
     // Who asks gives the older of two back.
-    if (this.#second.units > 0) this.#away.push(this.#second);
+    if (this.#second.units > 0) this.#putAside(this.#second);
     if (this.#first.units === 0) this.#first = tranche;
     else this.#second = tranche;
   }
@@ -84,32 +87,32 @@ export class Hand {
   /** Forgets all: it is not there any more, or cannot be given back. */
   forfeit(): void {
     this.putAway();
-    for (const { units } of this.#away) this.#lost.push(units);
-    this.#away = [];
+    this.#lost = [...this.#lost, ...this.#away.map(({ units }) => units)];
+    this.#away = NO_TRANCHES;
   }
 
   /** Whether there is something that is worth giving back. */
   hasBacks(now: number): boolean {
     if (this.#away.length === 0) return false;
-    for (const tranche of this.#away) if (!isOwn(tranche, now)) this.#lost.push(tranche.units);
+    const gone = this.#away.filter((tranche) => !isOwn(tranche, now));
+    if (gone.length === 0) return true;
+    this.#lost = [...this.#lost, ...gone.map(({ units }) => units)];
     this.#away = this.#away.filter((tranche) => isOwn(tranche, now));
     return this.#away.length > 0;
   }
 
   /** Takes what is to be given back. */
   takeBacks(now: number): readonly LeaseBack[] {
-    const backs = this.hasBacks(now)
-      ? this.#away.map(({ units, back }) => ({ units, ...back }))
-      : [];
-    this.#away = [];
+    if (!this.hasBacks(now)) return NO_BACKS;
+    const backs = this.#away.map(({ units, back }) => ({ units, ...back }));
+    this.#away = NO_TRANCHES;
     return backs;
   }
 
   /** Takes note of what was neither spent nor given back since the last time. */
   takeLost(): readonly number[] {
-    if (this.#lost.length === 0) return NONE;
     const lost = this.#lost;
-    this.#lost = [];
+    this.#lost = NO_UNITS;
     return lost;
   }
 
@@ -120,12 +123,16 @@ export class Hand {
   }
 
   #putAwayFirst(): void {
-    if (this.#first.units > 0) this.#away.push(this.#first);
+    if (this.#first.units > 0) this.#putAside(this.#first);
     this.#first = SPENT;
   }
 
   #putAwaySecond(): void {
-    if (this.#second.units > 0) this.#away.push(this.#second);
+    if (this.#second.units > 0) this.#putAside(this.#second);
     this.#second = SPENT;
+  }
+
+  #putAside(tranche: Tranche): void {
+    this.#away = [...this.#away, tranche];
   }
 }

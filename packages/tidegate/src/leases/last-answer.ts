@@ -23,8 +23,6 @@ interface Standing {
 
 /** The answer to a question. */
 export class LastAnswer {
-  /** How the key stood after what was granted. */
-  readonly decision: Decision;
   /** When it arrived, by this node's clock. */
   readonly at: number;
   /** Microseconds until all limits are as if never used. */
@@ -32,27 +30,35 @@ export class LastAnswer {
   readonly #policy: Policy;
   readonly #storeAt: number;
   readonly #numbers: Float64Array;
+  readonly #key: string;
+  // How the key stood after what was granted: kept here, where an admission finds it without another look-up.
+  readonly #limitName: string;
+  readonly #limit: number;
+  readonly #remaining: number;
+  readonly #resetAfterMs: number;
   readonly #nearRemaining: number;
   /** For this long the store is not asked, and costs that are not in hand are denied; 0 where all was granted. */
-  #quietUs: number;
-  #standing: Standing;
+  #quietUs = 0;
+  /** Of the cost that was asked about last; undefined before, for most answers are never asked. */
+  #standing: Standing | undefined;
 
   /** @param quiet how often the time is quiet that must be; 0 where all was granted that was wanted. */
   constructor(policy: Policy, { decision, lease, at }: Outcome, quiet: number, now: number) {
     this.#policy = policy;
-    this.decision = decision;
+    this.#key = decision.key;
+    this.#limitName = decision.limitName;
+    this.#limit = decision.limit;
+    this.#remaining = decision.remaining;
+    this.#resetAfterMs = decision.resetAfterMs;
     this.at = now;
     this.#storeAt = at;
     this.#numbers = lease!.numbers;
     this.#nearRemaining = policy.nearRemaining[policy.limitNames.indexOf(decision.limitName)]!;
-    this.resetUs = Math.max(
-      ...policy.limits.map((limit, index) => {
-        return resetOf(limit, this.#numbers, policy.offsets[index]!, at);
-      }),
-    );
-    this.#standing = this.#standingOf(1, 1);
+    this.resetUs = resetUsOf(policy, this.#numbers, at);
+    if (quiet === 0) return;
     const leastUs = policy.syncIntervalMs * 1_000;
-    this.#quietUs = quiet * Math.max(leastUs, Math.min(this.#standing.waitUs, QUIET_US_MAX));
+    const { waitUs } = this.#standingFor(1, 1);
+    this.#quietUs = quiet * Math.max(leastUs, Math.min(waitUs, QUIET_US_MAX));
   }
 
   /** Whether the store is not to be asked yet. */
@@ -68,19 +74,18 @@ export class LastAnswer {
 
   /** Creates the answer that something was admitted, with so many units in hand now. */
   admission(inHand: number, now: number): Decision {
-    const { policy, key, limitName, limit, remaining: left, soft } = this.decision;
-    const remaining = Math.min(limit, left + inHand);
+    const remaining = Math.min(this.#limit, this.#remaining + inHand);
     return {
       allowed: true,
-      policy,
-      key,
-      limitName,
-      limit,
+      policy: this.#policy.name,
+      key: this.#key,
+      limitName: this.#limitName,
+      limit: this.#limit,
       remaining,
       retryAfterMs: 0,
-      resetAfterMs: this.#resetAfterMs(this.decision, now),
+      resetAfterMs: this.#leftOf(this.#resetAfterMs, now),
       delayMs: 0,
-      soft,
+      soft: false,
       nearLimit: remaining <= this.#nearRemaining,
       shadow: false,
       source: "lease",
@@ -105,7 +110,7 @@ export class LastAnswer {
       limit: decision.limit,
       remaining: Math.min(inHand, decision.limit),
       retryAfterMs: shadow ? 0 : Math.ceil(leftUs / 1_000),
-      resetAfterMs: this.#resetAfterMs(decision, now),
+      resetAfterMs: this.#leftOf(decision.resetAfterMs, now),
       delayMs: 0,
       soft: false,
       nearLimit: true,
@@ -114,22 +119,22 @@ export class LastAnswer {
     };
   }
 
-  #resetAfterMs({ resetAfterMs }: Decision, now: number): number {
-    return Math.max(resetAfterMs - Math.floor(Math.max(now - this.at, 0) / 1_000), 0);
+  /** What is left of a time that was told with the answer, in milliseconds. */
+  #leftOf(toldMs: number, now: number): number {
+    const age = now - this.at;
+    return age > 0 ? Math.max(toldMs - Math.floor(age / 1_000), 0) : toldMs;
   }
 
   #standingFor(cost: number, missing: number): Standing {
     const known = this.#standing;
-    if (known.cost !== cost || known.missing !== missing) {
-      this.#standing = this.#standingOf(cost, missing);
-    }
+    if (known !== undefined && known.cost === cost && known.missing === missing) return known;
+    this.#standing = this.#standingOf(cost, missing);
     return this.#standing;
   }
 
   #standingOf(cost: number, missing: number): Standing {
     const { limits, offsets } = this.#policy;
     const [policy, numbers] = [this.#policy, this.#numbers];
-    const { key } = this.decision;
     const at = this.#storeAt;
     const waits = Float64Array.from(limits, (limit, index) => {
       const waitUs = waitFor(limit, numbers, offsets[index]!, at, missing, undefined);
@@ -140,7 +145,7 @@ export class LastAnswer {
     const waitUs = Math.max(...waits);
     const decision = createDecision(
       policy,
-      key,
+      this.#key,
       missing,
       waitUs,
       false,
@@ -152,4 +157,13 @@ export class LastAnswer {
     );
     return { cost, missing, waitUs, decision };
   }
+}
+
+/** Returns microseconds until all limits are as if never used. */
+function resetUsOf({ limits, offsets }: Policy, numbers: Float64Array, at: number): number {
+  let longest = 0;
+  for (let index = 0; index < limits.length; index += 1) {
+    longest = Math.max(longest, resetOf(limits[index]!, numbers, offsets[index]!, at));
+  }
+  return longest;
 }

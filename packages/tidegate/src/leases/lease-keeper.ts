@@ -13,6 +13,7 @@ import type { Timer } from "../ports/timer.ts";
 import type { Lease, Question } from "./lease.ts";
 import { LeaseAsks } from "./lease-asks.ts";
 import { LeaseTable } from "./lease-table.ts";
+import { type Waiter, Waiting } from "./waiting.ts";
 
 /** How often idle leases are looked for. */
 const SWEEP_MS = 250;
@@ -40,15 +41,23 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #leases = new LeaseTable();
   readonly #asks: LeaseAsks;
-  readonly #inFlight = new Set<Promise<void>>();
+  readonly #waiting: Waiting;
+  /** Questions under way, and what waits until there are none. */
+  #inFlight = 0;
+  #settling: (() => void)[] = [];
   /** Leases whose keys are in debt, which must not be forgotten before that is paid. */
   readonly #debts = new Set<Lease>();
-  #waiting = 0;
   #cancelSweep: (() => void) | undefined;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
     this.#asks = new LeaseAsks({ ...options, send: (leases) => this.#send(leases) });
+    const { timer, scheduler } = options;
+    this.#waiting = new Waiting({
+      timer,
+      scheduler,
+      instead: (policy, waiter) => this.#giveUp(policy, waiter),
+    });
     options.telemetry?.leasesHeld?.(() => this.#unitsHeld());
   }
 
@@ -61,7 +70,7 @@ export class LeaseKeeper {
   leaseOf(policy: Policy, key: string, now: number): Lease {
     const known = this.#leases.find(policy.name, key);
     if (known !== undefined && known.policy === policy) return known;
-    const lease = this.#leases.create(policy, key, now);
+    const lease = this.#leases.create(policy, key, now, known);
     this.#sweepLater();
     if (known === undefined) return lease;
     // Its limits are others by now: what is in hand was debited from those before, and what is owed stays owed.
@@ -69,6 +78,7 @@ export class LeaseKeeper {
     if (lease.debtEndsAt > 0) this.#debts.add(lease);
     this.#drop(known);
     this.giveBack(known, now);
+    if (lease.hasNews(now)) this.ask(lease, now);
     return lease;
   }
 
@@ -85,15 +95,19 @@ export class LeaseKeeper {
 
   /** Has a check wait for the next lease. */
   wait(lease: Lease, cost: number): Decision | Promise<Decision> {
-    if (this.#waiting >= MAX_WAITING || this.#isAway(lease)) {
+    if (this.#waiting.size >= MAX_WAITING || this.#isAway(lease)) {
       return this.#options.store.answer(lease.policy, lease.key, cost);
     }
     this.#options.telemetry?.leaseAwaited?.(lease.policy.name);
-    return new Promise((resolve) => {
-      this.#waiting += 1;
-      lease.wait({ cost, resolve, asks: 0 });
+    return this.#waiting.wait(lease.policy, lease.key, cost, (waiter) => {
+      lease.wait(waiter);
       if (!lease.isAsking) this.#ask(lease);
     });
+  }
+
+  /** Answers a check in place of the store, whose grants came too late for it. */
+  #giveUp(policy: Policy, { key, cost }: Waiter): Decision {
+    return this.#options.store.answer(policy, key, cost);
   }
 
   /** Gives what is in hand of a key back, ahead of all that is asked of the store from now on. */
@@ -132,8 +146,8 @@ export class LeaseKeeper {
   async #settle(): Promise<void> {
     do {
       this.#asks.flush();
-      await Promise.all(this.#inFlight);
-    } while (this.#inFlight.size > 0 || this.#asks.size > 0);
+      if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#settling.push(resolve));
+    } while (this.#inFlight > 0 || this.#asks.size > 0);
   }
 
   /** Forgets what cannot be given back. */
@@ -159,6 +173,7 @@ export class LeaseKeeper {
   #send(leases: readonly Lease[]): void {
     const now = this.#options.clock.now();
     for (const lease of leases) {
+      lease.forgetWaiters();
       const question = lease.createQuestion(this.#options.id, now);
       this.#tellLost(lease);
       const { want, owed, backs } = question.ask;
@@ -166,44 +181,67 @@ export class LeaseKeeper {
         lease.isAsking = false;
         continue;
       }
-      const call = this.#borrow(lease, question).finally(() => this.#inFlight.delete(call));
-      this.#inFlight.add(call);
+      const part = { policy: lease.policy, key: lease.key, cost: question.least };
+      this.#inFlight += 1;
+      this.#options.store.borrow(
+        { kind: "lease", part, ask: question.ask },
+        {
+          resolve: (outcome) => this.#answered(lease, question, outcome),
+          reject: () => this.#failed(lease, question),
+        },
+      );
     }
   }
 
-  async #borrow(lease: Lease, question: Question): Promise<void> {
-    const { policy, key } = lease;
-    const { ask, least } = question;
-    let outcome: Outcome;
-    try {
-      outcome = await this.#options.store.borrow({ policy, key, cost: least }, ask);
-    } catch {
-      lease.isAsking = false;
-      // Whether they were given back is not known, and they are not given back twice.
-      for (const { units } of ask.backs) this.#tell(policy.name, "expired", units);
-      for (const { cost, resolve } of lease.fail()) {
-        this.#waiting -= 1;
-        resolve(this.#options.store.answer(policy, key, cost));
-      }
-      return;
-    }
+  #answered(lease: Lease, question: Question, outcome: Outcome): void {
     lease.isAsking = false;
-    this.#tell(policy.name, "granted", outcome.lease!.units);
-    for (const { units } of ask.backs) this.#tell(policy.name, "returned", units);
+    const { name } = lease.policy;
+    this.#tell(name, "granted", outcome.lease!.units);
+    for (const { units } of question.ask.backs) this.#tell(name, "returned", units);
     this.#receive(lease, question, outcome);
+    this.#ended();
+  }
+
+  #failed(lease: Lease, question: Question): void {
+    lease.isAsking = false;
+    // Whether they were given back is not known, and they are not given back twice.
+    for (const { units } of question.ask.backs) this.#tell(lease.policy.name, "expired", units);
+    for (const waiter of lease.fail(question)) {
+      if (!waiter.isOver) waiter.answer(this.#giveUp(lease.policy, waiter));
+    }
+    this.#ended();
+  }
+
+  #ended(): void {
+    this.#inFlight -= 1;
+    if (this.#inFlight > 0 || this.#settling.length === 0) return;
+    const settling = this.#settling;
+    this.#settling = [];
+    for (const resolve of settling) resolve();
   }
 
   #receive(lease: Lease, question: Question, outcome: Outcome): void {
     const now = this.#options.clock.now();
-    this.#waiting -= lease.receive(question, outcome, now, this.#options.random.next());
-    for (const { cost, resolve } of lease.takeTired()) {
-      this.#waiting -= 1;
-      resolve(this.#options.store.decide(lease.policy, lease.key, cost, true));
-    }
+    lease.receive(question, outcome, now, this.#options.random.next());
+    for (const waiter of lease.takeTired()) void this.#askForTired(lease.policy, waiter);
     if (lease.isDropped) lease.hand.putAway();
     else if (lease.debtEndsAt > 0) this.#debts.add(lease);
     else this.#debts.delete(lease);
     if (lease.isAwaited || (lease.isDropped && lease.hasNews(now))) this.#ask(lease);
+  }
+
+  /** Has the store decide a check itself. */
+  async #askForTired(policy: Policy, waiter: Waiter): Promise<void> {
+    const { store, telemetry } = this.#options;
+    try {
+      const decision = await store.decide(policy, waiter.key, waiter.cost, true);
+      const isLate = !waiter.answer(decision);
+      if (isLate && decision.allowed && decision.source === "store") {
+        telemetry?.answeredLate?.(decision);
+      }
+    } catch (error) {
+      waiter.fail(error);
+    }
   }
 
   #sweepLater(): void {

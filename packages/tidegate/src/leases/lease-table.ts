@@ -28,9 +28,9 @@ export class LeaseTable {
     return this.#keysOf(policyName).get(key);
   }
 
-  /** Begins to keep one for a key. */
-  create(policy: Policy, key: string, now: number): Lease {
-    const lease = new Lease(policy, key, now);
+  /** Begins to keep one for a key, after what was held of it under other limits. */
+  create(policy: Policy, key: string, now: number, before?: Lease): Lease {
+    const lease = new Lease(policy, key, now, before);
     this.#keysOf(policy.name).set(key, lease);
     this.watch(lease, now);
     return lease;

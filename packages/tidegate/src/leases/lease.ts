@@ -7,7 +7,9 @@ import type { LeaseAsk, Outcome } from "../ports/store.ts";
 import { Demand } from "./demand.ts";
 import { Hand } from "./hand.ts";
 import { LastAnswer } from "./last-answer.ts";
+import { Owed } from "./owed.ts";
 import type { Tranche } from "./tranche.ts";
+import type { Waiter } from "./waiting.ts";
 
 /** A lease lasts so long, or twice its policy's `syncInterval`, whichever is more. */
 const LEASE_US = 1_000_000;
@@ -30,14 +32,6 @@ const JITTER = 0.25;
 
 /** Questions after which the store itself decides what was granted too late each time. */
 const MAX_ASKS = 2;
-
-/** A check that waits for units. */
-export interface Waiter {
-  readonly cost: number;
-  readonly resolve: (decision: Decision | Promise<Decision>) => void;
-  /** Questions that asked for it. */
-  asks: number;
-}
 
 /** What is asked of the store. */
 export interface Question {
@@ -70,23 +64,27 @@ export class Lease {
   #isBusy = false;
   /** When it was looked at last and had been asked for. */
   #wantedAt: number;
-  /** Units admitted that no lease covered, and that the store has not been told of. */
-  #owed = 0;
-  /** Those that it is being told of. */
-  #charging = 0;
+  /** When it was asked for what the store said last, by this node's clock. */
+  askedAt = Number.NEGATIVE_INFINITY;
+  readonly #owed: Owed;
+  /** Whether another one, of other limits, tells of what is owed from now on. */
+  #isFollowed = false;
   #waiters: Waiter[] = [];
   #answer: LastAnswer | undefined;
 
-  constructor(policy: Policy, key: string, now: number) {
+  /** @param before what was held of the key under other limits. */
+  constructor(policy: Policy, key: string, now: number, before?: Lease) {
     this.policy = policy;
     this.key = key;
+    this.#owed = before === undefined ? new Owed() : before.#owed;
+    if (before !== undefined) before.#isFollowed = true;
     this.demand = new Demand(now);
     this.#wantedAt = now;
   }
 
   /** Units admitted that no lease covered, and that the store has not confirmed. */
   get owed(): number {
-    return this.#owed + this.#charging;
+    return this.#owed.units;
   }
 
   /** Whether it is asked for so much that the next lease is to be had before it is needed. */
@@ -111,9 +109,14 @@ export class Lease {
     this.#waiters.push(waiter);
   }
 
+  /** Forgets those who wait no more. */
+  forgetWaiters(): void {
+    if (this.#waiters.length > 0) this.#waiters = this.#waiters.filter(({ isOver }) => !isOver);
+  }
+
   /** Whether the store is to be told something: what is worth giving back, or owed. */
   hasNews(now: number): boolean {
-    return this.#owed > 0 || this.hand.hasBacks(now);
+    return this.#untold > 0 || this.hand.hasBacks(now);
   }
 
   /** Whether what the store said last is still of use: that it is not to be asked, or that the key is in debt. */
@@ -134,7 +137,7 @@ export class Lease {
   /** Forgets what is in hand and owed: the key was reset. */
   forfeit(): void {
     this.hand.forfeit();
-    this.#owed = 0;
+    this.#owed.untold = 0;
   }
 
   /** Answers that what was just spent was admitted. */
@@ -149,7 +152,7 @@ export class Lease {
 
   /** Admits a cost that is not in hand. */
   lend(cost: number, now: number): Decision {
-    this.#owed += cost;
+    this.#owed.untold += cost;
     const inHand = this.hand.unitsAt(now);
     const decision =
       this.#answer?.admission(inHand, now) ?? createFailOpen(this.policy, this.key, cost, now);
@@ -168,9 +171,6 @@ export class Lease {
     const first = this.#waiters[0];
     const missing = first === undefined ? 1 : first.cost - this.hand.unitsAt(now);
     for (const waiter of this.#waiters) waiter.asks += 1;
-    const owed = this.#owed;
-    this.#owed = 0;
-    this.#charging = owed;
     const ask = {
       node,
       want,
@@ -179,7 +179,8 @@ export class Lease {
       // it cannot be given back be lost for as long as it takes to return.
       most: Math.ceil((want * lastsUs) / (HORIZON_S * 1e6)),
       keepUs: 4 * lastsUs,
-      owed,
+      // Who charges is told of the debt, and must be the one who lends.
+      owed: this.#isFollowed ? 0 : this.#owed.charge(),
       backs: this.hand.takeBacks(now),
     };
     return {
@@ -191,6 +192,10 @@ export class Lease {
     };
   }
 
+  get #untold(): number {
+    return this.#isFollowed ? 0 : this.#owed.untold;
+  }
+
   #waitingUnits(): number {
     return this.#waiters.reduce((sum, { cost }) => sum + cost, 0);
   }
@@ -199,7 +204,7 @@ export class Lease {
     const soon = this.demand.rateAt(now) * HORIZON_S;
     const waiting = this.#waitingUnits();
     // What is hardly asked for is not asked about ahead.
-    const isAhead = !yields && !this.isQuiet(now) && (soon >= 1 || this.#owed > 0);
+    const isAhead = !yields && !this.isQuiet(now) && (soon >= 1 || this.#untold > 0);
     if (waiting === 0 && !isAhead) return 0;
     const most = Math.min(...this.policy.limits.map(({ limit }) => limit));
     const ahead = isAhead ? Math.ceil(soon) : 0;
@@ -207,63 +212,68 @@ export class Lease {
   }
 
   /**
-   * Takes what the store has granted, and serves those who wait. Returns how many it has.
+   * Takes what the store has granted, and serves those who wait.
    * @param chance from 0 to 1, by which the quiet times of nodes differ.
    */
-  receive(question: Question, outcome: Outcome, now: number, chance: number): number {
-    const { ask, askedAt, lastsUs } = question;
-    const { units, windowLeftUs, debt } = outcome.lease!;
+  receive(question: Question, outcome: Outcome, now: number, chance: number): void {
+    const { ask } = question;
+    const { units, debt } = outcome.lease!;
     const isShort = units < ask.want || units < question.missing;
     const answer = new LastAnswer(this.policy, outcome, isShort ? 1 + JITTER * chance : 0, now);
-    this.#charging = 0;
+    this.#owed.charged(ask.owed);
+    this.askedAt = question.askedAt;
     // What only gives back asks nothing that an earlier answer does not know.
     if (ask.want > 0) this.#answer = answer;
     this.debtEndsAt = debt > 0 ? now + answer.resetUs : 0;
     const soon = this.demand.rateAt(now) * HORIZON_S;
     this.#isBusy = soon >= 2;
     this.hand.low = Math.max((soon / HORIZON_S) * LOW_S, units * LOW_SHARE);
-    if (units === 0) return this.#serve(isShort, now);
-    const tranche: Tranche = {
-      units,
-      from: askedAt,
-      lastsUs: Math.min(lastsUs, windowLeftUs),
-      // What ends with a window is not renewed within it.
-      renewUs: windowLeftUs > lastsUs ? lastsUs * RENEW_SHARE : Number.POSITIVE_INFINITY,
-      returnsUs: Math.min(answer.resetUs, 3 * lastsUs),
-      back: { takenAt: outcome.at, receipt: outcome.receipts[0]! },
-    };
-    this.hand.add(tranche);
-    return this.#serve(isShort, now);
+    if (units > 0) this.hand.add(trancheOf(question, outcome, answer.resetUs));
+    this.#serve(isShort, now);
   }
 
-  #serve(isShort: boolean, now: number): number {
+  #serve(isShort: boolean, now: number): void {
     const waiters = this.#waiters;
+    if (waiters.length === 0) return;
     this.#waiters = [];
     for (const waiter of waiters) {
-      const { cost, resolve } = waiter;
-      if (this.hand.spend(cost, now)) resolve(this.admitted(now));
-      else if (isShort) resolve(this.deny(cost, now)!);
+      if (waiter.isOver) continue;
+      if (this.hand.spend(waiter.cost, now)) waiter.answer(this.admitted(now));
+      else if (isShort) waiter.answer(this.deny(waiter.cost, now)!);
       // It came while the question was under way, or what was granted has ended on the way.
       else this.#waiters.push(waiter);
     }
-    return waiters.length - this.#waiters.length;
   }
 
   /** Takes those who have waited for several grants, and got nothing of any: windows are shorter than the way. */
   takeTired(): readonly Waiter[] {
+    if (this.#waiters.length === 0) return this.#waiters;
     const tired = this.#waiters.filter(({ asks }) => asks >= MAX_ASKS);
     if (tired.length > 0) this.#waiters = this.#waiters.filter(({ asks }) => asks < MAX_ASKS);
     return tired;
   }
 
   /** Takes back what was to be charged, for nobody knows whether it was; returns those who wait no more. */
-  fail(): readonly Waiter[] {
-    this.#owed += this.#charging;
-    this.#charging = 0;
+  fail({ ask }: Question): readonly Waiter[] {
+    this.#owed.failed(ask.owed);
     const waiters = this.#waiters;
     this.#waiters = [];
     return waiters;
   }
+}
+
+/** What was granted, of a key that is as if never used after so many microseconds. */
+function trancheOf({ askedAt, lastsUs }: Question, outcome: Outcome, resetUs: number): Tranche {
+  const { units, windowLeftUs } = outcome.lease!;
+  return {
+    units,
+    from: askedAt,
+    lastsUs: Math.min(lastsUs, windowLeftUs),
+    // What ends with a window is not renewed within it.
+    renewUs: windowLeftUs > lastsUs ? lastsUs * RENEW_SHARE : Number.POSITIVE_INFINITY,
+    returnsUs: Math.min(resetUs, 3 * lastsUs),
+    back: { takenAt: outcome.at, receipt: outcome.receipts[0]! },
+  };
 }
 
 function leaseUs({ syncIntervalMs }: Policy): number {

@@ -1,6 +1,6 @@
 import type { Decision } from "../decision.ts";
 import type { Policy } from "../policy/policy.ts";
-import type { LeaseAsk, Outcome, Part, Store } from "./store.ts";
+import type { AnswerTo, LeaseWork, Outcome, Store } from "./store.ts";
 
 /** A shared store whose policies answer where it does not. */
 export interface AnsweringStore extends Store {
@@ -9,7 +9,14 @@ export interface AnsweringStore extends Store {
   /** Answers a check in place of the store, as the policy says. */
   answer(policy: Policy, key: string, cost: number): Decision;
   /** Asks for a lease. Rejects with STORE_UNAVAILABLE within the policy's deadline; nothing answers in its place. */
-  borrow(part: Part, ask: LeaseAsk): Promise<Outcome>;
+  borrow(work: LeaseWork, answerTo: AnswerTo<Outcome>): void;
   /** How many nodes share the store, where that is known for certain and all of them know it; else undefined. */
-  readonly certainNodes: number | undefined;
+  readonly certainNodes: CertainNodes | undefined;
+}
+
+/** How many nodes share a store. */
+export interface CertainNodes {
+  readonly count: number;
+  /** Since when it is so, and known: in microseconds of this node's clock, of the one that is never stepped back. */
+  readonly since: number;
 }

@@ -29,6 +29,11 @@ export interface Store {
     answerTo: AnswerTo<Decision>,
   ): boolean;
   /**
+   * Borrows as `run` does, for whoever has something to be answered to already: left out where `run` is as good.
+   * @returns false where it is not possible for this one.
+   */
+  borrowTo?(work: LeaseWork, answerTo: AnswerTo<Outcome>): boolean;
+  /**
    * Does what is more than a check, as one.
    * @throws TidegateError STORE_UNAVAILABLE as `decide`; INVALID_REQUEST where a record's id stands for other costs.
    */
@@ -118,10 +123,19 @@ export type Work =
     }
   /** Replaces what was taken under the record `id` by the part's cost. */
   | { readonly kind: "settle"; readonly part: Part; readonly id: string }
-  /** Borrows units for a node to spend from its memory; the part's cost is the least that is of use to it. */
-  | { readonly kind: "lease"; readonly part: Part; readonly ask: LeaseAsk }
+  | LeaseWork
   /** Gives a permit back, or begins its lease anew. */
   | { readonly kind: "release" | "extend"; readonly part: Part; readonly permit: string };
+
+/**
+ * Borrows units of a policy that is `leasable` for a node to spend from its memory; the part's cost is the least that
+ * is of use to it.
+ */
+export interface LeaseWork {
+  readonly kind: "lease";
+  readonly part: Part;
+  readonly ask: LeaseAsk;
+}
 
 /** What a node asks for, and gives back. */
 export interface LeaseAsk {

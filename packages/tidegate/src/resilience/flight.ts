@@ -26,8 +26,7 @@ export interface Listener<T> {
 /** One answer that is waited for. What passes it on is one object, since there is one for each check. */
 export abstract class Call<T> implements AnswerTo<T> {
   #flight: Flight | undefined;
-  #resolve: ((answer: T) => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
+  #answerTo: AnswerTo<T> | undefined;
 
   /** Answers in place of the store; may throw. */
   protected abstract instead(error: Error): T;
@@ -37,10 +36,9 @@ export abstract class Call<T> implements AnswerTo<T> {
   protected late(_answer: T): void {}
 
   /** Begins to wait. */
-  begin(flight: Flight, resolve: (answer: T) => void, reject: (error: unknown) => void): void {
+  begin(flight: Flight, answerTo: AnswerTo<T>): void {
     this.#flight = flight;
-    this.#resolve = resolve;
-    this.#reject = reject;
+    this.#answerTo = answerTo;
     flight.add(this);
   }
 
@@ -53,7 +51,7 @@ export abstract class Call<T> implements AnswerTo<T> {
     this.#flight = undefined;
     flight.succeeded();
     this.arrived(answer);
-    this.#resolve!(answer);
+    this.#answerTo!.resolve(answer);
   }
 
   reject(error: unknown): void {
@@ -66,7 +64,7 @@ export abstract class Call<T> implements AnswerTo<T> {
     }
     this.#flight = undefined;
     flight.succeeded();
-    this.#reject!(error);
+    this.#answerTo!.reject(error);
   }
 
   /** Answers without the store, where it has not answered. */
@@ -74,9 +72,9 @@ export abstract class Call<T> implements AnswerTo<T> {
     if (this.#flight === undefined) return;
     this.#flight = undefined;
     try {
-      this.#resolve!(this.instead(error));
+      this.#answerTo!.resolve(this.instead(error));
     } catch (failure) {
-      this.#reject!(failure);
+      this.#answerTo!.reject(failure);
     }
   }
 }
@@ -150,7 +148,7 @@ export class Flight {
   /** The same for what `send` asks, which answers to the call itself. */
   ask<T>(call: Call<T>, send: (call: Call<T>) => void): Promise<T> {
     return new Promise((resolve, reject) => {
-      call.begin(this, resolve, reject);
+      call.begin(this, { resolve, reject });
       send(call);
     });
   }

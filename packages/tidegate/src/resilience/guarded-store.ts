@@ -4,11 +4,11 @@
 import { combineDecisions, type Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
 import { isNever, type Policy } from "../policy/policy.ts";
-import type { AnsweringStore } from "../ports/answering-store.ts";
+import type { AnsweringStore, CertainNodes } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
-import type { LeaseAsk, Outcome, Part, Store, Work } from "../ports/store.ts";
+import type { AnswerTo, LeaseWork, Outcome, Part, Store, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Timer } from "../ports/timer.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
@@ -67,6 +67,7 @@ export class GuardedStore implements AnsweringStore {
       store,
       id: options.id,
       expected: options.expectedNodes,
+      clock: clock.steady === undefined ? clock : { now: clock.steady.bind(clock) },
       timer,
       random,
       isAway: () => this.#circuits.away !== undefined,
@@ -105,11 +106,13 @@ export class GuardedStore implements AnsweringStore {
   }
 
   run(work: Work): Outcome | Promise<Outcome> {
-    if (work.kind === "lease") return this.borrow(work.part, work.ask);
+    if (work.kind === "lease") {
+      return new Promise((resolve, reject) => this.borrow(work, { resolve, reject }));
+    }
     return work.kind === "take" ? this.#take(work) : this.#follow(work);
   }
 
-  get certainNodes(): number | undefined {
+  get certainNodes(): CertainNodes | undefined {
     return this.#nodes.certain;
   }
 
@@ -122,19 +125,23 @@ export class GuardedStore implements AnsweringStore {
     return this.#answers.decide(policy, key, cost, true, breaker.untilProbeMs);
   }
 
-  async borrow(part: Part, ask: LeaseAsk): Promise<Outcome> {
-    const circuit = this.#circuits.of(part.policy, part.key);
-    if (circuit.breaker.state !== "closed") throw circuit.awayError();
-    const answer = this.#store.run({ kind: "lease", part, ask });
-    if (!("then" in answer)) return answer;
-    return circuit.flight().wait(answer, {
-      instead: throwUnavailable,
-      late: (outcome) => this.#returnLate(part, ask, outcome),
-    });
+  borrow(work: LeaseWork, answerTo: AnswerTo<Outcome>): void {
+    const circuit = this.#circuits.of(work.part.policy, work.part.key);
+    if (circuit.breaker.state !== "closed") {
+      answerTo.reject(circuit.awayError());
+      return;
+    }
+    const call = new Borrowing(work, this.#returnLate);
+    call.begin(circuit.flight(), answerTo);
+    const isAsked = this.#store.borrowTo?.(work, call) === true;
+    if (!isAsked) void answerLater(call, this.#store.run(work));
   }
 
   /** Gives back what was granted when nobody waited for it any more, and what was charged and will be once more. */
-  #returnLate(part: Part, asked: LeaseAsk, { lease, receipts, at }: Outcome): void {
+  readonly #returnLate = (
+    { part, ask: asked }: LeaseWork,
+    { lease, receipts, at }: Outcome,
+  ): void => {
     const [receipt] = receipts;
     if (lease !== undefined && receipt !== undefined) {
       const backs = [{ units: lease.units, takenAt: at, receipt }];
@@ -144,7 +151,7 @@ export class GuardedStore implements AnsweringStore {
       const own = { ...part, cost: asked.owed };
       this.#undo({ kind: "give", part: own, takenAt: Number.POSITIVE_INFINITY });
     }
-  }
+  };
 
   split(parts: readonly Part[]): readonly (readonly Part[])[] {
     return this.#store.split(parts);
@@ -342,6 +349,26 @@ class Check extends Call<Decision> {
     // A shadow that goes beyond its limits takes nothing.
     const taken = this.#consume && decision.allowed && !decision.shadow && this.#cost > 0;
     if (taken) this.#context.telemetry?.answeredLate?.(decision);
+  }
+}
+
+/** One question about a lease. */
+class Borrowing extends Call<Outcome> {
+  readonly #work: LeaseWork;
+  readonly #returnLate: (work: LeaseWork, outcome: Outcome) => void;
+
+  constructor(work: LeaseWork, returnLate: (work: LeaseWork, outcome: Outcome) => void) {
+    super();
+    this.#work = work;
+    this.#returnLate = returnLate;
+  }
+
+  protected override instead(error: Error): Outcome {
+    return throwUnavailable(error);
+  }
+
+  protected override late(outcome: Outcome): void {
+    this.#returnLate(this.#work, outcome);
   }
 }
 

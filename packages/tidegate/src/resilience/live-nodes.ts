@@ -1,5 +1,7 @@
 // How many nodes share the store: each limiter announces itself, and remembers how many there were when it last could.
 
+import type { CertainNodes } from "../ports/answering-store.ts";
+import type { Clock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Store } from "../ports/store.ts";
 import type { Timer } from "../ports/timer.ts";
@@ -15,6 +17,8 @@ const LOWER_ANSWERS = Math.ceil(GONE_MS / (0.75 * ANNOUNCE_MS));
 
 /** With so many answers of its own a node knows of all, and all of it: each has announced itself meanwhile. */
 const CERTAIN_ANSWERS = 4;
+/** For so long an answer counts: others believe that this node is gone after twice as long and more. */
+const FRESH_US = 2_000_000;
 
 /** What it needs. */
 export interface LiveNodesOptions {
@@ -23,6 +27,7 @@ export interface LiveNodesOptions {
   readonly id: string;
   /** How many there are until the store has said. */
   readonly expected: number;
+  readonly clock: Clock;
   readonly timer: Timer;
   readonly random: Random;
   /** Whether the store is to be asked now. */
@@ -37,6 +42,10 @@ export class LiveNodes {
   #lower: number[] = [];
   /** Announcements in a row that were answered. */
   #answered = 0;
+  /** When the last was. */
+  #answeredAt = 0;
+  /** Since when the count is what it is, and certain. */
+  #since = 0;
   readonly #options: LiveNodesOptions;
   #cancel: (() => void) | undefined;
   #started = false;
@@ -47,9 +56,18 @@ export class LiveNodes {
     this.count = options.expected;
   }
 
-  /** The count, where all nodes have had the time to learn of each other; else undefined. */
-  get certain(): number | undefined {
-    return this.#answered >= CERTAIN_ANSWERS ? this.count : undefined;
+  /**
+   * The count, where all nodes have had the time to learn of each other, and since when that was always so, in
+   * microseconds of this node's clock; else undefined.
+   */
+  get certain(): CertainNodes | undefined {
+    const isCertain = this.#answered >= CERTAIN_ANSWERS && this.#isFresh;
+    return isCertain ? { count: this.count, since: this.#since } : undefined;
+  }
+
+  get #isFresh(): boolean {
+    const age = this.#options.clock.now() - this.#answeredAt;
+    return age >= 0 && age < FRESH_US;
   }
 
   /** Begins to announce this node, where the store can be told. */
@@ -74,7 +92,10 @@ export class LiveNodes {
     if (!isAway()) {
       try {
         this.#heard(await store.announce!(id, GONE_MS));
+        if (!this.#isFresh) this.#answered = 0;
         this.#answered += 1;
+        this.#answeredAt = this.#options.clock.now();
+        if (this.#answered === CERTAIN_ANSWERS) this.#since = this.#answeredAt;
       } catch {
         // As many as there were.
         this.#lower = [];
@@ -93,12 +114,16 @@ export class LiveNodes {
     // Also where it is no number.
     if (!(count >= 1)) return;
     if (count >= this.count) {
-      this.count = count;
-      this.#lower = [];
+      this.#set(count);
       return;
     }
     if (this.#lower.push(count) < LOWER_ANSWERS) return;
-    this.count = Math.max(...this.#lower);
+    this.#set(Math.max(...this.#lower));
+  }
+
+  #set(count: number): void {
+    if (count !== this.count) this.#since = this.#options.clock.now();
+    this.count = count;
     this.#lower = [];
   }
 }

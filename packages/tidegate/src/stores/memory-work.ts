@@ -1,8 +1,9 @@
 // What is more than a plain check, in memory: limits with logs, permits or soft ones, several keys as one, request ids,
-// reservations, refunds. Twin of transact.lua: the two are held equal by a differential test, so change both.
+// reservations, refunds, leases. Twin of transact.lua and lease.lua: all are held equal by a differential test, so
+// change both.
 
 import { roomIn } from "../algorithms/elsewhere.ts";
-import { createGifts, type Gifts, passedGifts } from "../algorithms/gifts.ts";
+import type { Gifts } from "../algorithms/gifts.ts";
 import {
   chargeTo,
   extendPermit,
@@ -14,16 +15,16 @@ import {
   releasePermit,
   takeFrom,
 } from "../algorithms/key-state.ts";
-import { grantOf, roomOf, windowLeft } from "../algorithms/lease.ts";
+import { DEMAND_US, grantOf, leftOf, noteDemand, windowLeft } from "../algorithms/lease.ts";
 import { combineDecisions, createDecision, type Decision } from "../decision.ts";
 import { MAX_LIMITS, MAX_RECORD_MS, type Policy } from "../policy/policy.ts";
 import type { Counted } from "../ports/counting-store.ts";
 import type { LeaseAsk, Outcome, Part, RecordName, RecordOptions, Work } from "../ports/store.ts";
 import { isOverflow, type KeptSlots, type KeySpace, type Place, stateAt } from "./key-space.ts";
 import type { KeyTable } from "./key-table.ts";
-import { MemoryDemands } from "./memory-demands.ts";
+import { MemoryPasts } from "./memory-pasts.ts";
 import { freshState, keep, permitName } from "./places.ts";
-import { Records, type Remembered, recordName } from "./records.ts";
+import { Records, recordName } from "./records.ts";
 import { askedOf, isEstimate, limitsOf, reusedId } from "./work-print.ts";
 
 /** An answer that was given under an id. */
@@ -40,15 +41,6 @@ interface Recorded {
   undone: boolean;
 }
 
-/** What is remembered of a key beside its states, while something may be given back. */
-interface Past extends Remembered {
-  /** When it was reset last: what was taken before is not there to be given back. */
-  readonly resetAt: number;
-  /** The rules of the limits that it is about, and what was given back to each. */
-  readonly rules: string;
-  readonly gifts: readonly Gifts[];
-}
-
 /** A part whose states have been found or made. */
 interface Located {
   readonly part: Part;
@@ -63,8 +55,7 @@ interface Located {
 export class MemoryWork {
   readonly #keys: KeySpace;
   readonly #records: Records<Recorded>;
-  readonly #pasts: Records<Past>;
-  readonly #demands = new MemoryDemands();
+  readonly #pasts: MemoryPasts;
   readonly #waits = new Float64Array(MAX_LIMITS);
   /** Is told what keys were charged, net. */
   counted: Counted | undefined;
@@ -72,7 +63,7 @@ export class MemoryWork {
   constructor(keys: KeySpace, maxRecords: number, sweeps: boolean) {
     this.#keys = keys;
     this.#records = new Records(maxRecords, sweeps);
-    this.#pasts = new Records(maxRecords, sweeps);
+    this.#pasts = new MemoryPasts(maxRecords, sweeps);
   }
 
   /** Decides a check or a look of any policy. */
@@ -117,27 +108,20 @@ export class MemoryWork {
   /** Forgets a key. What was taken before is not there to be given back any more. */
   reset(policy: Policy, key: string, now: number): void {
     this.#keys.remove(policy, key);
-    const past = this.#pasts.find(recordName(policy.name, key, ""), now);
-    this.#remember(policy, key, { ...pastOf(past, policy), resetAt: now }, MAX_RECORD_US, now);
-  }
-
-  /** Remembers the past of a key for so long at least. */
-  #remember(policy: Policy, key: string, past: Past, us: number, now: number): void {
-    const expiresAt = Math.max(past.expiresAt, now + us);
-    this.#pasts.set(recordName(policy.name, key, ""), { ...past, expiresAt }, now);
+    const past = this.#pasts.of(policy, key, now);
+    this.#pasts.remember(policy, key, { ...past, resetAt: now }, MAX_RECORD_US, now);
   }
 
   /** Gives units of a part back, and answers whether they were taken since its key was reset last. */
   #give(part: Part, units: number, takenAt: number, receipt: Receipt | undefined, now: number) {
     const { policy, key } = part;
-    const found = this.#pasts.find(recordName(policy.name, key, ""), now);
-    if (found !== undefined && takenAt <= found.resetAt) return false;
-    const past = found === undefined ? undefined : pastOf(found, policy);
+    const past = this.#pasts.find(policy, key, now);
+    if (past !== undefined && takenAt <= past.resetAt) return false;
     const state = this.#stateOf(part, now);
     const before = this.counted === undefined ? 0 : roomIn(policy.limits, state, now);
     giveBack(policy.limits, state, now, units, takenAt, receipt, past?.gifts);
     this.counted?.(policy, key, before - roomIn(policy.limits, state, now));
-    if (past !== undefined) this.#remember(policy, key, past, 0, now);
+    if (past !== undefined) this.#pasts.remember(policy, key, past, 0, now);
     return true;
   }
 
@@ -244,8 +228,8 @@ export class MemoryWork {
   /** Sees that what is given back is remembered while a receipt may be used, and returns what has been. */
   #keepGifts({ policy, key }: Part, receiptUs: number, now: number): readonly Gifts[] | undefined {
     if (!hasBucket(policy)) return undefined;
-    const past = pastOf(this.#pasts.find(recordName(policy.name, key, ""), now), policy);
-    this.#remember(policy, key, past, receiptUs, now);
+    const past = this.#pasts.of(policy, key, now);
+    this.#pasts.remember(policy, key, past, receiptUs, now);
     return past.gifts;
   }
 
@@ -288,18 +272,24 @@ export class MemoryWork {
     const [located] = this.#locate([part], now);
     const { state, waits, place, inserted } = located!;
     look(policy.limits, state, now, 0, waits);
-    const demand = this.#demands.note(recordName(policy.name, key, ""), ask.node, ask.want, now);
-    const { units: room } = roomOf(policy.limits, state, now);
+    const past = this.#pasts.of(policy, key, now);
+    const { demand, demands } = noteDemand(past.demands, ask.node, ask.want, now);
+    const room = Math.max(leftOf(policy.limits, state, now), 0);
     const units = ask.want > 0 ? grantOf(room, ask.want, least, demand, ask.spare, ask.most) : 0;
-    const gifts = units > 0 ? this.#keepGifts(part, ask.keepUs, now) : undefined;
-    const receipt = units > 0 ? takeFrom(policy.limits, state, now, units, "", gifts) : undefined;
+    // It is kept while what was granted may be given back, and while what a node wants counts.
+    const keepUs = units > 0 ? ask.keepUs : ask.want > 0 ? DEMAND_US : 0;
+    if (keepUs > 0 || past.expiresAt > now) {
+      this.#pasts.remember(policy, key, { ...past, demands }, keepUs, now);
+    }
+    const receipt =
+      units > 0 ? takeFrom(policy.limits, state, now, units, "", past.gifts) : undefined;
     // What is told is how long the least is not there after what was granted.
     const wait = look(policy.limits, state, now, least, waits);
     if (inserted && units === 0) place.table.remove(place.slot);
     const lease = {
       units,
       windowLeftUs: windowLeft(policy.limits, state, now),
-      debt: roomOf(policy.limits, state, now).debt,
+      debt: Math.max(-leftOf(policy.limits, state, now), 0),
       numbers: state.numbers.slice(state.at, state.at + policy.width),
     };
     const decision = this.#decisionOf(part, wait, false, state, waits, now);
@@ -386,11 +376,4 @@ const MAX_RECORD_US = 1_000 * MAX_RECORD_MS;
 /** Whether receipts hold marks that gifts move. */
 function hasBucket({ limits }: Policy): boolean {
   return limits.some(({ algorithm }) => algorithm === "token-bucket");
-}
-
-/** Returns a past for a policy: the one that was found, or one like it where that is of other rules, or of none. */
-function pastOf(found: Past | undefined, { rules, limits }: Policy): Past {
-  if (found?.rules === rules) return found;
-  const gifts = limits.map((_limit, index) => passedGifts(found?.gifts[index] ?? createGifts()));
-  return { resetAt: found?.resetAt ?? 0, rules, gifts, expiresAt: found?.expiresAt ?? 0 };
 }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { calendarWindow, fixedWindow, type Limit, slidingWindow, tokenBucket } from "tidegate";
 import { advance, take } from "../../src/algorithms/dispatch.ts";
-import { grantOf, roomOf, windowLeft } from "../../src/algorithms/lease.ts";
+import { grantOf, leftOf, windowLeft } from "../../src/algorithms/lease.ts";
 
 const TABLE: [
   room: number,
@@ -103,31 +103,24 @@ function stateOf(limits: readonly Limit[], now: number, taken: readonly number[]
 
 const NOW = Date.UTC(2026, 0, 1, 12, 30) * 1_000;
 
-test("room is what all limits have; of a soft one only that nothing beyond its units is ever there", () => {
+test("what is left is what all limits have, and less than nothing of a key in debt", () => {
   const limits = [
     tokenBucket({ capacity: 10, refill: "1/s" }),
     fixedWindow({ limit: 30, window: "1h" }),
-    slidingWindow({ limit: 8, window: "1h", soft: true }),
+    slidingWindow({ limit: 8, window: "1h" }),
   ];
-  assert.deepEqual(roomOf(limits, stateOf(limits, NOW, [0, 0, 0]), NOW), { units: 8, debt: 0 });
-  assert.deepEqual(roomOf(limits, stateOf(limits, NOW, [4, 4, 8]), NOW), { units: 6, debt: 0 });
-  assert.deepEqual(roomOf(limits, stateOf(limits, NOW, [4, 28, 8]), NOW), { units: 2, debt: 0 });
-  assert.deepEqual(roomOf(limits, stateOf(limits, NOW, [4, 33, 8]), NOW), { units: 0, debt: 3 });
+  assert.equal(leftOf(limits, stateOf(limits, NOW, [0, 0, 0]), NOW), 8);
+  assert.equal(leftOf(limits, stateOf(limits, NOW, [4, 4, 0]), NOW), 6);
+  assert.equal(leftOf(limits, stateOf(limits, NOW, [4, 28, 1]), NOW), 2);
+  assert.equal(leftOf(limits, stateOf(limits, NOW, [4, 33, 8]), NOW), -3);
 });
 
-test("a lease ends with the first window of a hard limit", () => {
+test("a lease ends with the first window of a limit", () => {
   const cases: [Limit[], number][] = [
     [[tokenBucket({ capacity: 10, refill: "1/s" })], Number.POSITIVE_INFINITY],
     [[fixedWindow({ limit: 30, window: "1h" })], 1_800_000_000],
     [[slidingWindow({ limit: 30, window: "15m" })], 900_000_000],
     [[calendarWindow({ limit: 30, per: "day" })], 41_400_000_000],
-    [
-      [
-        fixedWindow({ limit: 30, window: "1h" }),
-        slidingWindow({ limit: 9, window: "1m", soft: true }),
-      ],
-      1_800_000_000,
-    ],
     [
       [tokenBucket({ capacity: 9, refill: "1/s" }), fixedWindow({ limit: 30, window: "1h" })],
       1_800_000_000,

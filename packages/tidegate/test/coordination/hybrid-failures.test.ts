@@ -54,6 +54,31 @@ test("who waits for a store that hangs is answered at the deadline", async () =>
   assert.equal(timer.size, 0);
 });
 
+test("who waits for several questions is answered at the deadline of the check, not of the last of them", async () => {
+  const { limiter, store, timer, close } = createHybridNodes([HOUR], { onStoreFailure: "deny" });
+  store.set("hung");
+  const first = limiter.check(request);
+  await timer.advanceMs(30);
+  const second = limiter.check({ ...request, cost: 60 });
+  await timer.advanceMs(10);
+  store.thaw();
+  assert.equal((await first).source, "lease");
+  await timer.advanceMs(39);
+  assert.equal(store.hanging, 1, "the second question, asked 40 ms after the first");
+  let isDone = false;
+  void second.then(() => {
+    isDone = true;
+  });
+  await settled();
+  assert.equal(isDone, false);
+  await timer.advanceMs(1);
+  assert.equal((await second).source, "fail-closed");
+  store.set("up");
+  store.thaw();
+  await close();
+  assert.equal(timer.size, 0);
+});
+
 test("a grant that comes when nobody waits for it any more is given back", async () => {
   const nodes = createHybridNodes([HOUR]);
   const { limiter, store, timer } = nodes;
@@ -99,10 +124,12 @@ test("close ends though the store hangs", async () => {
   assert.equal(nodes.timer.size, 0);
 });
 
-/** Nodes that know for certain how many they are. */
-async function createCertainNodes(maxOvershoot: number, count = 2, limit = HOUR) {
+const MINUTE = fixedWindow({ limit: 100, window: "1m" });
+
+/** Nodes that know for certain how many they are, and for so long that nobody of before can owe anything. */
+async function createCertainNodes(maxOvershoot: number, count = 2, limit = MINUTE) {
   const nodes = createHybridNodes([limit], { maxOvershoot, leaseFraction: 0 }, { count });
-  await nodes.timer.advanceMs(3_500);
+  await nodes.timer.advanceMs(3_500 + (2 * limit.windowUs) / 1_000);
   return nodes;
 }
 
@@ -174,17 +201,41 @@ test("maxOvershoot: a bucket that was overshot repays it", async () => {
 });
 
 test("maxOvershoot: nothing is lent while it is not certain how many nodes there are", async () => {
-  const nodes = createHybridNodes([HOUR], { maxOvershoot: 0.1 });
+  const nodes = createHybridNodes([MINUTE], { maxOvershoot: 0.1 });
   await nodes.timer.advanceMs(500);
   nodes.store.set("hung");
   assert.equal(await checkAtOnce(nodes, 0), undefined);
   nodes.store.set("up");
   nodes.store.thaw();
-  await nodes.timer.advanceMs(5_000);
+  await nodes.timer.advanceMs(125_000);
   assert.equal((await checkAtOnce(nodes, 0, 1, "cold"))?.allowed, true);
   nodes.store.set("down");
   await nodes.timer.advanceMs(2_000);
   assert.equal((await nodes.check("colder")).source, "fail-open", "nor where it is away");
+  await nodes.close();
+});
+
+test("maxOvershoot: where nodes have come or gone, nothing is lent of a key that may be in debt", async () => {
+  const nodes = await createCertainNodes(0.1, 1);
+  await nodes.check("known");
+  nodes.store.nodes = 2;
+  // It is certain at once that there is one more, whose part is not this node's any more.
+  await nodes.timer.advanceMs(4_000);
+  nodes.store.set("hung");
+  assert.equal(
+    await checkAtOnce(nodes, 0, 1, "cold"),
+    undefined,
+    "nobody has said that it has no debt",
+  );
+  assert.equal(await checkAtOnce(nodes, 0, 50, "known"), undefined, "that was said before");
+  nodes.store.set("up");
+  nodes.store.thaw();
+  await nodes.timer.advanceMs(20);
+  nodes.store.set("hung");
+  assert.equal((await checkAtOnce(nodes, 0, 5, "cold"))?.allowed, true, "by now it was");
+  assert.equal(await checkAtOnce(nodes, 0, 1, "cold"), undefined, "5 of 10 are its part");
+  nodes.store.set("up");
+  nodes.store.thaw();
   await nodes.close();
 });
 

@@ -11,11 +11,11 @@ test("a policy that is set anew does not lend what was lent already", async () =
   const clock = createManualClock();
   const timer = createManualTimer(clock);
   const store = createFaultyStore(clock);
-  const api = { limits: [fixedWindow({ limit: 10, window: "1h" })], maxOvershoot: 0.5 };
+  const api = { limits: [fixedWindow({ limit: 10, window: "10s" })], maxOvershoot: 0.5 };
   const options = { policies: { api }, store, clock, timer, coordination: "hybrid" } as const;
   const limiter = createLimiter(options);
-  // By then it knows how many nodes there are.
-  await timer.advanceMs(5_000);
+  // By then it knows how many nodes there are, and that nobody of before owes anything.
+  await timer.advanceMs(25_000);
   store.set("hung");
   let admitted = 0;
   for (let n = 0; n < 12; n += 1) {

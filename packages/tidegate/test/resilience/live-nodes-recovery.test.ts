@@ -7,7 +7,8 @@ import { LiveNodes } from "../../src/resilience/live-nodes.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createManualTimer } from "../support/manual-timer.ts";
 
-const timer = createManualTimer(createManualClock());
+const clock = createManualClock();
+const timer = createManualTimer(clock);
 
 /** A node whose store answers what the test says, or nothing; announced once a second. */
 function start(expected: number) {
@@ -20,6 +21,7 @@ function start(expected: number) {
     store: { announce } as Partial<Store> as Store,
     id: "a",
     expected,
+    clock,
     timer,
     random: { next: () => 1 },
     isAway: () => world.isAway,

@@ -15,6 +15,7 @@ function createTestNodes({ random = 0, expected = 4 } = {}) {
   const state = { away: false };
   const nodes = new LiveNodes({
     store,
+    clock,
     timer,
     expected,
     id: "me",
@@ -155,6 +156,7 @@ test("a store that cannot be told keeps the expected count, with no timer", asyn
   assert.equal(typeof announce, "function");
   const nodes = new LiveNodes({
     store: store as Store,
+    clock,
     timer,
     expected: 3,
     id: "me",

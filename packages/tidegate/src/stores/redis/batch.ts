@@ -1,11 +1,12 @@
 // The checks that go out as one script call: writes the call's arguments, reads its reply. Checks of one key share
 // one read and one write in Redis and are decided in the order in which they came.
 
-import { type Limit, waitFor } from "../../algorithms/dispatch.ts";
+import { waitFor } from "../../algorithms/dispatch.ts";
 import { createDecision, type Decision } from "../../decision.ts";
 import type { Policy } from "../../policy/policy.ts";
 import type { AnswerTo } from "../../ports/store.ts";
 import type { KeyNames } from "./key.ts";
+import { pushPolicy } from "./plain-policy.ts";
 
 /** One check that waits for its answer. */
 export interface PendingCheck {
@@ -101,8 +102,7 @@ export class Batch implements ScriptBatch {
   #args(nowUs: number): string[] {
     const args = [String(this.#groups.size)];
     for (const { policy, lists } of this.#groups.values()) {
-      args.push(policy.rules, String(policy.limits.length), String(lists.size));
-      for (const limit of policy.limits) args.push(String(limit.limit), ...numbersOf(limit, nowUs));
+      pushPolicy(args, policy, lists.size, nowUs);
       for (const list of lists.values()) {
         args.push(list.length === 1 ? costOf(list[0]!) : list.map(costOf).join(","));
       }
@@ -153,23 +153,6 @@ export class Batch implements ScriptBatch {
       throw new Error(`the script answered ${given.length} numbers, not ${position}`);
     }
     return answers;
-  }
-}
-
-/** The second and third text of a limit in ARGV. */
-function numbersOf(limit: Limit, nowUs: number): [string, string] {
-  switch (limit.algorithm) {
-    case "token-bucket":
-    case "leaky-bucket":
-      return [String(limit.periodUs), String(limit.units)];
-    case "fixed-window":
-      return [String(limit.windowUs), "0"];
-    case "sliding-window":
-      return [String(limit.windowUs), "-1"];
-    case "calendar-window":
-      return [limit.calendar.boundariesAround(nowUs).join(","), "-2"];
-    default:
-      throw new Error(`${limit.algorithm} is no plain limit`);
   }
 }
 

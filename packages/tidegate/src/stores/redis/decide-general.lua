@@ -1,5 +1,5 @@
 -- The longer way of decide.lua, for policies of several limits, for values written under other rules, and for several
--- checks of one key: any plain limits, any costs. Stands after algorithms.lua in decide.lua's function loadGeneral,
+-- checks of one key: any plain limits, any costs. Stands after plain-policies.lua in decide.lua's function loadGeneral,
 -- and returns its two ways in. Twin of algorithms/decide.ts.
 
 -- Of the key at hand: whether Redis holds a value for it, and whether its numbers must be written.
@@ -36,65 +36,16 @@ local function check(policy, s, cost, consume)
   end
 end
 
-local function store(key, policy, s)
-  local longest = 0
-  for i = 1, #policy.limits do
-    longest = max(longest, policy.kinds[i].reset(policy.limits[i], s, policy.ats[i]))
-  end
-  write(key, pack(policy.format, policy.rules, '|', unpack(s)), now + longest)
-end
-
 -- Decides one key's checks, whatever its limits and costs are.
 local function decideKey(key, value, costs, policy)
   local s
-  changed = false
-  if value then
-    if #value == policy.length and find(value, policy.header, 1, true) == 1 then
-      s = readNumbers(policy.width, value, policy.offset)
-    else
-      s = carryOver(value, policy.rules, policy.limits)
-      changed = s ~= nil
-    end
-  end
+  s, changed = readPlainState(value, policy)
   existed = s ~= nil
-  if not existed then
-    s = {}
-    for i = 1, policy.width do s[i] = 0 end
-  end
+  s = s or freshState(policy)
   for look, cost in string.gmatch(costs, '(%??)(%d+)') do
     check(policy, s, tonumber(cost), look == '')
   end
-  if changed then store(key, policy, s) end
+  if changed then write(key, plainText(policy, s), now + resetOf(policy, s)) end
 end
 
-local function readLimit(capacity, second, third)
-  local units = tonumber(third)
-  if units > 0 then return tokenBucket(capacity, tonumber(second), units) end
-  if units == 0 then return fixedWindow(capacity, tonumber(second)) end
-  if units == -1 then return slidingWindow(capacity, tonumber(second)) end
-  local boundaries = {}
-  for boundary in string.gmatch(second, '%d+') do boundaries[#boundaries + 1] = tonumber(boundary) end
-  return calendarWindow(capacity, boundaries)
-end
-
--- Reads a policy from ARGV; nil where now is outside of its boundaries.
-local function readWholePolicy(arg)
-  local rules, limits, kinds, ats, width = ARGV[arg + 1], {}, {}, {}, 0
-  local limitCount = tonumber(ARGV[arg + 2])
-  for i = 1, limitCount do
-    local at = arg + 3 * i
-    local limit = readLimit(tonumber(ARGV[at + 1]), ARGV[at + 2], ARGV[at + 3])
-    if limit.boundaries and not holdsNow(limit) then return nil end
-    limits[i], kinds[i], ats[i] = limit, KINDS[limit.kind], width + 1
-    width = width + kinds[i].width
-  end
-  local doubles = string.rep('d', width)
-  return {
-    limitCount = limitCount, rules = rules, limits = limits, kinds = kinds, ats = ats, width = width,
-    header = rules .. '|',
-    offset = #rules + 2, length = #rules + 1 + 8 * width,
-    format = '<c' .. #rules .. 'c1' .. doubles,
-  }
-end
-
-return { decide = decideKey, readPolicy = readWholePolicy }
+return { decide = decideKey, readPolicy = readPlainPolicy }

@@ -1,6 +1,6 @@
 -- Decides a batch of checks of plain limits atomically: those whose state is a few numbers, and that are not soft. The
--- path of most decisions, and so the shortest; transact.lua does the rest. Stands after prelude.lua. Twin of
--- algorithms/decide.ts: the two are held equal by a differential test, so change both.
+-- path of most decisions, and so the shortest; lease.lua and transact.lua do the rest. Stands after short-policies.lua.
+-- Twin of algorithms/decide.ts: the two are held equal by a differential test, so change both.
 --
 -- KEYS  one per policy key, all in one Cluster slot, grouped by policy in the order of ARGV.
 -- ARGV  number of policies, then for each policy:
@@ -18,36 +18,9 @@
 
 local reply, filled = { now }, 1
 
--- Numbers as call takes them; it would print each one itself, in ten times the time of a look-up.
-local texts = {}
-
--- When a key expires, in seconds, whose state is as if unused from microsecond `unused` on.
-local function expiryOf(unused)
-  return ceil(unused / 1000000 + EXPIRY_SLACK_MS / 1000)
-end
-
--- Writes a value that is as if unused from microsecond `unused` on; `before` is that of the value that the key holds,
--- where that has its expiry from here, else nil. SET with an expiry would remove the one that the key has and add it
--- anew, and a relative one is rewritten to an absolute one for replicas, whether there are any or not: together that
--- takes longer than all the rest of the call.
-local function write(key, value, unused, before)
-  local expiry = expiryOf(unused)
-  if before and expiryOf(before) == expiry then
-    call('SET', key, value, 'KEEPTTL')
-    return
-  end
-  local text = texts[expiry]
-  if not text then
-    text = string.format('%d000', expiry)
-    texts[expiry] = text
-  end
-  call('SET', key, value, 'KEEPTTL')
-  call('PEXPIREAT', key, text)
-end
-
 -- The general way, made when it is first needed: most calls do without, and what they need not make they do not pay.
 local function loadGeneral()
-  --[[ algorithms.lua, decide-general.lua ]]
+  --[[ algorithms.lua, plain-policies.lua, decide-general.lua ]]
 end
 
 -- Decides one check of one token bucket whose units return after whole microseconds: the same as the general
@@ -118,18 +91,10 @@ local general
 
 -- Reads a policy from ARGV; nil where now is outside of its calendar windows.
 local function readPolicy(arg)
-  if ARGV[arg + 2] == '1' then
-    local capacity, period, units = tonumber(ARGV[arg + 4]), tonumber(ARGV[arg + 5]), tonumber(ARGV[arg + 6])
-    local window = units == 0
-    if window or (units > 0 and period % units == 0) then
-      local rules = ARGV[arg + 1]
-      return {
-        short = window and decideWindow or decideBucket, capacity = capacity,
-        whole = window and period or period / units,
-        rules = rules, header = rules .. '|', offset = #rules + 2, length = #rules + 17,
-        format = '<c' .. #rules .. 'c1dd', arg = arg, limitCount = 1,
-      }
-    end
+  local policy = readShortPolicy(arg)
+  if policy then
+    policy.short = policy.isWindow and decideWindow or decideBucket
+    return policy
   end
   general = general or loadGeneral()
   return general.readPolicy(arg)

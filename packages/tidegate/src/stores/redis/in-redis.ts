@@ -7,16 +7,17 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Clock } from "../../ports/clock.ts";
 import { Listeners } from "../../ports/listeners.ts";
 import type { Scheduler } from "../../ports/scheduler.ts";
-import type { AnswerTo, Outcome, Part, Store, Work } from "../../ports/store.ts";
+import type { AnswerTo, LeaseWork, Outcome, Part, Store, Work } from "../../ports/store.ts";
 import type { Telemetry } from "../../ports/telemetry.ts";
 import type { Timer } from "../../ports/timer.ts";
-import { Batch, type ScriptBatch } from "./batch.ts";
+import type { ScriptBatch } from "./batch.ts";
 import type { RedisCommands } from "./client.ts";
 import { storeUnavailable, tooManyWaiting } from "./faults.ts";
 import { type KeyNames, slotOf } from "./key.ts";
 import { CALL_TIMEOUT_MS } from "./own-connection.ts";
 import type { Script, Scripts } from "./script.ts";
 import { ScriptCaller } from "./script-caller.ts";
+import { TurnBatches } from "./turn-batches.ts";
 import { partsOf, type StoreWork } from "./work-answer.ts";
 import { WorkBatch } from "./work-batch.ts";
 
@@ -59,12 +60,6 @@ export interface InRedisOptions {
   readonly clock: Clock;
 }
 
-/** What waits for the turn to end, of one Cluster slot. */
-interface SlotBatches {
-  checks: Batch | undefined;
-  works: WorkBatch | undefined;
-}
-
 /** The store over commands that exist. Tests give it scripts of their own. */
 export class InRedis implements Store {
   readonly shared = true;
@@ -72,8 +67,7 @@ export class InRedis implements Store {
   readonly #scripts: Scripts;
   readonly #caller: ScriptCaller;
   readonly #options: InRedisOptions;
-  /** By slot. A new map for each turn: see #flush. */
-  #batches = new Map<number, SlotBatches>();
+  readonly #turn: TurnBatches;
   /** What will have settled when all that was asked until now is answered. None of them rejects. */
   readonly #inFlight = new Set<Promise<unknown>>();
   /** Resets under way, by Redis key, for the checks of their keys to wait for. */
@@ -93,6 +87,11 @@ export class InRedis implements Store {
     this.#scripts = scripts;
     this.#options = options;
     this.#caller = new ScriptCaller(commands, options.clock, this.#listeners);
+    this.#turn = new TurnBatches({
+      ...options,
+      scripts,
+      send: (batch, script) => this.#send(batch, script),
+    });
     if (commands.cluster && commands.nodeOf !== undefined) {
       this.nodeOf = (policy, key) => this.#nodeOf(policy, key);
     }
@@ -131,11 +130,21 @@ export class InRedis implements Store {
     return true;
   }
 
+  borrowTo(work: LeaseWork, answerTo: AnswerTo<Outcome>): boolean {
+    if (this.#resets.size > 0) return false;
+    try {
+      this.#askLease(work, answerTo);
+    } catch (error) {
+      answerTo.reject(error);
+    }
+    return true;
+  }
+
   run(work: Work): Promise<Outcome> {
     return this.#run(work);
   }
 
-  #run(work: StoreWork): Promise<Outcome> {
+  #run(work: StoreWork | LeaseWork): Promise<Outcome> {
     if (this.#resets.size > 0) {
       const resets = partsOf(work).flatMap(({ policy, key }) => {
         return this.#resets.get(this.#nameOf(policy, key)) ?? [];
@@ -203,33 +212,28 @@ export class InRedis implements Store {
     answerTo: AnswerTo<Decision>,
   ): void {
     this.#requireRoom();
-    const batches = this.#batchesOf(this.#slotOf(policy, key));
-    // What was asked before of the same key is to be decided before.
-    if (batches.works?.has(policy.name, key)) this.#sendWorks(batches);
-    if (batches.checks?.takes(policy, key) === false) this.#sendChecks(batches);
-    batches.checks ??= new Batch(this.#options.nameOf);
-    batches.checks.add(policy, { key, cost, consume, answerTo });
-    // Not before: a hash tag of the application's may throw.
-    this.#waitingChecks += 1;
-    if (batches.checks.size >= this.#options.maxBatch) this.#sendChecks(batches);
-    else this.#schedule();
+    this.#turn.addCheck(this.#slotOf(policy, key), policy, { key, cost, consume, answerTo });
+    this.#asked(1);
   }
 
-  #askWork(work: StoreWork): Promise<Outcome> {
-    const parts = partsOf(work);
+  #askLease(work: LeaseWork, answerTo: AnswerTo<Outcome>): void {
+    this.#requireRoom();
+    const { policy, key } = work.part;
+    this.#turn.addLease(this.#slotOf(policy, key), { work, answerTo });
+    this.#asked(1);
+  }
+
+  #askWork(work: StoreWork | LeaseWork): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      const [{ policy, key }] = parts as [Part];
-      this.#requireRoom();
-      const batches = this.#batchesOf(this.#slotOf(policy, key));
-      if (parts.some((part) => batches.checks?.has(part.policy.name, part.key))) {
-        this.#sendChecks(batches);
+      if (work.kind === "lease") {
+        this.#askLease(work, { resolve, reject });
+        return;
       }
-      if (batches.works?.takes(work) === false) this.#sendWorks(batches);
-      batches.works ??= new WorkBatch(this.#options.nameOf);
-      batches.works.add({ work, resolve, reject });
-      this.#waitingChecks += parts.length;
-      if (batches.works.size >= this.#options.maxBatch) this.#sendWorks(batches);
-      else this.#schedule();
+      this.#requireRoom();
+      const parts = partsOf(work);
+      const [{ policy, key }] = parts as [Part];
+      this.#turn.addWork(this.#slotOf(policy, key), { work, resolve, reject });
+      this.#asked(parts.length);
     });
   }
 
@@ -243,26 +247,9 @@ export class InRedis implements Store {
     }
   }
 
-  #batchesOf(slot: number): SlotBatches {
-    let batches = this.#batches.get(slot);
-    if (batches === undefined) {
-      batches = { checks: undefined, works: undefined };
-      this.#batches.set(slot, batches);
-    }
-    return batches;
-  }
-
-  #sendChecks(batches: SlotBatches): void {
-    if (batches.checks !== undefined) this.#send(batches.checks, this.#scripts.decide);
-    batches.checks = undefined;
-  }
-
-  #sendWorks(batches: SlotBatches): void {
-    if (batches.works !== undefined) this.#send(batches.works, this.#scripts.transact);
-    batches.works = undefined;
-  }
-
-  #schedule(): void {
+  /** Counts what waits for its answer, and sees that it goes out when the turn ends. */
+  #asked(parts: number): void {
+    this.#waitingChecks += parts;
     if (this.#scheduled) return;
     this.#scheduled = true;
     this.#options.scheduler.afterTurn(() => this.#flush());
@@ -363,15 +350,7 @@ export class InRedis implements Store {
 
   #flush(): void {
     this.#scheduled = false;
-    if (this.#batches.size === 0) return;
-    const batches = this.#batches;
-    // Not clear(): V8 links the table that a map leaves behind to its next one, so that once one of them has become
-    // old, every batch after it would outlive the collections of young garbage. They took 10 ms each.
-    this.#batches = new Map();
-    for (const one of batches.values()) {
-      this.#sendChecks(one);
-      this.#sendWorks(one);
-    }
+    this.#turn.flush();
   }
 
   #send(batch: ScriptBatch, script: Script): void {
@@ -392,7 +371,7 @@ export class InRedis implements Store {
 }
 
 /** How long work may wait to be asked: what gives back is of use however late. */
-function waitMsOf(work: StoreWork): number {
+function waitMsOf(work: StoreWork | LeaseWork): number {
   if (work.kind !== "take") return Number.POSITIVE_INFINITY;
   return Math.max(...work.parts.map(({ policy }) => policy.deadlineMs));
 }

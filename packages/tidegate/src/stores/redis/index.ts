@@ -1,5 +1,11 @@
 // The door "tidegate/redis".
 
+export {
+  type RedisRegistry,
+  type RedisRegistryOptions,
+  redisRegistry,
+} from "../../peers-redis/redis-registry.ts";
+export { type RedisTransportOptions, redisTransport } from "../../peers-redis/redis-transport.ts";
 export type {
   IoredisLike,
   NodeRedisClusterLike,

@@ -49,14 +49,9 @@ export function recordKey(name: string, id: string): string {
   return `${name}:id:${escapeText(id)}`;
 }
 
-/** Names the Redis key of what is remembered of a policy key beside its states: its last reset, what was given back. */
+/** Names the Redis key of what is remembered of a policy key beside its states; pasts.lua says what that is. */
 export function pastKey(name: string): string {
   return `${name}:past`;
-}
-
-/** Names the Redis key of what nodes want of a policy key. */
-export function demandKey(name: string): string {
-  return `${name}:lease`;
 }
 
 /**

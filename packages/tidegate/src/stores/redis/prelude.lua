@@ -1,5 +1,5 @@
--- What both scripts begin with, decide.lua and transact.lua. All else stands in files of its own, so that a call runs
--- no more than it needs.
+-- What all scripts begin with: decide.lua, lease.lua, transact.lua. All else stands in files of its own, so that a call
+-- runs no more than it needs.
 
 local ceil, floor, max, min = math.ceil, math.floor, math.max, math.min
 local pack, unpackNumbers, find = struct.pack, struct.unpack, string.find

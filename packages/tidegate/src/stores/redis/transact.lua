@@ -1,8 +1,8 @@
--- Does what is more than a check of plain limits, each piece of work atomically: limits with logs, permits or soft
--- ones, several keys as one, request ids, reservations, refunds, leases. Stands after states.lua and leases.lua. Twin
--- of stores/memory-work.ts: the two are held equal by a differential test, so change both.
+-- Does what is more than a check of plain limits or a lease, each piece of work atomically: limits with logs, permits
+-- or soft ones, several keys as one, request ids, reservations, refunds. Stands after states.lua. Twin of
+-- stores/memory-work.ts: the two are held equal by a differential test, so change both.
 --
--- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of pasts, demands and records; all
+-- KEYS  policy keys, then for each log or permits of theirs its key, then the keys of pasts and records; all
 --       in one Cluster slot. Policy keys and records are looked up by place, the others' names are made of their
 --       policy keys'.
 -- ARGV  1: JSON { p: policies, w: work }
@@ -15,18 +15,12 @@
 --         [taken at, cost, units by limit, marks by limit], and where a record answers a denial from then on, the
 --         place of its key in KEYS.   "s" settles the record to the part's cost.
 --         "r" releases, "e" extends; extra: permit id.   "z" resets.
---         "b" borrows a lease; its cost is the least that is of use, and its waits are those after the grant; extra:
---         [node, units wanted, share of what nobody wants that comes on top, how long it may be given back in us,
---         units owed, leases that are given back: lists of what is left of it and, of the answer that granted it,
---         its instant, units, units by limit, marks by limit; units of use at most, -1 where all are].
 -- Returns integers: now, then for each work: its status, its instant, then for each part 1 where taken and for each
 --         limit its numbers, its wait before anything was taken in us, -1 where no wait helps, the units taken and
 --         their mark.
 --         status: 0 denied or not done, 1 admitted or done, 2 the record's id stands for something else (and no parts
 --         follow), 3 and 4 as 0 and 1, told again in the numbers of now, 5 the permit is held already: then its
---         first part alone follows, and the permit's units and how long it is held still in us. 6 a lease: behind its
---         part the units granted, how long in us until the first window of a limit ends, -1 where none does, and by
---         how many units the key is in debt.
+--         first part alone follows, and the permit's units and how long it is held still in us.
 --         Where now lies outside of a calendar window's boundaries it returns now alone, and has done nothing.
 
 -- Does what only permits have, and says whether any limit could.
@@ -188,12 +182,11 @@ local DO = {
     end)
     call('DEL', state.key)
     state.before = nil
-    local past = pastOf(state) or newPast(#state.limits)
+    local past = pastOf(state) or newPast()
     past.resetAt = now
     remember(state, past, now + RECORD_US)
     return standing(parts[1], true)
   end,
-  b = function(parts, _, extra) return lease(parts[1], extra) end,
   r = function(parts, _, permit) return standing(parts[1], change(readState(parts[1]), 'release', permit)) end,
   e = function(parts, _, permit) return standing(parts[1], change(readState(parts[1]), 'extend', permit)) end,
 }
@@ -215,13 +208,14 @@ local function store(state)
   local rules = state.policy.rules
   local value = pack('<c' .. #rules .. 'c1' .. string.rep('d', state.policy.width), rules, '|', unpack(state.s))
   if (value == state.before and not renewed) or (longest == 0 and not state.before) then return end
-  local expiry = string.format('%.0f', ceil((now + longest) / 1000) + EXPIRY_SLACK_MS)
-  call('SET', state.key, value, 'KEEPTTL')
-  call('PEXPIREAT', state.key, expiry)
+  write(state.key, value, now + longest)
   eachLimit(state, function(limit)
-    if limit.entries then call('PEXPIREAT', limit.entries, expiry) end
+    if limit.entries then call('PEXPIREAT', limit.entries, expiryText(now + longest)) end
   end)
 end
 
-for _, state in pairs(states) do store(state) end
+for _, state in pairs(states) do
+  store(state)
+  if state.remembers then writePast(state.key .. ':past', state.past, state.policy.header, #state.limits) end
+end
 return reply

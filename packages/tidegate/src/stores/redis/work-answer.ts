@@ -2,13 +2,15 @@
 
 import type { Receipt } from "../../algorithms/key-state.ts";
 import { combineDecisions, createDecision, type Decision } from "../../decision.ts";
-import type { LeaseGrant, Outcome, Part, Work } from "../../ports/store.ts";
+import type { LeaseWork, Outcome, Part, Work } from "../../ports/store.ts";
 
 /** Work, or a look, for limits that have no shorter way. */
-export type StoreWork = Work | { readonly kind: "look" | "reset"; readonly part: Part };
+export type StoreWork =
+  | Exclude<Work, LeaseWork>
+  | { readonly kind: "look" | "reset"; readonly part: Part };
 
 /** The parts of any work. */
-export function partsOf(work: StoreWork): readonly Part[] {
+export function partsOf(work: StoreWork | LeaseWork): readonly Part[] {
   return work.kind === "take" ? work.parts : [work.part];
 }
 
@@ -17,18 +19,15 @@ const REUSED_ID = 2;
 const DENIED_BEFORE = 3;
 const ADMITTED_BEFORE = 4;
 const HELD_ALREADY = 5;
-const LEASED = 6;
 
 /** What is asked about a cost; of all else the decision says how the key stands. */
-const ASKS = new Set(["take", "look", "lease"]);
+const ASKS = new Set(["take", "look"]);
 
 /** What the script says of one part. */
 interface PartAnswer {
   readonly decision: Decision;
   readonly wait: number;
   readonly receipt: Receipt | undefined;
-  /** The key's states. */
-  readonly numbers: Float64Array;
   /** How many numbers it was. */
   readonly length: number;
 }
@@ -58,15 +57,6 @@ export function readAnswer(
     parts.map((part) => part.decision),
     parts.map(({ wait }) => wait),
   );
-  if (status === LEASED) {
-    const { receipt, numbers } = parts[0]!;
-    const lease = readGrant(reply, position, numbers);
-    const receipts = [receipt === undefined ? undefined : { ...receipt, cost: lease.units }];
-    return {
-      outcome: { decision, done: lease.units > 0, receipts, at, lease },
-      position: position + 3,
-    };
-  }
   if (status === HELD_ALREADY) {
     const held = { units: reply[position]!, leftUs: reply[position + 1]! };
     return { outcome: { decision, done: true, receipts: [], at, held }, position: position + 2 };
@@ -109,24 +99,11 @@ function readPart(
   // An answer that is told again stays what it was, whatever the limits of now say.
   if (status === DENIED_BEFORE) wait = Math.max(wait, 1);
   if (status === ADMITTED_BEFORE) wait = 0;
-  // Of a lease what was taken is the grant, and not the cost.
-  const isCost = taken && status !== LEASED;
-  const decision = createDecision(policy, key, cost, wait, isCost, numbers, 0, now, "store", waits);
+  const decision = createDecision(policy, key, cost, wait, taken, numbers, 0, now, "store", waits);
   return {
     decision,
     wait,
     receipt: taken ? receipt : undefined,
-    numbers,
     length: position - from,
-  };
-}
-
-function readGrant(reply: readonly number[], at: number, numbers: Float64Array): LeaseGrant {
-  const left = reply[at + 1]!;
-  return {
-    units: reply[at]!,
-    windowLeftUs: left < 0 ? Number.POSITIVE_INFINITY : left,
-    debt: reply[at + 2]!,
-    numbers,
   };
 }

@@ -6,7 +6,7 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Outcome, Part, RecordOptions } from "../../ports/store.ts";
 import { askedOf, limitsOf, reusedId } from "../work-print.ts";
 import type { ScriptBatch } from "./batch.ts";
-import { demandKey, entriesKey, escapeText, type KeyNames, pastKey, recordKey } from "./key.ts";
+import { entriesKey, escapeText, type KeyNames, pastKey, recordKey } from "./key.ts";
 import { partsOf, readAnswer, type StoreWork } from "./work-answer.ts";
 
 /** Work that waits for its outcome. */
@@ -87,7 +87,6 @@ export class WorkBatch implements ScriptBatch {
     });
     for (const { work, names } of works) {
       if (needsPast(work)) for (const name of names) declared.add(pastKey(name));
-      if (work.kind === "lease") declared.add(demandKey(names[0]!));
     }
     keys.push(...declared);
     const list = works.map(({ work, names, parts }) => {
@@ -133,7 +132,6 @@ const LETTERS = {
   settle: "s",
   release: "r",
   extend: "e",
-  lease: "b",
   reset: "z",
 } as const;
 
@@ -171,20 +169,12 @@ function extraOf(work: StoreWork, undone: number | undefined): unknown {
     const { cost, units, marks } = receipt;
     return [at, cost, units, marks, ...(undone === undefined ? [] : [undone])];
   }
-  if (work.kind === "lease") {
-    const { node, want, spare, keepUs, owed, backs, most = -1 } = work.ask;
-    const lists = backs.map(({ units, takenAt, receipt }) => {
-      return [units, takenAt, receipt.cost, receipt.units, receipt.marks];
-    });
-    return [node, want, spare, keepUs, owed, lists, most];
-  }
   return "permit" in work ? escapeText(work.permit) : "";
 }
 
 /** Whether the script looks at what is remembered of a key beside its states. */
 function needsPast(work: StoreWork): boolean {
   if (work.kind === "take") return (work.receiptUs ?? 0) > 0;
-  if (work.kind === "lease") return true;
   return work.kind === "settle" || work.kind === "give" || work.kind === "reset";
 }
 

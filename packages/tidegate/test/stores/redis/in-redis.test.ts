@@ -16,7 +16,7 @@ function createHung({ cluster = false } = {}) {
   const script = { text: "", sha: "" };
   const store = new InRedis(
     { cluster, send },
-    { decide: script, transact: script },
+    { decide: script, lease: script, transact: script },
     {
       nameOf: createKeyNames("tidegate", undefined),
       prefix: "tidegate",
@@ -114,7 +114,7 @@ test("trap 4: a check that waits for the reset of its key is not sent when its d
     const script = { text: "", sha: "" };
     const store = new InRedis(
       { cluster: false, send },
-      { decide: script, transact: script },
+      { decide: script, lease: script, transact: script },
       {
         nameOf: createKeyNames("tidegate", undefined),
         prefix: "tidegate",

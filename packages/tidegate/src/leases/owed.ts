@@ -1,0 +1,31 @@
+/** Units of one key that a node has admitted and no lease covered, whatever limits its policy had meanwhile. */
+export class Owed {
+  /** Those that the store has not been told of. */
+  untold = 0;
+  /** Those that it is being told of. */
+  #charging = 0;
+
+  /** All that the store has not confirmed. */
+  get units(): number {
+    return this.untold + this.#charging;
+  }
+
+  /** Takes what the store is to be told. */
+  charge(): number {
+    const units = this.untold;
+    this.untold = 0;
+    this.#charging += units;
+    return units;
+  }
+
+  /** The store has been told of so many. */
+  charged(units: number): void {
+    this.#charging -= units;
+  }
+
+  /** Nobody knows whether it has: they are told again. */
+  failed(units: number): void {
+    this.#charging -= units;
+    this.untold += units;
+  }
+}
