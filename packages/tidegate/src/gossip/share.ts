@@ -104,7 +104,8 @@ export class Shares {
     this.#partSilent = 0;
     this.#isAlone = others === 0 && (silent === 0 || !keeps);
     // No news is no sign that nobody wants it, until the news is younger than the demand.
-    const isCertain = key.wantedSince < (keeps ? allCertainAt : certainAt);
+    const isCertain =
+      surroundings.hasJoined && key.wantedSince < (keeps ? allCertainAt : certainAt);
     if (!isCertain) this.#part = Math.min(this.#part, 1 / (keeps ? fresh : reachable));
     if (!keeps || fresh === nodes) {
       key.silentSince = 0;

@@ -61,7 +61,7 @@ export class Cluster {
     this.#options = options;
     this.time = new VirtualTime(options.startUs ?? START_US);
     this.members = Array.from({ length: options.nodes }, (_, index) => `node-${index}`);
-    for (let index = 0; index < options.nodes; index += 1) this.nodes.push(this.start(index));
+    for (let index = 0; index < options.nodes; index += 1) this.start(index);
   }
 
   /** Starts a node, with an empty memory. */
@@ -119,6 +119,15 @@ export class Cluster {
     });
     this.nodes[index] = node;
     return node;
+  }
+
+  /** The same policies for one limiter without others. */
+  localPolicies(): Record<string, PolicyOptions> {
+    const entries = Object.entries(this.#options.policies).map(([name, options]) => {
+      const { partition: _partition, regions: _regions, coordination: _one, ...rest } = options;
+      return [name, rest] as const;
+    });
+    return Object.fromEntries(entries);
   }
 
   /** Lets some milliseconds pass. */
