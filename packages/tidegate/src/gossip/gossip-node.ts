@@ -62,6 +62,7 @@ export class GossipNode {
   readonly #gossiper: Gossiper;
   readonly #steady: () => number;
   readonly #silenceUs: number;
+  #staleSince = 0;
   readonly #parts = new WeakMap<Policy, { readonly nodes: number; readonly part: Policy }>();
   readonly #opening: Promise<void>;
 
@@ -107,7 +108,10 @@ export class GossipNode {
       ...{ replica: this.#replica, peers: this.#peers, publisher: this.#publisher, surroundings },
       ...{ timer, random, steady, intervalMs, regionIntervalMs, fanout, maxBytes: maxMessageBytes },
       envelope: new Envelope({ transport, signer, telemetry, maxBytes: maxMessageBytes }),
-      eachRound: () => this.#sweep(),
+      eachRound: () => {
+        this.#noteSilence();
+        this.#sweep();
+      },
     });
     telemetry?.gossipWatched?.(() => this.status());
     this.#opening = this.#gossiper.open();
@@ -246,6 +250,17 @@ export class GossipNode {
   /** For how long it holds what a key is decided by: where an override may end, it is looked for each time. */
   #generationOf({ policyName }: CountedKey): number {
     return this.#options.hasOverrides(policyName) ? -1 : this.#options.generation();
+  }
+
+  /** Where others fell silent, or were heard again, divides the keys in use by what all want now. */
+  #noteSilence(): void {
+    const { staleSince } = this.#surroundings;
+    if (staleSince === this.#staleSince) return;
+    this.#staleSince = staleSince;
+    for (const key of this.#publisher.active) {
+      const policy = this.#policyOf(key);
+      if (policy?.partition === "share") this.#shares.divide(key, policy);
+    }
   }
 
   /** Forgets keys that are as if unused, and of which nobody has spoken for a while. */

@@ -193,14 +193,15 @@ export class Gossiper {
     const told = known.get(own.instance) ?? 0;
     // What others know of this node is more than it said: it was set back to an earlier state, or a stranger lied.
     if (told > own.version && told <= MAX_VERSION) own.raise(told);
-    const wasAway = replica.find(header.instance)?.isAway !== false;
+    const origin = replica.find(header.instance);
+    const wasAway = origin?.isAway !== false;
     if (header.kind === "syn") {
       this.#answer("ack", header, known);
       // That a node is there, or there again, is not left to the next round.
       if (wasAway) this.#askForMore(header.address);
       return;
     }
-    if (wasAway) peers.refresh(now);
+    if (wasAway && origin !== undefined && peers.isThere(origin, now)) peers.refresh(now);
     if (header.kind === "push") return;
     if (isAll) this.#noteComplete(header);
     else this.#askForMore(header.address);

@@ -20,6 +20,8 @@ export class Origin {
   version = 0;
   /** Instant by this node's steady clock up to which that is all there was, in microseconds. */
   asOf = Number.NEGATIVE_INFINITY;
+  /** When something was last learned of it, in microseconds. */
+  heardAt = Number.NEGATIVE_INFINITY;
   /** Whether it is not heard from, or another life of the node has come after it. Kept by the peers. */
   isAway = true;
   /** Whether what is known of it is older than it should be: for shares that must never be too large. */

@@ -134,6 +134,11 @@ export class Peers {
     this.#forgetOld(now, replica);
   }
 
+  /** Whether the news of a node is young enough for it to be there. */
+  isThere(origin: Origin, now: number): boolean {
+    return !this.#isAway(origin, now);
+  }
+
   /** Addresses of all nodes that there should be or are. */
   addresses(): string[] {
     return [...this.#known.keys()];
@@ -279,7 +284,7 @@ export class Peers {
   #forgetOld(now: number, replica: Replica): void {
     for (const origin of replica.origins()) {
       if (origin === replica.own || !(origin.isOver || origin.isAway)) continue;
-      if (now - origin.asOf <= FORGET_AFTER_US) continue;
+      if (now - Math.max(origin.asOf, origin.heardAt) <= FORGET_AFTER_US) continue;
       if (origin.isOver && now - origin.shedAt > SHED_EVERY_US) {
         origin.shedAt = now;
         replica.shed(origin);

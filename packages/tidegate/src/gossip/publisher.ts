@@ -49,6 +49,11 @@ export class Publisher {
     this.#active.push(key);
   }
 
+  /** Keys that are asked for. */
+  get active(): readonly CountedKey[] {
+    return this.#active;
+  }
+
   /** Says what changed since it last did, as far as may be said in a round. */
   publish(now: number): void {
     this.#publish(now, this.#options.maxKeys);

@@ -85,9 +85,11 @@ export class Replica {
     this.#now = now;
     this.#writtenAt = writtenAt;
     if (head.instance === this.own.instance) return false;
-    const origin = this.#origins.get(head.instance) ?? this.#add(head);
-    if (head.hasLeft) origin.hasLeft = true;
-    if (head.from > origin.version) return false;
+    const known = this.#origins.get(head.instance);
+    if (head.hasLeft && known !== undefined) known.hasLeft = true;
+    if (head.from > (known?.version ?? 0)) return false;
+    const origin = known ?? this.#add(head);
+    origin.heardAt = now;
     this.#block = origin;
     this.#isBroken = false;
     return true;
@@ -192,11 +194,12 @@ export class Replica {
   }
 
   /** Adds an origin; where there are too many the one of which the least is to be expected makes room. */
-  #add({ instance, address, region }: BlockHead): Origin {
+  #add({ instance, address, region, hasLeft }: BlockHead): Origin {
     if (this.#origins.size >= MAX_ORIGINS) this.forget(this.#leastUseful());
     const origin = new Origin(instance);
     origin.address = address;
     origin.region = region;
+    origin.hasLeft = hasLeft;
     this.#origins.set(instance, origin);
     return origin;
   }
