@@ -270,7 +270,8 @@ export const LIMIT_FACTORIES =
 /** The limits that were checked here; a copy with other numbers is none. */
 const limitsMade = new WeakSet<object>();
 
-function made(limit: Limit): Limit {
+/** Notes that a limit was checked, or made of one that was. */
+export function made(limit: Limit): Limit {
   limitsMade.add(limit);
   return Object.freeze(limit);
 }

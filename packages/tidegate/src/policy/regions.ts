@@ -1,6 +1,7 @@
 // The part of the limits that a region has, where they are split by fixed weights.
 
 import type { Limit } from "../algorithms/dispatch.ts";
+import { isLimit, made } from "./limits.ts";
 import { checkOptions, optionError, positiveInteger } from "./options.ts";
 import type { PolicyOptions } from "./policy.ts";
 import { partOfLimit } from "./share.ts";
@@ -28,7 +29,10 @@ export function ofRegion(name: string, options: PolicyOptions, region: string): 
     const expected = `an object with a weight for this node's region too, "${region}"`;
     throw optionError(field, expected, regions);
   }
-  const part = (limits: readonly Limit[]) => limits.map((one) => partOfLimit(one, weight, whole));
+  // What is no limit is left as it is, and refused for that.
+  const part = (limits: readonly Limit[]) => {
+    return limits.map((one) => (isLimit(one) ? made(partOfLimit(one, weight, whole)) : one));
+  };
   return {
     ...options,
     ...(Array.isArray(options.limits) ? { limits: part(options.limits) } : {}),
