@@ -275,6 +275,7 @@ function openGossip(
     telemetry: options.telemetry,
     policyOf: (policy, key) => policyOf(entries, coordination, policy, key),
     generation: () => entries.generation,
+    hasOverrides: (policy) => entries.look(policy)?.overrides !== undefined,
   });
   return coordination;
 }

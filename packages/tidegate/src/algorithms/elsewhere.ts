@@ -118,7 +118,9 @@ export function countElsewhere(
     if (present < 0)
       give(limit, numbers, offset, now, -present, Number.POSITIVE_INFINITY, undefined);
     if (present > 0) {
-      const beyond = consumed(limit, numbers, offset, now) + present - 2 * limit.limit;
+      // A bucket repays a debt, and a sliding window what it admitted too much; the next of other windows owes nothing.
+      const most = isRepaid(limit) ? 2 * limit.limit : limit.limit;
+      const beyond = consumed(limit, numbers, offset, now) + present - most;
       forgiven = Math.max(forgiven, Math.min(beyond, present));
       charge(limit, numbers, offset, now, present, undefined);
     }
@@ -129,6 +131,10 @@ export function countElsewhere(
     offset += limit.width;
   }
   return forgiven;
+}
+
+function isRepaid({ algorithm }: Limit): boolean {
+  return algorithm === "token-bucket" || algorithm === "sliding-window";
 }
 
 /**

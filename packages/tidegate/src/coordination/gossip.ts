@@ -36,7 +36,7 @@ class Gossip implements Coordination {
     if (cost > 1 && isNever(policy, cost)) return this.#store.decide(policy, key, cost, true);
     const node = this.#node;
     const counted = node.keyOf(policy, key);
-    if (counted === undefined) return node.decideUncounted(policy, key, cost);
+    if (counted === undefined) return this.#store.decide(node.partOf(policy), key, cost, true);
     counted.asked += cost;
     if (!node.mayTake(counted, policy, cost)) return this.#deny(counted, policy, cost);
     const decision = this.#store.decide(policy, key, cost, true);
@@ -49,15 +49,20 @@ class Gossip implements Coordination {
 
   run(work: Work): Outcome {
     if (work.kind !== "take") return this.#store.run(work);
-    let waitUs = 0;
-    for (const { policy, key, cost } of work.parts) {
-      const counted = cost === 0 ? undefined : this.#node.keyOf(policy, key);
-      if (counted === undefined) continue;
+    const node = this.#node;
+    let deniedUs = 0;
+    const parts = work.parts.map((part) => {
+      const { policy, key, cost } = part;
+      if (cost === 0) return part;
+      const counted = node.keyOf(policy, key);
+      if (counted === undefined) return { ...part, policy: node.partOf(policy) };
       counted.asked += cost;
-      if (this.#node.mayTake(counted, policy, cost)) continue;
-      waitUs = Math.max(waitUs, this.#node.waitFor(counted, cost));
-    }
-    return this.#store.run(waitUs > 0 ? { ...work, deniedUs: waitUs } : work);
+      if (!node.mayTake(counted, policy, cost)) {
+        deniedUs = Math.max(deniedUs, node.waitFor(counted, cost));
+      }
+      return part;
+    });
+    return this.#store.run({ ...work, parts, deniedUs });
   }
 
   split(parts: readonly Part[]): readonly (readonly Part[])[] {
@@ -81,7 +86,7 @@ class Gossip implements Coordination {
   #look(policy: Policy, key: string, cost: number): Decision {
     const decision = this.#store.decide(policy, key, cost, false);
     if (!decision.allowed || cost === 0 || decision.shadow) return decision;
-    const counted = this.#node.keyOf(policy, key);
+    const counted = this.#node.find(policy, key);
     if (counted === undefined || this.#node.mayTake(counted, policy, cost)) return decision;
     return this.#deny(counted, policy, cost);
   }

@@ -6,9 +6,6 @@ export class MalformedMessage extends Error {
   override readonly name = "MalformedMessage";
 }
 
-/** The largest text in a message, in units of two bytes: longer than any key or address. */
-const MAX_TEXT = 4_096;
-
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -129,14 +126,19 @@ export class ByteReader {
     return value;
   }
 
-  text(): string {
+  /** Reads a text of at most so many units of two bytes. */
+  text(most: number): string {
     const size = this.number();
     const isWide = size % 2 === 1;
     const length = Math.floor(size / 2);
-    if (length > 4 * MAX_TEXT || (isWide ? 2 * length : length) > this.left) {
+    if (length > (isWide ? most : 3 * most) || (isWide ? 2 * length : length) > this.left) {
       throw new MalformedMessage("a text is too long");
     }
-    if (!isWide) return decode(this.raw(length));
+    if (!isWide) {
+      const text = decode(this.raw(length));
+      if (text.length > most) throw new MalformedMessage("a text is too long");
+      return text;
+    }
     let text = "";
     for (let index = 0; index < length; index += 1) {
       text += String.fromCharCode(this.byte() + (this.byte() << 8));

@@ -10,8 +10,10 @@ export class Register<Origin = unknown> {
   readonly id: number;
   readonly key: CountedKey;
   version = 0;
-  /** The version at which it was first written: whoever knows less does not know what it is about. */
-  readonly bornAt: number;
+  /** From this version on whoever knows less is told what it is about: it is new, or may have been forgotten. */
+  namedAt: number;
+  /** Units that whoever knew all that was said before that had been told of. */
+  base = 0;
   /** Units admitted since it was born, less those given back. */
   units = 0;
   /** Units asked for per second, as demand.ts codes them. */
@@ -25,11 +27,11 @@ export class Register<Origin = unknown> {
   /** When it was last written or learned, by this node's steady clock, in microseconds. */
   touchedAt = 0;
 
-  constructor(origin: Origin, id: number, key: CountedKey, bornAt: number, limits: number) {
+  constructor(origin: Origin, id: number, key: CountedKey, namedAt: number, limits: number) {
     this.origin = origin;
     this.id = id;
     this.key = key;
-    this.bornAt = bornAt;
+    this.namedAt = namedAt;
     this.levels = new Uint8Array(limits);
   }
 }
@@ -61,6 +63,8 @@ export class CountedKey {
   resets = 0;
   /** Units asked for since demand was last reckoned, and demand as of then, in units per second. */
   asked = 0;
+  /** Rounds in which there was something to tell of it and no room. */
+  waited = 0;
   demand = 0;
   demandAt = 0;
   /** Whether it is in the list of those that are looked at each round. */

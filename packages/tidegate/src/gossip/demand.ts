@@ -1,6 +1,7 @@
-// Demand on the wire: units asked for per second, as a logarithm in one byte, to within 5 %.
+// Demand on the wire: units asked for per second, as a logarithm in one byte, to within 6 %: from a thousandth to six
+// billion.
 
-const STEPS = 8;
+const STEPS = 6;
 const LEAST = 1_000;
 
 /** Codes a demand: 0 is none at all. */

@@ -3,8 +3,8 @@
 import type { Signer } from "../ports/signer.ts";
 import type { GossipMessage, Telemetry } from "../ports/telemetry.ts";
 import type { Transport } from "../ports/transport.ts";
-import { MalformedMessage } from "./bytes.ts";
-import { isMessage, MESSAGE_VERSION, versionOf } from "./message.ts";
+import { MESSAGE_VERSION } from "./message.ts";
+import { isMessage, versionOf } from "./read-message.ts";
 
 /** What it needs. */
 export interface EnvelopeOptions {
@@ -55,8 +55,8 @@ export class Envelope {
     try {
       take(signer === undefined ? bytes : bytes.subarray(0, bytes.length - signer.length));
       telemetry?.gossiped?.({ direction: "received", bytes: bytes.length });
-    } catch (error) {
-      if (!(error instanceof MalformedMessage)) throw error;
+    } catch {
+      // Whatever it was that could not be read: a stranger must not end the process.
       telemetry?.gossiped?.({ direction: "refused", bytes: bytes.length, reason: "malformed" });
     }
   }

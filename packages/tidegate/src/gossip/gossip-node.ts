@@ -1,6 +1,5 @@
 // One node that gossips: its keys, what it knows of the others, and the rounds in which it tells them.
 
-import type { Decision } from "../decision.ts";
 import { type Policy, shareOfPolicy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
@@ -36,23 +35,26 @@ export interface GossipNodeOptions {
   readonly random: Random;
   /** Finds what a key is decided by: undefined where that is not by gossip, or by no limit. */
   readonly policyOf: (policy: string, key: string) => Policy | undefined;
-  /** Changes whenever what `policyOf` answers may have. */
+  /** Changes whenever what `policyOf` answers may have, but for overrides that end. */
   readonly generation: () => number;
+  /** Whether a policy has overrides. */
+  readonly hasOverrides: (policy: string) => boolean;
+  /** Keys counted at most. */
+  readonly maxKeys?: number;
 }
 
 /** Bytes that a key takes in a message, at least. */
 const BYTES_OF_KEY = 8;
-/** After how long without a word a key that is as if unused is forgotten: here, and what others said of it. */
-const OWN_SILENCE_US = 30_000_000;
-const SILENCE_US = 60_000_000;
-/** Keys looked at in each round for whether they may be forgotten, and which part of all at least. */
+/** After how long without a word a key that is as if unused is forgotten; what others said of it after twice that. */
+const SILENCE_US = 30_000_000;
+/** Keys looked at in each round for whether they may be forgotten: so many at least, and all of them in this time. */
 const SWEPT_KEYS = 100;
-const SWEPT_PART = 1 / 600;
+const SWEEP_MS = 60_000;
 
 /** A node. */
 export class GossipNode {
   readonly #options: GossipNodeOptions;
-  readonly #keys = new CountedKeys();
+  readonly #keys: CountedKeys;
   readonly #surroundings = createSurroundings();
   readonly #replica: Replica;
   readonly #publisher: Publisher;
@@ -61,40 +63,46 @@ export class GossipNode {
   readonly #peers: Peers;
   readonly #gossiper: Gossiper;
   readonly #steady: () => number;
-  #opening: Promise<void>;
+  readonly #silenceUs: number;
+  #staleSince = 0;
+  readonly #parts = new WeakMap<Policy, { readonly nodes: number; readonly part: Policy }>();
+  readonly #opening: Promise<void>;
 
   constructor(options: GossipNodeOptions) {
     const { gossip, store, clock, random, telemetry, signer, instance, timer, region } = options;
     const { transport, intervalMs, regionIntervalMs, fanout, maxMessageBytes } = gossip;
     this.#options = options;
-    this.#steady = clock.steady === undefined ? () => clock.now() : () => clock.steady!();
-    const steady = this.#steady;
+    this.#keys = new CountedKeys(options.maxKeys);
+    const steady = steadyOf(clock);
+    this.#steady = steady;
     const wall = () => clock.now();
     const surroundings = this.#surroundings;
     const intervalUs = 1_000 * intervalMs;
     const horizonUs = Math.max(4 * intervalUs, 500_000);
+    const slowestUs = 1_000 * Math.max(regionIntervalMs, intervalMs);
+    this.#silenceUs = Math.max(10 * slowestUs, SILENCE_US);
+    const policyOf = (key: CountedKey) => this.#policyOf(key);
     const own = new Origin(instance);
     own.address = transport.address;
     own.region = region;
     own.version = 1;
-    this.#learning = new Learning({
-      ...{ store, region, wall, steady },
-      policyOf: (key) => this.#policyOf(key),
-    });
+    this.#learning = new Learning({ store, region, wall, steady, policyOf });
     this.#replica = new Replica(own, this.#keys, (register, before) => {
       this.#learning.learned(register, before);
     });
     const maxKeys = Math.floor((4 * maxMessageBytes) / BYTES_OF_KEY);
-    this.#publisher = new Publisher({ own, store, wall, horizonUs, maxKeys });
+    this.#publisher = new Publisher({
+      ...{ own, store, policyOf, wall, horizonUs, maxKeys },
+      silenceUs: this.#silenceUs,
+    });
     this.#shares = new Shares({ store, random, surroundings, region, intervalUs, horizonUs });
     this.#peers = new Peers(
       {
         ...{ replica: this.#replica, surroundings },
         members: () => transport.members(),
-        hasJoined: () => this.#gossiper.joined,
         changed: (change) => telemetry?.peerChanged?.(change),
         awayAfterUs: awayAfter(intervalUs),
-        otherAwayAfterUs: awayAfter(1_000 * Math.max(regionIntervalMs, intervalMs)),
+        otherAwayAfterUs: awayAfter(slowestUs),
       },
       steady(),
     );
@@ -102,7 +110,10 @@ export class GossipNode {
       ...{ replica: this.#replica, peers: this.#peers, publisher: this.#publisher, surroundings },
       ...{ timer, random, steady, intervalMs, regionIntervalMs, fanout, maxBytes: maxMessageBytes },
       envelope: new Envelope({ transport, signer, telemetry, maxBytes: maxMessageBytes }),
-      eachRound: () => this.#sweep(),
+      eachRound: () => {
+        this.#noteSilence();
+        this.#sweep();
+      },
     });
     telemetry?.gossipWatched?.(() => this.status());
     this.#opening = this.#gossiper.open();
@@ -113,6 +124,13 @@ export class GossipNode {
   /** Finds a key that is decided here, or begins to count it; undefined where there is no room. */
   keyOf(policy: Policy, name: string): CountedKey | undefined {
     const key = this.#keys.find(policy.name, name) ?? this.#keys.obtain(policy.name, name);
+    if (key !== undefined && key.policy !== policy) this.#adopt(key, policy);
+    return key;
+  }
+
+  /** Finds a key that is counted. */
+  find(policy: Policy, name: string): CountedKey | undefined {
+    const key = this.#keys.find(policy.name, name);
     if (key !== undefined && key.policy !== policy) this.#adopt(key, policy);
     return key;
   }
@@ -140,27 +158,33 @@ export class GossipNode {
     return waitFor(key, cost, this.#steady(), this.#surroundings);
   }
 
-  /** Decides for a key for which there is no room to count it: by this node's part of the limits. */
-  decideUncounted(policy: Policy, key: string, cost: number): Decision {
-    const part = shareOfPolicy(policy, this.#surroundings.nodes);
-    return this.#options.store.decide(part, key, cost, true);
+  /** Returns what a key is decided by for which there is no room to count it: this node's part of the limits. */
+  partOf(policy: Policy): Policy {
+    const { nodes } = this.#surroundings;
+    let known = this.#parts.get(policy);
+    if (known?.nodes !== nodes) {
+      known = { nodes, part: shareOfPolicy(policy, nodes) };
+      this.#parts.set(policy, known);
+    }
+    return known.part;
   }
 
   /** Notes what work charged or gave back. */
   counted(policy: Policy, name: string, units: number): void {
-    if (this.#learning.isForeign) return;
-    const key = this.keyOf(policy, name);
+    const key = this.#keys.obtain(policy.name, name);
     if (key === undefined) return;
     if (!key.isActive) this.#publisher.activate(key, this.#steady());
-    this.#publisher.roll(key, policy);
+    // What was decided by a part, for want of room, is not told by it.
+    this.#publisher.roll(key, this.#policyOf(key) ?? policy);
     key.units += units;
-    if (units > 0) key.allowance -= units;
+    // What was given back is there for this node at once.
+    key.allowance -= units;
   }
 
   /** Tells all that a key begins anew. */
   reset(policy: Policy, name: string): void {
     const key = this.keyOf(policy, name);
-    if (key !== undefined) this.#publisher.reset(key, this.#steady());
+    if (key !== undefined) this.#publisher.reset(key, policy, this.#steady());
   }
 
   async whenJoined(): Promise<void> {
@@ -192,7 +216,7 @@ export class GossipNode {
       address: own.address,
       instance: own.instance,
       region: own.region,
-      joined: this.#gossiper.joined,
+      joined: this.#surroundings.hasJoined,
       peers: this.#peers.all(now),
       rounds: this.#surroundings.round,
       lagMs: Math.round(this.#peers.lagUs(now) / 1_000),
@@ -206,8 +230,10 @@ export class GossipNode {
 
   /** Has a key go by other limits from now on. */
   #adopt(key: CountedKey, policy: Policy): void {
+    // Windows of other lengths began at other times.
+    if (key.policy?.rules !== policy.rules) key.windows = [];
     key.policy = policy;
-    key.generation = this.#options.generation();
+    key.generation = this.#generationOf(key);
     key.round = -1;
     key.allowance = 0;
     key.granted = 0;
@@ -215,31 +241,47 @@ export class GossipNode {
 
   /** Finds what a key of which others told is decided by here. */
   #policyOf(key: CountedKey): Policy | undefined {
-    const generation = this.#options.generation();
-    if (key.generation !== generation) {
-      const policy = this.#options.policyOf(key.policyName, key.name);
-      if (policy !== undefined && policy !== key.policy) this.#adopt(key, policy);
-      key.policy = policy;
-      key.generation = generation;
+    if (key.generation === this.#options.generation()) return key.policy;
+    const policy = this.#options.policyOf(key.policyName, key.name);
+    if (policy !== undefined && policy !== key.policy) this.#adopt(key, policy);
+    key.policy = policy;
+    key.generation = this.#generationOf(key);
+    return policy;
+  }
+
+  /** For how long it holds what a key is decided by: where an override may end, it is looked for each time. */
+  #generationOf({ policyName }: CountedKey): number {
+    return this.#options.hasOverrides(policyName) ? -1 : this.#options.generation();
+  }
+
+  /** Where others fell silent, or were heard again, divides the keys in use by what all want now. */
+  #noteSilence(): void {
+    const { staleSince } = this.#surroundings;
+    if (staleSince === this.#staleSince) return;
+    this.#staleSince = staleSince;
+    for (const key of this.#publisher.active) {
+      const policy = this.#policyOf(key);
+      if (policy?.partition === "share") this.#shares.divide(key, policy);
     }
-    return key.policy;
   }
 
   /** Forgets keys that are as if unused, and of which nobody has spoken for a while. */
   #sweep(): void {
     const now = this.#steady();
-    const count = Math.max(SWEPT_KEYS, Math.ceil(this.#keys.size * SWEPT_PART));
+    const part = this.#options.gossip.intervalMs / SWEEP_MS;
+    const count = Math.max(SWEPT_KEYS, Math.ceil(this.#keys.size * part));
     for (const key of this.#keys.next(count)) {
       if (key.isActive || !this.#isUnused(key)) continue;
       const own = key.own as OriginRegister | undefined;
-      if (own !== undefined && now - own.touchedAt > OWN_SILENCE_US) {
+      if (own !== undefined && now - own.touchedAt > this.#silenceUs) {
         own.origin.drop(own);
         key.own = undefined;
         key.units = 0;
+        key.resets = 0;
         key.windows = [];
       }
       if (key.own !== undefined) continue;
-      if (key.registers.some(({ touchedAt }) => now - touchedAt <= SILENCE_US)) continue;
+      if (key.registers.some(({ touchedAt }) => now - touchedAt <= 2 * this.#silenceUs)) continue;
       for (const register of key.registers as OriginRegister[]) register.origin.drop(register);
       this.#keys.drop(key);
     }
@@ -250,6 +292,19 @@ export class GossipNode {
     if (policy === undefined) return true;
     return this.#options.store.decide(policy, key.name, 0, false).resetAfterMs === 0;
   }
+}
+
+/** Returns what tells durations: where the clock tells none, the wall clock without its steps back. */
+function steadyOf(clock: Clock): () => number {
+  if (clock.steady !== undefined) return () => clock.steady!();
+  let last = clock.now();
+  let steady = 0;
+  return () => {
+    const now = clock.now();
+    steady += Math.max(now - last, 0);
+    last = now;
+    return steady;
+  };
 }
 
 function awayAfter(intervalUs: number): number {

@@ -8,15 +8,16 @@ import {
   type BlockHead,
   type DigestEntry,
   type Header,
+  MAX_VERSION,
   type MessageKind,
   type MessageSink,
   MessageWriter,
-  readMessage,
   type SentRegister,
 } from "./message.ts";
 import type { Origin, OriginRegister } from "./origin.ts";
 import type { Peers } from "./peers.ts";
 import type { Publisher } from "./publisher.ts";
+import { readMessage } from "./read-message.ts";
 import type { Replica } from "./replica.ts";
 import type { Surroundings } from "./surroundings.ts";
 
@@ -45,6 +46,9 @@ const BRIDGES = 2;
 /** Messages in a row that one node asks another for in a round, where there is more than fits one. */
 const MOST_IN_A_ROW = 16;
 
+/** Nodes that a node which joins asks at once. */
+const MOST_AT_ONCE = 16;
+
 /** How long it waits for others when it joins: ten rounds, and no less than this. */
 const JOIN_MS = 2_000;
 
@@ -53,35 +57,57 @@ const LEAVE_MS = 500;
 
 /** Gossips. */
 export class Gossiper {
-  joined = false;
   readonly #options: GossiperOptions;
   readonly #sink: Sink;
   #cancel: (() => void) | undefined;
+  /** Whether the transport is open, and whether it could not be opened. */
+  #isOpen = false;
+  #isDeaf = false;
   #isClosed = false;
   #isLeaving = false;
-  #nextFarAt = 0;
-  #joinUntil: number;
+  #nextFarAt = Number.NEGATIVE_INFINITY;
+  #joinUntil = Number.POSITIVE_INFINITY;
+  /** Addresses that told all they know while this node joined. */
+  readonly #heard = new Set<string>();
   #waitingToJoin: (() => void)[] = [];
   #waitingToLeave: (() => void) | undefined;
   /** Messages asked for beyond the first, by address, in this round. */
   readonly #inARow = new Map<string, number>();
+  /** What an instant's mark is counted from, so that marks of another life of this node mean nothing to it. */
+  readonly #marksFrom: number;
+  readonly #beganAt: number;
 
   constructor(options: GossiperOptions) {
     this.#options = options;
-    this.#sink = new Sink(options);
-    this.#joinUntil = options.steady() + 1_000 * Math.max(JOIN_MS, 10 * options.intervalMs);
+    this.#beganAt = options.steady();
+    this.#marksFrom = this.#beganAt - Math.floor(options.random.next() * 2 ** 40) - 1;
+    this.#sink = new Sink(options.replica, (mark) => this.#instantOf(mark));
   }
 
-  /** Begins. */
+  /**
+   * Begins. Rounds begin at once, for what a node does by itself; messages once the transport is open.
+   * @throws what the transport says where it cannot be opened: the node then goes on alone.
+   */
   async open(): Promise<void> {
-    await this.#options.envelope.open((message) => this.#receive(message));
-    if (this.#isClosed) return;
+    const { steady, intervalMs, envelope } = this.#options;
+    this.#round();
+    try {
+      await envelope.open((message) => this.#receive(message));
+    } catch (error) {
+      this.#isDeaf = true;
+      this.#setJoined();
+      throw error;
+    }
+    if (this.#isClosed || this.#isLeaving) return;
+    this.#isOpen = true;
+    this.#joinUntil = steady() + 1_000 * Math.max(JOIN_MS, 10 * intervalMs);
+    this.#cancel?.();
     this.#round();
   }
 
   /** Waits until the node has learned what there is, or found that there is nobody. */
   whenJoined(): Promise<void> {
-    if (this.joined || this.#isClosed) return Promise.resolve();
+    if (this.#options.surroundings.hasJoined || this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => this.#waitingToJoin.push(resolve));
   }
 
@@ -107,15 +133,11 @@ export class Gossiper {
     surroundings.nextRoundAt = now + 1_000 * nextMs;
     this.#options.replica.own.asOf = now;
     publisher.publish(now);
-    peers.refresh(now);
+    if (this.#isOpen || this.#isDeaf) peers.refresh(now);
     this.#inARow.clear();
-    const targets = this.#targets(now);
-    for (const address of targets) this.#ask(address);
-    if (
-      !this.joined &&
-      (now > this.#joinUntil || (targets.length === 0 && surroundings.nodes === 1))
-    ) {
-      this.#setJoined();
+    if (this.#isOpen) {
+      for (const address of this.#targets(now)) this.#ask(address);
+      if (now > this.#joinUntil || surroundings.nodes === 1) this.#setJoined();
     }
     eachRound();
   }
@@ -124,7 +146,10 @@ export class Gossiper {
   #targets(now: number): string[] {
     const { peers, fanout, regionIntervalMs, replica } = this.#options;
     const targets = this.#some(peers.near(), fanout);
-    targets.push(...this.#some(peers.silent(), this.joined ? 1 : fanout));
+    targets.push(
+      ...this.#some(peers.silent(), this.#options.surroundings.hasJoined ? 1 : MOST_AT_ONCE),
+    );
+    targets.push(...peers.doubtful(now));
     if (now < this.#nextFarAt) return targets;
     this.#nextFarAt = now + 1_000 * regionIntervalMs;
     const isBridge = peers.instancesNear().indexOf(replica.own.instance) < BRIDGES;
@@ -145,37 +170,54 @@ export class Gossiper {
   }
 
   #ask(address: string): void {
-    const writer = this.#begin("syn", address, "");
+    const writer = this.#begin("syn", address);
     writer.digest(this.#digest());
-    writer.blocks(0);
+    writer.end(false);
     this.#options.envelope.send(address, writer.bytes);
   }
 
   #receive(message: Uint8Array): void {
     if (this.#isClosed) return;
     const { peers, replica, steady } = this.#options;
+    const { own } = replica;
     const sink = this.#sink;
-    sink.reset(steady());
+    const now = steady();
+    sink.reset(now);
     readMessage(message, sink);
-    sink.finish();
-    const { header, known, wasAll } = sink;
-    if (header.instance === replica.own.instance) {
-      peers.isMyself(header.to);
+    const { header, known, isAll } = sink;
+    if (header.instance === own.instance) {
+      peers.isMyself(header.to, now);
       return;
     }
     peers.answersAt(header.askedBy, header.address);
-    // That a node is there, or there again, is not left to the next round.
-    if (replica.find(header.instance)?.isAway !== false) peers.refresh(steady());
+    const told = known.get(own.instance) ?? 0;
+    // What others know of this node is more than it said: it was set back to an earlier state, or a stranger lied.
+    if (told > own.version && told <= MAX_VERSION) own.raise(told);
+    const origin = replica.find(header.instance);
+    const wasAway = origin?.isAway !== false;
     if (header.kind === "syn") {
       this.#answer("ack", header, known);
+      // That a node is there, or there again, is not left to the next round.
+      if (wasAway) this.#askForMore(header.address);
       return;
     }
+    if (wasAway && origin !== undefined && peers.isThere(origin, now)) peers.refresh(now);
     if (header.kind === "push") return;
-    if (wasAll) this.#setJoined();
+    if (isAll) this.#noteComplete(header);
     else this.#askForMore(header.address);
-    this.#answer("push", header, known);
-    const told = known.get(replica.own.instance) ?? 0;
-    if (this.#isLeaving && told >= replica.own.version) this.#waitingToLeave?.();
+    const wasTold = this.#answer("push", header, known);
+    if (!this.#isLeaving) return;
+    if (told >= own.version) this.#waitingToLeave?.();
+    else if (!wasTold) this.#askForMore(header.address);
+  }
+
+  /** Notes that a node told all that it knows: enough where it has joined, or nobody else could say more. */
+  #noteComplete({ address, region, hasJoined }: Header): void {
+    if (this.#options.surroundings.hasJoined) return;
+    const { peers, replica } = this.#options;
+    this.#heard.add(address);
+    const isEnough = hasJoined && region === replica.own.region;
+    if (isEnough || peers.addresses().every((one) => this.#heard.has(one))) this.#setJoined();
   }
 
   #askForMore(address: string): void {
@@ -185,29 +227,48 @@ export class Gossiper {
     this.#ask(address);
   }
 
-  /** Tells a node what it does not know. */
-  #answer(kind: MessageKind, header: Header, known: ReadonlyMap<string, number>): void {
+  /** Tells a node what it does not know; answers whether that was all. */
+  #answer(kind: MessageKind, header: Header, known: ReadonlyMap<string, number>): boolean {
     const { replica, envelope } = this.#options;
     const { own } = replica;
-    const writer = this.#begin(kind, header.address, header.to);
+    const writer = this.#begin(kind, header.address, header);
     writer.digest(kind === "ack" ? this.#digest() : []);
     const before = writer.bytes.length;
     const isFar = header.region !== own.region;
-    replica.tell(writer, known, (origin, register) => {
+    const wasAll = replica.tell(writer, known, (origin, register) => {
       // A region knows best of itself, and what is counted in one region alone is of no use to another.
       return !isFar || (origin.region !== header.region && !isRegional(register));
     });
-    // Nothing but a number of no blocks.
-    if (kind === "push" && writer.bytes.length === before + 1) return;
-    envelope.send(header.address, writer.bytes);
+    // Nothing but its end.
+    if (kind === "ack" || writer.bytes.length > before + 1) {
+      envelope.send(header.address, writer.bytes);
+    }
+    return wasAll;
   }
 
-  #begin(kind: MessageKind, to: string, askedBy: string): MessageWriter {
+  #begin(kind: MessageKind, to: string, answered?: Header): MessageWriter {
     const { replica, steady, maxBytes } = this.#options;
     const { instance, address, region } = replica.own;
     const now = steady();
     replica.own.asOf = now;
-    return new MessageWriter({ kind, instance, address, region, to, askedBy }, now, maxBytes);
+    const header = {
+      ...{ kind, instance, address, region, to, hasJoined: this.#options.surroundings.hasJoined },
+      askedBy: answered?.to ?? "",
+      mark: Math.floor(now - this.#marksFrom),
+      echo: answered?.mark ?? 0,
+    };
+    return new MessageWriter(header, now, maxBytes);
+  }
+
+  /**
+   * Finds when a message was written that is answered. An answer was written after that, however long it took: what it
+   * says is no older than it says at that instant. Without that messages that are under way would make all news younger
+   * than it is, and a node that is gone would never be away.
+   */
+  #instantOf(mark: number): number {
+    const instant = this.#marksFrom + mark;
+    const { steady } = this.#options;
+    return instant >= this.#beganAt && instant <= steady() ? instant : Number.NEGATIVE_INFINITY;
   }
 
   #digest(): Origin[] {
@@ -215,7 +276,8 @@ export class Gossiper {
   }
 
   #setJoined(): void {
-    this.joined = true;
+    this.#options.surroundings.hasJoined = true;
+    this.#heard.clear();
     const waiting = this.#waitingToJoin;
     this.#waitingToJoin = [];
     for (const resolve of waiting) resolve();
@@ -227,7 +289,7 @@ export class Gossiper {
     const now = steady();
     const near = peers.near();
     const others = [...peers.far().values()].flat();
-    publisher.publish(now);
+    publisher.publishAll(now);
     replica.own.hasLeft = true;
     replica.own.version += 1;
     const targets = this.#some(near.length > 0 ? near : others, 3);
@@ -257,23 +319,28 @@ function isRegional(register: OriginRegister | undefined): boolean {
 class Sink implements MessageSink {
   header!: Header;
   known: Map<string, number> = new Map();
-  wasAll = true;
+  /** Whether the message said all that its sender knew. */
+  isAll = true;
   readonly #replica: Replica;
+  readonly #instantOf: (mark: number) => number;
   #entries: readonly DigestEntry[] = [];
   #now = 0;
+  #writtenAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ replica }: GossiperOptions) {
+  constructor(replica: Replica, instantOf: (mark: number) => number) {
     this.#replica = replica;
+    this.#instantOf = instantOf;
   }
 
   reset(now: number): void {
     this.#now = now;
     this.known = new Map();
-    this.wasAll = true;
+    this.isAll = true;
   }
 
   head(header: Header): void {
     this.header = header;
+    this.#writtenAt = this.#instantOf(header.echo);
   }
 
   digest(entries: readonly DigestEntry[]): void {
@@ -282,7 +349,7 @@ class Sink implements MessageSink {
   }
 
   begin(head: BlockHead): boolean {
-    return this.#replica.begin(head, this.#now);
+    return this.#replica.begin(head, this.#now, this.#writtenAt);
   }
 
   register(register: SentRegister): void {
@@ -291,11 +358,12 @@ class Sink implements MessageSink {
 
   end(end: BlockEnd): void {
     this.#replica.end(end);
-    if (!end.isAll) this.wasAll = false;
+    if (!end.isAll) this.isAll = false;
   }
 
-  /** Once the whole message was taken: what is known here as well is as young as it is there. */
-  finish(): void {
-    this.#replica.noteAges(this.#entries, this.#now);
+  done(isMore: boolean): void {
+    if (isMore) this.isAll = false;
+    // What is known here as well is as young as it is there.
+    this.#replica.noteAges(this.#entries, this.#writtenAt);
   }
 }

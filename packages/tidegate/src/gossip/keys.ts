@@ -14,6 +14,11 @@ export class CountedKeys {
   #sweep: Iterator<CountedKey> | undefined;
   size = 0;
 
+  /** Whether there are as many as there may be. */
+  get isFull(): boolean {
+    return this.size >= this.#max;
+  }
+
   constructor(max = MAX_KEYS) {
     this.#max = max;
   }
@@ -26,7 +31,7 @@ export class CountedKeys {
   /** Finds a key or adds it; undefined where there are as many as there may be. */
   obtain(policy: string, key: string): CountedKey | undefined {
     const known = this.find(policy, key);
-    if (known !== undefined || this.size >= this.#max) return known;
+    if (known !== undefined || this.isFull) return known;
     const added = new CountedKey(policy, key);
     this.#lastKeys!.set(key, added);
     this.size += 1;
@@ -34,7 +39,12 @@ export class CountedKeys {
   }
 
   drop(key: CountedKey): void {
-    if (this.#byPolicy.get(key.policyName)?.delete(key.name)) this.size -= 1;
+    const keys = this.#byPolicy.get(key.policyName);
+    if (keys?.delete(key.name) !== true) return;
+    this.size -= 1;
+    if (keys.size > 0) return;
+    this.#byPolicy.delete(key.policyName);
+    this.#lastName = undefined;
   }
 
   /** Returns the next few keys, beginning anew at the end. */

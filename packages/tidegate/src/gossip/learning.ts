@@ -23,8 +23,6 @@ export interface LearningOptions {
 export class Learning {
   /** Units beyond what is repaid, in all. */
   forgiven = 0;
-  /** Whether what the store counts now was admitted elsewhere. */
-  isForeign = false;
   readonly #options: LearningOptions;
   readonly #units: Elsewhere = {
     present: new Float64Array(MAX_LIMITS),
@@ -41,20 +39,14 @@ export class Learning {
     const policy = this.#options.policyOf(key);
     if (policy === undefined) return;
     if (policy.isRegional && register.origin.region !== this.#options.region) return;
-    this.isForeign = true;
-    try {
-      if (before.isFirst && !before.isCaughtUp) this.#assume(register, policy);
-      else this.#count(register, policy, before);
-    } finally {
-      this.isForeign = false;
-    }
+    if (before.isStrange) this.#assume(register, policy);
+    else this.#count(register, policy, before);
   }
 
   /** Of what was admitted before anything was known, the sum says nothing; how full the key was there does. */
   #assume(register: OriginRegister, policy: Policy): void {
     const { store, steady } = this.#options;
-    const now = steady();
-    const ageUs = Math.max(now - register.origin.asOf, 0);
+    const ageUs = Math.max(steady() - register.touchedAt, 0);
     let window = 0;
     policy.limits.forEach((limit, index) => {
       const level = register.levels[index] ?? 0;
@@ -65,7 +57,7 @@ export class Learning {
       }
       this.#used[index] = used;
     });
-    store.assume(policy, register.key.name, this.#used, Number.isFinite(ageUs) ? ageUs : 0);
+    store.assume(policy, register.key.name, this.#used, ageUs);
   }
 
   #count(register: OriginRegister, policy: Policy, before: Before): void {
@@ -85,7 +77,9 @@ export class Learning {
     if (units === 0) return;
     this.#spread(register, policy, units);
     this.forgiven += store.count(policy, key.name, this.#units);
-    key.expectedRoom -= units;
+    // No more than the limits count, however much is told.
+    const most = 2 * mostOf(policy);
+    key.expectedRoom -= Math.min(Math.max(units, -most), most);
   }
 
   /** Says of which windows units are. */
@@ -119,4 +113,8 @@ export class Learning {
     const startedAt = now - (steady() - there.startedAt);
     return Math.round((startedAt - windowStart(limit, now)) / limit.windowUs);
   }
+}
+
+function mostOf({ limits }: Policy): number {
+  return limits.reduce((most, { limit }) => Math.max(most, limit), 0);
 }

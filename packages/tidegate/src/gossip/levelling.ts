@@ -17,6 +17,7 @@ const STEP = 0.25;
 export interface LevellingOptions {
   readonly store: CountingStore;
   readonly random: Random;
+  readonly region: string;
   readonly intervalUs: number;
 }
 
@@ -45,7 +46,8 @@ export class Levelling {
       const limit = policy.limits[index]!;
       this.#units.present[index] = 0;
       if (isWindow(limit)) continue;
-      const apart = ((this.#meanLevel(own, index, now) - own.levels[index]!) * limit.limit) / 100;
+      const mean = this.#meanLevel(own, policy, index, now);
+      const apart = ((mean - own.levels[index]!) * limit.limit) / 100;
       const units = Math.floor(STEP * apart + random.next());
       this.#units.present[index] = units;
       if (units === 0) continue;
@@ -57,11 +59,14 @@ export class Levelling {
   }
 
   /** Mean of what all say that spoke of the key lately, this node among them: each said it as its round began. */
-  #meanLevel(own: Register, index: number, now: number): number {
+  #meanLevel(own: Register, policy: Policy, index: number, now: number): number {
+    const { region } = this.#options;
     let sum = own.levels[index]!;
     let count = 1;
     for (const register of own.key.registers) {
-      if ((register.origin as Origin).isStale || !this.#isRecent(register, now)) continue;
+      const { isStale, region: where } = register.origin as Origin;
+      if (isStale || !this.#isRecent(register, now)) continue;
+      if (policy.isRegional && where !== region) continue;
       sum += register.levels[index] ?? 0;
       count += 1;
     }

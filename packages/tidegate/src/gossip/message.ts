@@ -2,23 +2,26 @@
 // does not know, and with a digest of its own ("ack"), which is answered in turn ("push"). Layout, all numbers of
 // variable length but bytes:
 //
-//   "TG", version, kind (bytes), sender's instance (8 bytes), its address, its region, the address that it wrote to,
-//   the address that it was asked by (texts)
+//   "TG", version, kind, 1 where the sender has joined (bytes), its instance (8 bytes), its address, its region, the
+//   address that it wrote to, the address that it was asked by (texts), a mark of the instant at which it wrote, the
+//   mark of the message that it answers (numbers)
 //   digest: a number of origins, for each its instance, version, age in ms
-//   blocks: a number of origins, for each its instance, 1 where it has left (byte), address, region, the version after
-//     which it begins; registers; 0; the version that it goes up to, 1 where that is all there is (byte), age in ms
+//   blocks: for each origin 1 (byte), its instance, 1 where it has left (byte), address, region, the version after
+//     which it begins; registers; 0; the version that it goes up to, 1 where that is all there is (byte), age in ms;
+//     behind the last 0, or 2 where there are others for which there was no room
 //   register: its version less the one before; id × 32 + (limits - 1) × 4 + 1 where it is named + 2 where it is long;
-//     where named: policy (0 and a text, or a number that stands for one), key; units (signed); demand (byte), levels
-//     (bytes); where long: resets, a number of windows, for each its age in ms, units in it and in the one before.
+//     where named: policy (0 and a text, or a number that stands for one), key, units known to whoever has forgotten it
+//     (signed), age in ms; units (signed); demand (byte), levels (bytes); where long: resets, a number of windows, for
+//     each its age in ms, units in it and in the one before.
 
-import { ByteReader, ByteWriter, MalformedMessage } from "./bytes.ts";
+import { ByteWriter } from "./bytes.ts";
 import type { Origin, OriginRegister } from "./origin.ts";
 
 /** What a message is for. */
 export type MessageKind = "syn" | "ack" | "push";
 
-const KINDS: readonly MessageKind[] = ["syn", "ack", "push"];
-const MAGIC = [0x54, 0x47];
+export const KINDS: readonly MessageKind[] = ["syn", "ack", "push"];
+export const MAGIC: readonly number[] = [0x54, 0x47];
 /** Version of the layout. */
 export const MESSAGE_VERSION = 1;
 
@@ -32,6 +35,11 @@ export interface Header {
   readonly to: string;
   /** Of an answer: the address that the sender was asked by. */
   readonly askedBy: string;
+  /** Whether the sender has learned what there was before it came. */
+  readonly hasJoined: boolean;
+  /** Stands for the instant at which it was written, for the sender alone; `echo` is the mark of what it answers. */
+  readonly mark: number;
+  readonly echo: number;
 }
 
 /** What a node knows of another. */
@@ -66,12 +74,22 @@ export interface SentRegister {
   id: number;
   limits: number;
   /** Undefined where the receiver knows what it is about. */
-  name: { readonly policy: string; readonly key: string } | undefined;
+  name: SentName | undefined;
   units: number;
   demand: number;
   levels: Uint8Array;
   resets: number;
   windows: readonly SentWindow[];
+}
+
+/** What a register is about, for those who do not know it. */
+export interface SentName {
+  readonly policy: string;
+  readonly key: string;
+  /** Units that whoever knew all that was said before had been told of. */
+  readonly base: number;
+  /** Microseconds since it was written. */
+  readonly ageUs: number;
 }
 
 /** A window of a limit as it was sent. */
@@ -89,13 +107,17 @@ export interface MessageSink {
   begin(head: BlockHead): boolean;
   register(register: SentRegister): void;
   end(end: BlockEnd): void;
+  /** Whether there are origins of which the message says nothing for want of room. */
+  done(isMore: boolean): void;
 }
 
-/** More origins than this are no cluster. */
-const MAX_ORIGINS = 10_000;
-const MAX_LIMITS = 8;
 /** Ages above this are all the same: a year. */
-const MAX_AGE_MS = 31_536_000_000;
+export const MAX_AGE_MS = 31_536_000_000;
+/** Larger versions are never reached, at 4,000 a second for 2,000 years; and those behind them are refused. */
+export const MAX_VERSION = 2 ** 48;
+export const MAX_READ_VERSION = 2 ** 49;
+/** More units are told as so many, so that what is signed stays a whole number. */
+export const MAX_TOLD_UNITS = 2 ** 50;
 
 /** Writes a message. */
 export class MessageWriter {
@@ -103,20 +125,25 @@ export class MessageWriter {
   readonly #policies = new Map<string, number>();
   readonly #now: number;
   readonly #maxBytes: number;
+  #most: number;
   #versionBefore = 0;
 
   /**
    * @param now the sender's steady clock, in microseconds.
-   * @param maxBytes how long it may become.
+   * @param maxBytes how long it may become, beside its digest.
    */
   constructor(header: Header, now: number, maxBytes: number) {
     const writer = this.#writer;
     for (const byte of [...MAGIC, MESSAGE_VERSION, KINDS.indexOf(header.kind)]) writer.byte(byte);
+    writer.byte(header.hasJoined ? 1 : 0);
     writeInstance(writer, header.instance);
-    writer.text(header.address);
-    for (const text of [header.region, header.to, header.askedBy]) writer.text(text);
+    for (const text of [header.address, header.region, header.to, header.askedBy])
+      writer.text(text);
+    writer.number(header.mark);
+    writer.number(header.echo);
     this.#now = now;
     this.#maxBytes = maxBytes;
+    this.#most = maxBytes;
   }
 
   /** The message; valid as long as this is. */
@@ -132,11 +159,12 @@ export class MessageWriter {
       writer.number(version);
       writer.number(this.#ageMs(asOf));
     }
+    this.#most = writer.length + this.#maxBytes;
   }
 
-  /** Says how many blocks follow. */
-  blocks(count: number): void {
-    this.#writer.number(count);
+  /** Whether no more blocks should be begun. */
+  get isFull(): boolean {
+    return this.#writer.length > this.#most;
   }
 
   /**
@@ -145,6 +173,7 @@ export class MessageWriter {
    */
   block(origin: Origin, from: number, isOfUse: (register: OriginRegister) => boolean): boolean {
     const writer = this.#writer;
+    writer.byte(1);
     writeInstance(writer, origin.instance);
     writer.byte(origin.hasLeft ? 1 : 0);
     writer.text(origin.address);
@@ -152,7 +181,7 @@ export class MessageWriter {
     writer.number(from);
     this.#versionBefore = from;
     const to = origin.after(from, (register) => {
-      if (writer.length > this.#maxBytes) return false;
+      if (this.isFull) return false;
       if (isOfUse(register)) this.#register(register, from);
       return true;
     });
@@ -163,10 +192,15 @@ export class MessageWriter {
     return to === origin.version;
   }
 
+  /** Ends it. */
+  end(isMore: boolean): void {
+    this.#writer.byte(isMore ? 2 : 0);
+  }
+
   #register(register: OriginRegister, from: number): void {
     const writer = this.#writer;
     const { version, id, key, levels, resets, windows } = register;
-    const isNamed = register.bornAt > from;
+    const isNamed = register.namedAt > from;
     const isLong = resets > 0 || windows.length > 0;
     writer.number(version - this.#versionBefore);
     this.#versionBefore = version;
@@ -174,8 +208,10 @@ export class MessageWriter {
     if (isNamed) {
       this.#policy(key.policyName);
       writer.text(key.name);
+      writer.signed(told(register.base));
+      writer.number(this.#ageMs(register.touchedAt));
     }
-    writer.signed(register.units);
+    writer.signed(told(register.units));
     writer.byte(register.demand);
     for (let index = 0; index < levels.length; index += 1) writer.byte(levels[index]!);
     if (!isLong) return;
@@ -183,8 +219,8 @@ export class MessageWriter {
     writer.number(windows.length);
     for (const { startedAt, present, before } of windows) {
       writer.number(this.#ageMs(startedAt));
-      writer.number(Math.max(present, 0));
-      writer.number(Math.max(before, 0));
+      writer.number(Math.max(told(present), 0));
+      writer.number(Math.max(told(before), 0));
     }
   }
 
@@ -197,125 +233,15 @@ export class MessageWriter {
   }
 
   #ageMs(instant: number): number {
-    return Math.min(Math.max(Math.round((this.#now - instant) / 1_000), 0), MAX_AGE_MS);
+    // Nothing is made younger than it is.
+    return Math.min(Math.max(Math.ceil((this.#now - instant) / 1_000), 0), MAX_AGE_MS);
   }
 }
 
-/**
- * Reads a message.
- * @throws MalformedMessage where it is none; by then parts of it may have been taken, each of them right by itself.
- */
-export function readMessage(bytes: Uint8Array, sink: MessageSink): void {
-  const reader = new ByteReader(bytes);
-  sink.head(readHeader(reader));
-  const origins = reader.count(MAX_ORIGINS, 10);
-  sink.digest(
-    Array.from({ length: origins }, () => {
-      const instance = readInstance(reader);
-      return { instance, version: reader.number(), ageUs: readAge(reader) };
-    }),
-  );
-  const blocks = reader.count(MAX_ORIGINS, 15);
-  const policies: string[] = [];
-  for (let block = 0; block < blocks; block += 1) readBlock(reader, policies, sink);
-  if (reader.left > 0) throw new MalformedMessage("goes on behind its end");
-}
-
-/** Whether bytes begin as a message does, of whichever version. */
-export function isMessage(bytes: Uint8Array): boolean {
-  return bytes.length > 4 && bytes[0] === MAGIC[0] && bytes[1] === MAGIC[1];
-}
-
-/** The version of a message's layout. */
-export function versionOf(bytes: Uint8Array): number {
-  return bytes[2]!;
-}
-
-function readHeader(reader: ByteReader): Header {
-  if (reader.byte() !== MAGIC[0] || reader.byte() !== MAGIC[1])
-    throw new MalformedMessage("no message");
-  if (reader.byte() !== MESSAGE_VERSION) throw new MalformedMessage("of another version");
-  const kind = KINDS[reader.byte()];
-  if (kind === undefined) throw new MalformedMessage("of an unknown kind");
-  const instance = readInstance(reader);
-  const address = reader.text();
-  const region = reader.text();
-  return { kind, instance, address, region, to: reader.text(), askedBy: reader.text() };
-}
-
-function readBlock(reader: ByteReader, policies: string[], sink: MessageSink): void {
-  const instance = readInstance(reader);
-  const hasLeft = reader.byte() === 1;
-  const head = { instance, hasLeft, address: reader.text(), region: reader.text() };
-  const from = reader.number();
-  const isOfUse = sink.begin({ ...head, from });
-  let version = from;
-  for (let step = reader.number(); step > 0; step = reader.number()) {
-    version += step;
-    readRegister(reader, version, policies);
-    if (isOfUse) sink.register(sent);
-  }
-  const to = reader.number();
-  if (to < version) throw new MalformedMessage("ends before its end");
-  sink.end({ to, isAll: reader.byte() === 1, ageUs: readAge(reader) });
-}
-
-const NO_WINDOWS: readonly SentWindow[] = [];
-const sent: SentRegister = {
-  version: 0,
-  id: 0,
-  limits: 1,
-  name: undefined,
-  units: 0,
-  demand: 0,
-  levels: new Uint8Array(1),
-  resets: 0,
-  windows: NO_WINDOWS,
-};
-
-function readRegister(reader: ByteReader, version: number, policies: string[]): void {
-  const head = reader.number();
-  const flags = head % 4;
-  sent.version = version;
-  sent.id = Math.floor(head / 32);
-  sent.limits = (Math.floor(head / 4) % 8) + 1;
-  sent.name = undefined;
-  if (flags % 2 === 1) sent.name = { policy: readPolicy(reader, policies), key: reader.text() };
-  sent.units = reader.signed();
-  sent.demand = reader.byte();
-  sent.levels = reader.raw(sent.limits);
-  sent.resets = 0;
-  sent.windows = NO_WINDOWS;
-  if (flags < 2) return;
-  sent.resets = reader.number();
-  const windows = reader.count(MAX_LIMITS, 3);
-  sent.windows = Array.from({ length: windows }, () => {
-    return { ageUs: readAge(reader), present: reader.number(), before: reader.number() };
-  });
-}
-
-function readPolicy(reader: ByteReader, policies: string[]): string {
-  const number = reader.number();
-  if (number > 0) {
-    const known = policies[number - 1];
-    if (known === undefined) throw new MalformedMessage("names no policy");
-    return known;
-  }
-  const name = reader.text();
-  policies.push(name);
-  return name;
-}
-
-function readAge(reader: ByteReader): number {
-  return 1_000 * Math.min(reader.number(), MAX_AGE_MS);
+function told(units: number): number {
+  return Math.min(Math.max(units, -MAX_TOLD_UNITS), MAX_TOLD_UNITS);
 }
 
 function writeInstance(writer: ByteWriter, instance: string): void {
   for (let at = 0; at < 16; at += 2) writer.byte(Number.parseInt(instance.slice(at, at + 2), 16));
-}
-
-function readInstance(reader: ByteReader): string {
-  let instance = "";
-  for (const byte of reader.raw(8)) instance += byte.toString(16).padStart(2, "0");
-  return instance;
 }

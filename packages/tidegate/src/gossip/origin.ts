@@ -20,11 +20,16 @@ export class Origin {
   version = 0;
   /** Instant by this node's steady clock up to which that is all there was, in microseconds. */
   asOf = Number.NEGATIVE_INFINITY;
+  /** When something was last learned of it, in microseconds. */
+  heardAt = Number.NEGATIVE_INFINITY;
   /** Whether it is not heard from, or another life of the node has come after it. Kept by the peers. */
   isAway = true;
   /** Whether what is known of it is older than it should be: for shares that must never be too large. */
   isStale = true;
   isOver = false;
+  /** When it was last rewound, and when what others speak for was last shed; by the steady clock. */
+  rewoundAt = Number.NEGATIVE_INFINITY;
+  shedAt = Number.NEGATIVE_INFINITY;
   readonly #registers = new Map<number, OriginRegister>();
   /** Registers in the order of their versions, and the versions that they had then: others are not of use any more. */
   #log: OriginRegister[] = [];
@@ -59,10 +64,23 @@ export class Origin {
   }
 
   /** Forgets up to which version all is known, so that all is told again: something was told that cannot be read. */
-  rewind(): void {
+  rewind(now: number): void {
     this.version = 0;
+    this.rewoundAt = now;
     this.#log = [];
     this.#versions = [];
+  }
+
+  /** Says all anew, at versions above one that it is believed to have reached. */
+  raise(version: number): void {
+    const inOrder = [...this.#registers.values()].sort((one, other) => one.version - other.version);
+    this.#log = [];
+    this.#versions = [];
+    this.version = version + 1;
+    for (const register of inOrder) {
+      this.version += 1;
+      this.wrote(register, this.version, register.touchedAt);
+    }
   }
 
   drop(register: OriginRegister): void {

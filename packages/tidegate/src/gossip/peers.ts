@@ -13,8 +13,6 @@ export interface PeersOptions {
   /** Addresses that there should be. */
   readonly members: () => readonly string[];
   readonly changed: (change: PeerChange) => void;
-  /** Whether it was found out who is there. Until then all are believed to be. */
-  readonly hasJoined: () => boolean;
   /** How long nothing is heard of a node of this region before it is away, and of one of another; microseconds. */
   readonly awayAfterUs: number;
   readonly otherAwayAfterUs: number;
@@ -22,6 +20,12 @@ export interface PeersOptions {
 
 /** How long what a node said is kept after it has gone, in microseconds. */
 const FORGET_AFTER_US = 600_000_000;
+
+/** How often it is looked for what of that others speak for. */
+const SHED_EVERY_US = 60_000_000;
+
+/** After how long an address by which this node was reached is asked again: it may have become another's. */
+const DOUBT_AFTER_US = 60_000_000;
 
 interface Known {
   readonly address: string;
@@ -35,8 +39,8 @@ interface Known {
 /** The other nodes. */
 export class Peers {
   readonly #options: PeersOptions;
-  /** Addresses by which this node itself was reached. */
-  readonly #ownAddresses: Set<string>;
+  /** Addresses by which this node itself is reached, and until when that is not doubted. */
+  readonly #ownAddresses = new Map<string, number>();
   /** Addresses at which nodes answer that name themselves otherwise. */
   readonly #aliases = new Map<string, string>();
   readonly #known = new Map<string, Known>();
@@ -48,22 +52,34 @@ export class Peers {
 
   constructor(options: PeersOptions, now: number) {
     this.#options = options;
-    this.#ownAddresses = new Set([options.replica.own.address]);
+    this.#ownAddresses.set(options.replica.own.address, Number.POSITIVE_INFINITY);
     this.#listeningSince = now;
     this.#refreshedAt = now;
   }
 
   /** Notes that a message to an address came back to this node. */
-  isMyself(address: string): void {
-    this.#ownAddresses.add(address);
-    this.#known.delete(address);
+  isMyself(address: string, now: number): void {
+    if (address === this.#options.replica.own.address) return;
+    if (!this.#known.delete(address) && !this.#ownAddresses.has(address)) return;
+    this.#ownAddresses.set(address, now + DOUBT_AFTER_US);
   }
 
-  /** Notes that the node which calls itself `address` answers at another. */
+  /** Notes that the node which calls itself `address` answers at another, at which one was looked for. */
   answersAt(asked: string, address: string): void {
-    if (asked === "" || asked === address) return;
-    if (this.#aliases.size > 10_000) this.#aliases.clear();
-    this.#aliases.set(asked, address);
+    if (asked === this.#options.replica.own.address) return;
+    const wasOwn = this.#ownAddresses.delete(asked);
+    if (asked !== address && (wasOwn || this.#known.has(asked))) this.#aliases.set(asked, address);
+  }
+
+  /** Addresses by which this node was reached once, and which may be another's by now. */
+  doubtful(now: number): string[] {
+    const addresses: string[] = [];
+    for (const [address, until] of this.#ownAddresses) {
+      if (now <= until) continue;
+      addresses.push(address);
+      this.#ownAddresses.set(address, now + DOUBT_AFTER_US);
+    }
+    return addresses;
   }
 
   /** Looks at all nodes anew. */
@@ -72,40 +88,43 @@ export class Peers {
     if (now - this.#refreshedAt > awayAfterUs / 2) this.#listeningSince = now;
     this.#refreshedAt = now;
     const latest = this.#latestByAddress(now);
-    const addresses = this.#addresses();
+    const addresses = this.#addressesOf(latest);
     for (const [address, origin] of latest) {
       if (origin.hasLeft) addresses.delete(address);
       else if (!origin.isAway) addresses.add(address);
     }
-    for (const address of this.#known.keys()) if (!addresses.has(address)) this.#gone(address, now);
+    const changes: Known[] = [];
+    for (const address of this.#known.keys()) {
+      if (!addresses.has(address)) changes.push(this.#gone(address, now));
+    }
     let lag = 0;
     let certainAt = Number.POSITIVE_INFINITY;
     let allCertainAt = Number.POSITIVE_INFINITY;
     let reachable = 1;
     let fresh = 1;
     let freshUntil = Number.POSITIVE_INFINITY;
-    let names = "";
-    const changes: Known[] = [];
+    const names: string[] = [];
     for (const address of addresses) {
       const origin = latest.get(address);
-      const known = this.#note(address, origin, now);
-      if (known.since === now) changes.push(known);
+      const known = this.#note(address, origin, now, changes);
       allCertainAt = Math.min(allCertainAt, known.asOf);
       if (known.state !== "reachable") continue;
       reachable += 1;
-      if (latest.get(address)?.isStale === false) {
+      if (origin?.isStale === false) {
         fresh += 1;
         freshUntil = Math.min(freshUntil, known.asOf);
-        names += address;
+        names.push(address);
       }
       lag += now - known.asOf;
       certainAt = Math.min(certainAt, known.asOf);
     }
     surroundings.nodes = addresses.size + 1;
-    surroundings.reachable = this.#options.hasJoined() ? reachable : surroundings.nodes;
-    surroundings.fresh = this.#options.hasJoined() ? fresh : surroundings.nodes;
-    if (names !== this.#freshNames) surroundings.staleSince = now;
-    this.#freshNames = names;
+    // Until it was found out who is there all are believed to be.
+    surroundings.reachable = surroundings.hasJoined ? reachable : surroundings.nodes;
+    surroundings.fresh = surroundings.hasJoined ? fresh : surroundings.nodes;
+    const freshNames = names.sort().join(" ");
+    if (freshNames !== this.#freshNames) surroundings.staleSince = now;
+    this.#freshNames = freshNames;
     surroundings.lagUs = reachable > 1 ? lag / (reachable - 1) : 0;
     surroundings.certainAt = certainAt;
     surroundings.freshUntil = freshUntil;
@@ -113,6 +132,16 @@ export class Peers {
     for (const known of changes) this.#tell(known, now);
     this.#isFirst = false;
     this.#forgetOld(now, replica);
+  }
+
+  /** Whether the news of a node is young enough for it to be there. */
+  isThere(origin: Origin, now: number): boolean {
+    return !this.#isAway(origin, now);
+  }
+
+  /** Addresses of all nodes that there should be or are. */
+  addresses(): string[] {
+    return [...this.#known.keys()];
   }
 
   /** Addresses of nodes of this region that are heard from. */
@@ -160,9 +189,16 @@ export class Peers {
     return [...this.#known.values()].filter(isWanted).map(({ address }) => address);
   }
 
-  #addresses(): Set<string> {
+  /** Finds the address of each node that there should be, as it names itself. */
+  #addressesOf(latest: ReadonlyMap<string, Origin>): Set<string> {
+    const members = this.#options.members();
+    for (const [alias, address] of this.#aliases) {
+      // Where that node is gone another may answer there by now.
+      const isThere = latest.get(address)?.isAway === false;
+      if (!isThere || !members.includes(alias)) this.#aliases.delete(alias);
+    }
     const addresses = new Set<string>();
-    for (const address of this.#options.members()) {
+    for (const address of members) {
       const own = this.#aliases.get(address) ?? address;
       if (!this.#ownAddresses.has(own) && !this.#ownAddresses.has(address)) addresses.add(own);
     }
@@ -206,16 +242,18 @@ export class Peers {
     return now - silentSince > (isNear ? awayAfterUs : otherAwayAfterUs);
   }
 
-  #note(address: string, origin: Origin | undefined, now: number): Known {
+  /** Notes how a node stands, and whether that is a change. */
+  #note(address: string, origin: Origin | undefined, now: number, changes: Known[]): Known {
     const state = origin === undefined || origin.isAway ? "away" : "reachable";
     let known = this.#known.get(address);
-    if (known === undefined) {
-      known = { address, instance: "", region: "", state: "away", since: Number.NaN, asOf: 0 };
-      this.#known.set(address, known);
-      // That a node is not there yet is no news when this one begins; that one is there is.
-      known.since = this.#isFirst || state === "reachable" ? now - 1 : now;
+    const isNew = known === undefined;
+    known ??= { address, instance: "", region: "", state: "away", since: now, asOf: 0 };
+    if (isNew) this.#known.set(address, known);
+    // That a node is not there yet is no news when this one begins; that one is there is.
+    if (known.state !== state || (isNew && !this.#isFirst)) {
+      known.since = now;
+      changes.push(known);
     }
-    if (known.state !== state) known.since = now;
     known.state = state;
     known.instance = origin?.instance ?? "";
     known.region = origin?.region ?? known.region;
@@ -223,13 +261,12 @@ export class Peers {
     return known;
   }
 
-  #gone(address: string, now: number): void {
+  #gone(address: string, now: number): Known {
     const known = this.#known.get(address)!;
     this.#known.delete(address);
     known.state = "left";
     known.since = now;
-    this.#options.surroundings.nodes = this.#known.size + 1;
-    this.#tell(known, now);
+    return known;
   }
 
   #tell(known: Known, now: number): void {
@@ -247,7 +284,12 @@ export class Peers {
   #forgetOld(now: number, replica: Replica): void {
     for (const origin of replica.origins()) {
       if (origin === replica.own || !(origin.isOver || origin.isAway)) continue;
-      if (now - origin.asOf > FORGET_AFTER_US && origin.size === 0) replica.forget(origin);
+      if (now - Math.max(origin.asOf, origin.heardAt) <= FORGET_AFTER_US) continue;
+      if (origin.isOver && now - origin.shedAt > SHED_EVERY_US) {
+        origin.shedAt = now;
+        replica.shed(origin);
+      }
+      if (origin.size === 0) replica.forget(origin);
     }
   }
 }

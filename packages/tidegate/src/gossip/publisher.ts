@@ -6,17 +6,25 @@ import type { Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { CountedKey, WindowCount } from "./counted-key.ts";
 import { codeDemand, demandOf } from "./demand.ts";
+import { MAX_TOLD_UNITS } from "./message.ts";
 import type { Origin, OriginRegister } from "./origin.ts";
 
 /** Demand is told by itself once it is so many times what was told, or what was told so many times it. */
 const MUCH = 1.5;
 
+/** A register that has so many units begins anew, long before they are too many to be told. */
+const MOST_UNITS = MAX_TOLD_UNITS / 2;
+
 /** What it publishes from and to. */
 export interface PublisherOptions {
   readonly own: Origin;
   readonly store: CountingStore;
+  /** Finds what a key is decided by; undefined where that is not by gossip, or by no limit. */
+  readonly policyOf: (key: CountedKey) => Policy | undefined;
   readonly wall: () => number;
   readonly horizonUs: number;
+  /** After how long without a word others may have forgotten what was said of a key. */
+  readonly silenceUs: number;
   /** Keys that may be told of in a round. */
   readonly maxKeys: number;
 }
@@ -41,9 +49,23 @@ export class Publisher {
     this.#active.push(key);
   }
 
-  /** Says what changed since it last did. */
+  /** Keys that are asked for. */
+  get active(): readonly CountedKey[] {
+    return this.#active;
+  }
+
+  /** Says what changed since it last did, as far as may be said in a round. */
   publish(now: number): void {
-    const { horizonUs, maxKeys } = this.#options;
+    this.#publish(now, this.#options.maxKeys);
+  }
+
+  /** Says all that changed since it last did. */
+  publishAll(now: number): void {
+    this.#publish(now, Number.POSITIVE_INFINITY);
+  }
+
+  #publish(now: number, maxKeys: number): void {
+    const { horizonUs } = this.#options;
     const elapsedUs = Math.max(now - (this.#publishedAt ?? now - 1), 1);
     this.#publishedAt = now;
     const kept = Math.exp(-elapsedUs / horizonUs);
@@ -64,11 +86,12 @@ export class Publisher {
     active.length = remain;
     const chosen = changed.length > maxKeys ? mostChanged(changed, maxKeys) : changed;
     this.waiting = changed.length - chosen.length;
-    for (const key of chosen) this.#write(key, now);
+    if (this.waiting > 0) for (const key of changed) key.waited += 1;
+    for (const key of chosen) this.#write(key, key.policy!, now);
   }
 
   /** Says at once that a key was reset. */
-  reset(key: CountedKey, now: number): void {
+  reset(key: CountedKey, policy: Policy, now: number): void {
     key.units = 0;
     key.resets += 1;
     key.allowance = 0;
@@ -79,7 +102,7 @@ export class Publisher {
       window.base = 0;
       window.baseBefore = 0;
     }
-    this.#write(key, now);
+    this.#write(key, policy, now);
   }
 
   /** Notes where windows began, before a request is counted. */
@@ -91,7 +114,12 @@ export class Publisher {
       const start = windowStart(limit, now);
       const window = key.windows[index++];
       if (window === undefined) {
-        key.windows.push({ start, base: key.units, baseBefore: key.units });
+        // What was not told yet is of this window, as far as is known.
+        const told = key.own?.units ?? 0;
+        key.windows.push({ start, base: told, baseBefore: told });
+      } else if (window.start - start > limit.windowUs) {
+        // The clock was stepped back: as in the store, the window is brought back with what was counted in it.
+        window.start = start;
       } else if (start > window.start) {
         const isNext = start - window.start < 1.5 * limit.windowUs;
         window.baseBefore = isNext ? window.base : key.units;
@@ -109,9 +137,9 @@ export class Publisher {
   }
 
   #isChanged(key: CountedKey, now: number): boolean {
-    const { own, policy } = key;
+    const { own } = key;
     const { horizonUs } = this.#options;
-    if (policy === undefined) return false;
+    if (this.#options.policyOf(key) === undefined) return false;
     if (own === undefined) return key.units !== 0 || key.demand > 0;
     if (own.units !== key.units) return true;
     // How it stands here is told now and then by a node that is asked and has nothing to give.
@@ -120,26 +148,50 @@ export class Publisher {
     return key.demand > told ? key.demand > MUCH * told : key.demand * MUCH < told;
   }
 
-  #write(key: CountedKey, now: number): void {
+  #write(key: CountedKey, policy: Policy, now: number): void {
     const { own } = this.#options;
-    const policy = key.policy!;
     const version = own.version + 1;
-    if (key.own !== undefined && key.own.levels.length !== policy.limits.length) {
-      // Under other limits it is told of anew.
-      const before = key.own as OriginRegister;
-      own.drop(before);
-      key.own = undefined;
-      key.units -= before.units;
-      key.windows = [];
-    }
-    key.own ??= own.create(++this.#ids, key, version, policy.limits.length);
-    const register = key.own as OriginRegister;
+    const register = this.#registerOf(key, policy, version, now);
+    key.waited = 0;
     register.units = key.units;
     register.demand = codeDemand(key.demand);
     register.resets = key.resets;
     this.#fill(register, key, policy, now);
     own.version = version;
     own.wrote(register, version, now);
+  }
+
+  #registerOf(key: CountedKey, policy: Policy, version: number, now: number): OriginRegister {
+    const { own, silenceUs } = this.#options;
+    const before = key.own as OriginRegister | undefined;
+    const { length } = policy.limits;
+    if (before?.levels.length === length && Math.abs(key.units) < MOST_UNITS) {
+      if (now - before.touchedAt > silenceUs) {
+        before.namedAt = version;
+        before.base = before.units;
+      }
+      return before;
+    }
+    if (before !== undefined) this.#beginAnew(key, before);
+    const register = own.create(++this.#ids, key, version, length);
+    key.own = register;
+    return register;
+  }
+
+  /** Ends a register: what was not told in it is told in the next. */
+  #beginAnew(key: CountedKey, before: OriginRegister): void {
+    this.#options.own.drop(before);
+    if (key.resets > before.resets) {
+      // It counts from a reset that was not told.
+      key.resets = 1;
+      return;
+    }
+    key.resets = 0;
+    key.units -= before.units;
+    for (const window of key.windows) {
+      window.base -= before.units;
+      window.baseBefore -= before.units;
+    }
   }
 
   /** Fills in how the limits stand here. */
@@ -182,11 +234,11 @@ function reckonDemand(
   if (now - key.demandAt > 2 * horizonUs) key.demand = 0;
 }
 
-/** Returns the keys whose counts changed most, roughly: by powers of two. */
+/** Returns the keys whose counts changed most, roughly: by powers of two. Those that wait for long come to be first. */
 function mostChanged(keys: readonly CountedKey[], count: number): CountedKey[] {
   const bySize: CountedKey[][] = Array.from({ length: 32 }, () => []);
   for (const key of keys) {
-    const pending = Math.abs(key.units - (key.own?.units ?? 0));
+    const pending = Math.abs(key.units - (key.own?.units ?? 0)) + key.waited;
     bySize[31 - Math.clz32(Math.min(pending, 0x7fff_ffff) + 1)]!.push(key);
   }
   return bySize.reverse().flat().slice(0, count);

@@ -18,6 +18,9 @@ import { Levelling } from "./levelling.ts";
 import type { Origin } from "./origin.ts";
 import type { Surroundings } from "./surroundings.ts";
 
+/** How many times as old as news a debt may become until it is repaid, for that to be soon. */
+const SOON = 10;
+
 /** What it is reckoned from. */
 export interface ShareOptions {
   readonly store: CountingStore;
@@ -57,16 +60,18 @@ export class Shares {
     const { store, intervalUs, random, surroundings } = this.#options;
     const standing = this.#standing;
     store.standing(policy, key.name, intervalUs, standing);
-    this.#divide(key, policy);
+    this.divide(key, policy);
     const spent = key.granted - key.allowance;
     if (this.#levelling.level(key, policy, now)) {
       store.standing(policy, key.name, intervalUs, standing);
     }
     if (this.#partSilent > 0) this.#presume(key, policy, spent);
     else if (key.presumed > 0 || key.expectedRoom !== 0) settlePresumed(key);
-    // What a bucket admits too much it takes back as debt; a window does not, and has time until it ends.
+    // What a bucket admits too much it takes back as debt. A window does not, and has time until it ends; nor does a
+    // bucket soon that takes long to fill.
     const lagUs = Math.max(surroundings.lagUs, intervalUs / 2);
-    const memoryUs = standing.gain > 0 ? lagUs / 3 : 2 * lagUs;
+    const isRepaidSoon = standing.gain > 0 && fillOf(policy) < SOON * lagUs;
+    const memoryUs = isRepaidSoon ? lagUs / 3 : 2 * lagUs;
     // Of those that are not heard from at the moment nothing new is known, however much time passes.
     const knownUntil =
       policy.partition === "share" ? surroundings.freshUntil : surroundings.certainAt;
@@ -86,8 +91,11 @@ export class Shares {
     key.holdsUntil = standing.windowsEndAt;
   }
 
-  /** Finds this node's part of what all want that are heard from, and the part of those that are not. */
-  #divide(key: CountedKey, policy: Policy): void {
+  /**
+   * Finds this node's part of what all want that are heard from, and the part of those that are not. To be called once
+   * others fall silent: their part is what it was then.
+   */
+  divide(key: CountedKey, policy: Policy): void {
     const { surroundings, region, horizonUs } = this.#options;
     const keeps = policy.partition === "share";
     let others = 0;
@@ -104,7 +112,8 @@ export class Shares {
     this.#partSilent = 0;
     this.#isAlone = others === 0 && (silent === 0 || !keeps);
     // No news is no sign that nobody wants it, until the news is younger than the demand.
-    const isCertain = key.wantedSince < (keeps ? allCertainAt : certainAt);
+    const isCertain =
+      surroundings.hasJoined && key.wantedSince < (keeps ? allCertainAt : certainAt);
     if (!isCertain) this.#part = Math.min(this.#part, 1 / (keeps ? fresh : reachable));
     if (!keeps || fresh === nodes) {
       key.silentSince = 0;
@@ -169,6 +178,11 @@ export function waitFor(
 
 function leastLimit({ limits }: Policy): number {
   return limits.reduce((least, { limit }) => Math.min(least, limit), Number.POSITIVE_INFINITY);
+}
+
+/** Returns how long the slowest limit of a policy takes to be as if unused, in microseconds. */
+function fillOf({ limits }: Policy): number {
+  return limits.reduce((longest, { windowUs }) => Math.max(longest, windowUs), 0);
 }
 
 /** Ends what was presumed: what is counted so far stays. */

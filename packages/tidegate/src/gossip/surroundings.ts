@@ -6,6 +6,8 @@ export interface Surroundings {
   round: number;
   /** When the next round begins, by the steady clock, in microseconds. */
   nextRoundAt: number;
+  /** Whether it was found out who is there. */
+  hasJoined: boolean;
   /** Nodes that are heard from, this one included; and those that there are, with those that are away. */
   reachable: number;
   nodes: number;
@@ -26,6 +28,7 @@ export function createSurroundings(): Surroundings {
   return {
     round: 0,
     nextRoundAt: 0,
+    hasJoined: false,
     reachable: 1,
     nodes: 1,
     fresh: 1,

@@ -18,6 +18,8 @@ export interface Weather {
   repeats: number;
   /** Addresses that cannot reach each other: those of different sides. */
   sides: readonly (readonly string[])[];
+  /** Whether what one sends to another is lost. */
+  blocks: (from: string, to: string) => boolean;
 }
 
 /** One node. */
@@ -28,6 +30,8 @@ export interface ClusterNode {
   changes: PeerChange[];
   messages: GossipMessage[];
   isDown: boolean;
+  /** Asleep, it does nothing, and what is due waits; what is sent to it is lost. */
+  isAsleep: boolean;
 }
 
 /** What a cluster is made of. */
@@ -42,6 +46,8 @@ export interface ClusterOptions {
   readonly skewUs?: (node: number) => number;
   readonly maxMessageBytes?: number;
   readonly startUs?: number;
+  /** Whether clocks tell durations by themselves; default true. */
+  readonly hasSteadyClock?: boolean;
 }
 
 const START_US = 1_767_225_600_000_000;
@@ -50,18 +56,29 @@ const START_US = 1_767_225_600_000_000;
 export class Cluster {
   readonly time: VirtualTime;
   readonly nodes: ClusterNode[] = [];
-  readonly weather: Weather = { latencyUs: 500, loss: 0, repeats: 0, sides: [] };
+  readonly weather: Weather = {
+    latencyUs: 500,
+    loss: 0,
+    repeats: 0,
+    sides: [],
+    blocks: () => false,
+  };
   /** Addresses that all nodes are told of. */
   members: string[];
   bytes = 0;
+  /** What the transport of a node that is started says; undefined where it can be opened. */
+  openError: Error | undefined;
+  /** Is told of each message that is sent. */
+  sent: ((from: string, to: string, message: Uint8Array) => void) | undefined;
   readonly #options: ClusterOptions;
+  readonly #waiting = new WeakMap<ClusterNode, (() => void)[]>();
   readonly #receivers = new Map<string, (message: Uint8Array) => void>();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     this.time = new VirtualTime(options.startUs ?? START_US);
     this.members = Array.from({ length: options.nodes }, (_, index) => `node-${index}`);
-    for (let index = 0; index < options.nodes; index += 1) this.nodes.push(this.start(index));
+    for (let index = 0; index < options.nodes; index += 1) this.start(index);
   }
 
   /** Starts a node, with an empty memory. */
@@ -69,11 +86,23 @@ export class Cluster {
     const { policies, random, interval = "100ms", region, secret, skewUs } = this.#options;
     const { time } = this;
     const address = `node-${index}`;
-    const node = { address, changes: [], messages: [], isDown: false } as unknown as ClusterNode;
+    const node = {
+      address,
+      changes: [],
+      messages: [],
+      isDown: false,
+      isAsleep: false,
+    } as unknown as ClusterNode;
     let life = true;
     const loop = createLoop(time, (work) => {
-      if (life && !node.isDown) work();
+      const workIfThere = () => {
+        if (life && !node.isDown) work();
+      };
+      if (node.isAsleep) waiting.push(workIfThere);
+      else workIfThere();
     });
+    const waiting: (() => void)[] = [];
+    this.#waiting.set(node, waiting);
     node.limiter = createLimiter({
       policies,
       coordination: "gossip",
@@ -82,8 +111,9 @@ export class Cluster {
         transport: {
           address,
           open: (receive) => {
+            if (this.openError !== undefined) throw this.openError;
             this.#receivers.set(address, (message) => {
-              if (!node.isDown) receive(message);
+              if (!node.isDown && !node.isAsleep) receive(message);
             });
           },
           send: (to, message) => this.#send(address, to, message),
@@ -104,7 +134,9 @@ export class Cluster {
       },
       clock: {
         now: () => time.nowUs + (skewUs?.(index) ?? 0),
-        steady: () => time.nowUs - START_US + 7_000_000 * index,
+        ...(this.#options.hasSteadyClock === false
+          ? {}
+          : { steady: () => time.nowUs - START_US + 7_000_000 * index }),
       },
       timer: loop,
       scheduler: loop,
@@ -119,6 +151,15 @@ export class Cluster {
     });
     this.nodes[index] = node;
     return node;
+  }
+
+  /** The same policies for one limiter without others. */
+  localPolicies(): Record<string, PolicyOptions> {
+    const entries = Object.entries(this.#options.policies).map(([name, options]) => {
+      const { partition: _partition, regions: _regions, coordination: _one, ...rest } = options;
+      return [name, rest] as const;
+    });
+    return Object.fromEntries(entries);
   }
 
   /** Lets some milliseconds pass. */
@@ -136,12 +177,29 @@ export class Cluster {
     return admitted;
   }
 
+  /** Has a node go on that was asleep. */
+  wake(node: ClusterNode): void {
+    node.isAsleep = false;
+    for (const work of this.#waiting.get(node)!.splice(0)) work();
+  }
+
+  /** Ends a node without a word. */
+  kill(index: number): void {
+    this.nodes[index]!.isDown = true;
+  }
+
+  /** Has a node receive bytes, whoever sent them. */
+  deliver(to: string, message: Uint8Array): void {
+    this.#receivers.get(to)?.(message);
+  }
+
   #send(from: string, to: string, message: Uint8Array): void {
     const { random } = this.#options;
-    const { latencyUs, loss, repeats, sides } = this.weather;
+    const { latencyUs, loss, repeats, sides, blocks } = this.weather;
     this.bytes += message.length;
+    this.sent?.(from, to, message);
     const sideOf = (address: string) => sides.findIndex((side) => side.includes(address));
-    if (sides.length > 0 && sideOf(from) !== sideOf(to)) return;
+    if (blocks(from, to) || (sides.length > 0 && sideOf(from) !== sideOf(to))) return;
     const copies = 1 + (random.next() < repeats ? 1 : 0);
     for (let copy = 0; copy < copies; copy += 1) {
       if (random.next() < loss) continue;
