@@ -84,6 +84,8 @@ export class CountedKey {
   accruedAt = 0;
   /** Units spent of which others may not know yet, so that what they spent meanwhile is not known here. */
   unseen = 0;
+  /** Since when it is in debt; Infinity while it is not. */
+  inDebtSince = Number.POSITIVE_INFINITY;
   /** The part of nodes that are not heard from, and since when they were not when that was reckoned. */
   partSilent = 0;
   silentSince = 0;

@@ -1,5 +1,6 @@
 // One node that gossips: its keys, what it knows of the others, and the rounds in which it tells them.
 
+import { createStanding } from "../algorithms/elsewhere.ts";
 import { type Policy, shareOfPolicy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
@@ -50,6 +51,12 @@ const SILENCE_US = 30_000_000;
 /** Keys looked at in each round for whether they may be forgotten: so many at least, and all of them in this time. */
 const SWEPT_KEYS = 100;
 const SWEEP_MS = 60_000;
+
+/** Keys in debt, and how deep. */
+interface Debts {
+  readonly keys: number;
+  readonly units: number;
+}
 
 /** A node. */
 export class GossipNode {
@@ -201,17 +208,11 @@ export class GossipNode {
   status(): GossipStatus {
     const { own } = this.#replica;
     const now = this.#steady();
-    let keysInDebt = 0;
-    let debtUnits = 0;
-    const standing = { room: 0, roomAhead: 0, gain: 0, windowsEndAt: 0 };
-    for (const key of this.#keys.all()) {
-      const policy = this.#policyOf(key);
-      if (policy === undefined) continue;
-      this.#options.store.standing(policy, key.name, 0, standing);
-      if (standing.room >= 0) continue;
-      keysInDebt += 1;
-      debtUnits -= standing.room;
-    }
+    let debts: Debts | undefined;
+    const debtsNow = () => {
+      debts ??= this.#debts();
+      return debts;
+    };
     return {
       address: own.address,
       instance: own.instance,
@@ -221,11 +222,30 @@ export class GossipNode {
       rounds: this.#surroundings.round,
       lagMs: Math.round(this.#peers.lagUs(now) / 1_000),
       keys: this.#keys.size,
-      keysInDebt,
       keysWaiting: this.#publisher.waiting,
-      debtUnits,
       forgivenUnits: this.#learning.forgiven,
+      // Whoever does not ask does not wait for it.
+      get keysInDebt() {
+        return debtsNow().keys;
+      },
+      get debtUnits() {
+        return debtsNow().units;
+      },
     };
+  }
+
+  #debts(): Debts {
+    const standing = createStanding();
+    const debts = { keys: 0, units: 0 };
+    for (const key of this.#keys.all()) {
+      const policy = this.#policyOf(key);
+      if (policy === undefined) continue;
+      this.#options.store.standing(policy, key.name, 0, standing);
+      if (standing.room >= 0) continue;
+      debts.keys += 1;
+      debts.units -= standing.room;
+    }
+    return debts;
   }
 
   /** Has a key go by other limits from now on. */
@@ -256,9 +276,10 @@ export class GossipNode {
 
   /** Where others fell silent, or were heard again, divides the keys in use by what all want now. */
   #noteSilence(): void {
-    const { staleSince } = this.#surroundings;
-    if (staleSince === this.#staleSince) return;
-    this.#staleSince = staleSince;
+    const { staleSince, near } = this.#surroundings;
+    const since = Math.max(staleSince, near.staleSince);
+    if (since === this.#staleSince) return;
+    this.#staleSince = since;
     for (const key of this.#publisher.active) {
       const policy = this.#policyOf(key);
       if (policy?.partition === "share") this.#shares.divide(key, policy);

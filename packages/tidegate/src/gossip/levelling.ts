@@ -3,7 +3,7 @@
 // believes to be deeper in debt than the others do would have nothing for as long as they use all that comes back. To
 // go to the mean changes nothing of the sum.
 
-import { type Elsewhere, isWindow } from "../algorithms/elsewhere.ts";
+import { type Elsewhere, isWindow, usedOf } from "../algorithms/elsewhere.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { Random } from "../ports/random.ts";
@@ -46,7 +46,7 @@ export class Levelling {
       const limit = policy.limits[index]!;
       this.#units.present[index] = 0;
       if (isWindow(limit)) continue;
-      const mean = this.#meanLevel(own, policy, index, now);
+      const mean = this.#meanLevel(own, index, now);
       const apart = ((mean - own.levels[index]!) * limit.limit) / 100;
       const units = Math.floor(STEP * apart + random.next());
       this.#units.present[index] = units;
@@ -58,15 +58,48 @@ export class Levelling {
     return isAny;
   }
 
-  /** Mean of what all say that spoke of the key lately, this node among them: each said it as its round began. */
-  #meanLevel(own: Register, policy: Policy, index: number, now: number): number {
+  /**
+   * Ends a debt that has lasted for longer than one can: as long as the bucket takes to fill. It was counted for what
+   * others were forgiven.
+   * @param lagUs age of what is known of the others.
+   */
+  forgive(key: CountedKey, policy: Policy, room: number, lagUs: number, now: number): boolean {
+    if (room >= 0) {
+      key.inDebtSince = Number.POSITIVE_INFINITY;
+      return false;
+    }
+    key.inDebtSince = Math.min(key.inDebtSince, now);
+    const { store } = this.#options;
+    const view = store.view(policy, key.name);
+    if (view === undefined) return false;
+    let isAny = false;
+    for (let index = 0; index < policy.limits.length; index += 1) {
+      const limit = policy.limits[index]!;
+      this.#units.present[index] = 0;
+      if (isWindow(limit) || now - key.inDebtSince <= Math.max(limit.windowUs, 10 * lagUs))
+        continue;
+      const at = view.at + policy.offsets[index]!;
+      const debt = usedOf(limit, view.numbers, at, view.now) - limit.limit;
+      if (debt <= 0) continue;
+      this.#units.present[index] = -debt;
+      key.expectedRoom += debt;
+      isAny = true;
+    }
+    if (isAny) store.count(policy, key.name, this.#units);
+    return isAny;
+  }
+
+  /**
+   * Mean of what all of the region say that spoke of the key lately, this node among them: each said it as its round
+   * began. What other regions say is older, and would be believed too much of.
+   */
+  #meanLevel(own: Register, index: number, now: number): number {
     const { region } = this.#options;
     let sum = own.levels[index]!;
     let count = 1;
     for (const register of own.key.registers) {
       const { isStale, region: where } = register.origin as Origin;
-      if (isStale || !this.#isRecent(register, now)) continue;
-      if (policy.isRegional && where !== region) continue;
+      if (isStale || where !== region || !this.#isRecent(register, now)) continue;
       sum += register.levels[index] ?? 0;
       count += 1;
     }

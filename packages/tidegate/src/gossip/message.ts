@@ -111,8 +111,8 @@ export interface MessageSink {
   done(isMore: boolean): void;
 }
 
-/** Ages above this are all the same: a year. */
-export const MAX_AGE_MS = 31_536_000_000;
+/** Ages above this are all the same: longer than the longest window. */
+export const MAX_AGE_MS = 4_000_000_000_000;
 /** Larger versions are never reached, at 4,000 a second for 2,000 years; and those behind them are refused. */
 export const MAX_VERSION = 2 ** 48;
 export const MAX_READ_VERSION = 2 ** 49;

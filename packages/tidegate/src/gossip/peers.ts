@@ -5,6 +5,7 @@ import type { Peer, PeerChange, PeerState } from "../ports/telemetry.ts";
 import type { Origin } from "./origin.ts";
 import type { Replica } from "./replica.ts";
 import type { Surroundings } from "./surroundings.ts";
+import { type Seen, Viewer } from "./views.ts";
 
 /** What it needs. */
 export interface PeersOptions {
@@ -48,10 +49,13 @@ export class Peers {
   #listeningSince: number;
   #refreshedAt: number;
   #isFirst = true;
-  #freshNames = "";
+  readonly #all: Viewer;
+  readonly #near: Viewer;
 
   constructor(options: PeersOptions, now: number) {
     this.#options = options;
+    this.#all = new Viewer(options.surroundings);
+    this.#near = new Viewer(options.surroundings.near);
     this.#ownAddresses.set(options.replica.own.address, Number.POSITIVE_INFINITY);
     this.#listeningSince = now;
     this.#refreshedAt = now;
@@ -97,38 +101,20 @@ export class Peers {
     for (const address of this.#known.keys()) {
       if (!addresses.has(address)) changes.push(this.#gone(address, now));
     }
-    let lag = 0;
-    let certainAt = Number.POSITIVE_INFINITY;
-    let allCertainAt = Number.POSITIVE_INFINITY;
-    let reachable = 1;
-    let fresh = 1;
-    let freshUntil = Number.POSITIVE_INFINITY;
-    const names: string[] = [];
+    const all: Seen[] = [];
+    const near: Seen[] = [];
     for (const address of addresses) {
       const origin = latest.get(address);
       const known = this.#note(address, origin, now, changes);
-      allCertainAt = Math.min(allCertainAt, known.asOf);
-      if (known.state !== "reachable") continue;
-      reachable += 1;
-      if (origin?.isStale === false) {
-        fresh += 1;
-        freshUntil = Math.min(freshUntil, known.asOf);
-        names.push(address);
-      }
-      lag += now - known.asOf;
-      certainAt = Math.min(certainAt, known.asOf);
+      const isReachable = known.state === "reachable";
+      const isFresh = origin?.isStale === false;
+      const seen = { address, isReachable, isFresh, asOf: known.asOf };
+      all.push(seen);
+      // One that was never heard of may be anywhere.
+      if (known.region === replica.own.region || known.instance === "") near.push(seen);
     }
-    surroundings.nodes = addresses.size + 1;
-    // Until it was found out who is there all are believed to be.
-    surroundings.reachable = surroundings.hasJoined ? reachable : surroundings.nodes;
-    surroundings.fresh = surroundings.hasJoined ? fresh : surroundings.nodes;
-    const freshNames = names.sort().join(" ");
-    if (freshNames !== this.#freshNames) surroundings.staleSince = now;
-    this.#freshNames = freshNames;
-    surroundings.lagUs = reachable > 1 ? lag / (reachable - 1) : 0;
-    surroundings.certainAt = certainAt;
-    surroundings.freshUntil = freshUntil;
-    surroundings.allCertainAt = allCertainAt;
+    this.#all.see(all, surroundings.hasJoined, now);
+    this.#near.see(near, surroundings.hasJoined, now);
     for (const known of changes) this.#tell(known, now);
     this.#isFirst = false;
     this.#forgetOld(now, replica);

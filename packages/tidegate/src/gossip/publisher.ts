@@ -129,6 +129,7 @@ export class Publisher {
         if (policy.limits.length === 1) {
           key.unseen = 0;
           key.shared = 0;
+          key.presumed = 0;
           key.expectedRoom -= key.granted - key.allowance;
           key.granted = key.allowance;
         }

@@ -61,20 +61,21 @@ export class Shares {
     const standing = this.#standing;
     store.standing(policy, key.name, intervalUs, standing);
     this.divide(key, policy);
+    const view = policy.isRegional ? surroundings.near : surroundings;
     const spent = key.granted - key.allowance;
-    if (this.#levelling.level(key, policy, now)) {
+    const lagUs = Math.max(view.lagUs, intervalUs / 2);
+    const isChanged = this.#levelling.level(key, policy, now);
+    if (this.#levelling.forgive(key, policy, standing.room, lagUs, now) || isChanged) {
       store.standing(policy, key.name, intervalUs, standing);
     }
     if (this.#partSilent > 0) this.#presume(key, policy, spent);
-    else if (key.presumed > 0 || key.expectedRoom !== 0) settlePresumed(key);
+    else if (key.presumed > 0 || key.expectedRoom !== 0) this.#settle(key, policy);
     // What a bucket admits too much it takes back as debt. A window does not, and has time until it ends; nor does a
     // bucket soon that takes long to fill.
-    const lagUs = Math.max(surroundings.lagUs, intervalUs / 2);
     const isRepaidSoon = standing.gain > 0 && fillOf(policy) < SOON * lagUs;
     const memoryUs = isRepaidSoon ? lagUs / 3 : 2 * lagUs;
     // Of those that are not heard from at the moment nothing new is known, however much time passes.
-    const knownUntil =
-      policy.partition === "share" ? surroundings.freshUntil : surroundings.certainAt;
+    const knownUntil = policy.partition === "share" ? view.freshUntil : view.certainAt;
     const passedUs = Math.max(knownUntil - key.knownUntil, 0);
     key.unseen = (key.unseen + spent) * Math.exp(-passedUs / memoryUs);
     if (!(key.unseen > 0.01)) key.unseen = 0;
@@ -96,7 +97,7 @@ export class Shares {
    * others fall silent: their part is what it was then.
    */
   divide(key: CountedKey, policy: Policy): void {
-    const { surroundings, region, horizonUs } = this.#options;
+    const { surroundings, region, horizonUs, intervalUs } = this.#options;
     const keeps = policy.partition === "share";
     let others = 0;
     let silent = 0;
@@ -107,30 +108,34 @@ export class Shares {
       else others += demandOf(register.demand);
     }
     const own = Math.max(key.demand, 1_000_000 / horizonUs);
-    const { nodes, reachable, fresh, certainAt, allCertainAt } = surroundings;
+    const view = policy.isRegional ? surroundings.near : surroundings;
+    const { nodes, reachable, fresh, certainAt, allCertainAt, staleSince } = view;
     this.#part = own / (own + others);
     this.#partSilent = 0;
     this.#isAlone = others === 0 && (silent === 0 || !keeps);
-    // No news is no sign that nobody wants it, until the news is younger than the demand.
+    // No news is no sign that nobody wants it, until the news is younger than the demand: by a round, so that it tells
+    // what was spent in the first.
     const isCertain =
-      surroundings.hasJoined && key.wantedSince < (keeps ? allCertainAt : certainAt);
+      surroundings.hasJoined && key.wantedSince + intervalUs < (keeps ? allCertainAt : certainAt);
     if (!isCertain) this.#part = Math.min(this.#part, 1 / (keeps ? fresh : reachable));
     if (!keeps || fresh === nodes) {
       key.silentSince = 0;
       return;
     }
     // Each side keeps to the part that it had, however demand changes while they cannot tell each other.
-    if (key.silentSince !== surroundings.staleSince) {
+    if (key.silentSince !== staleSince) {
       // What there was when they were heard of last: with what this side has spent since.
       const spent = key.granted - key.allowance;
       if (key.silentSince === 0) key.expectedRoom = spent - (key.unseen + spent) / this.#part;
-      const known = silent / (own + others + silent);
+      // Either side measures the other's part a little otherwise; what is in doubt is left to the other.
+      const doubt = Math.sqrt(silent / (horizonUs / 1_000_000)) / 2;
+      const known = Math.min((silent + doubt) / (own + others + silent), 1);
       const before = key.partSilent;
       key.partSilent = isCertain ? known : Math.max(known, (nodes - fresh) / nodes);
       // They do not fall silent all at once: those that do later had a part of what there was as well.
       const more = key.silentSince === 0 ? 0 : Math.max(key.partSilent - before, 0);
       key.presumedRest += more * Math.min(key.shared, leastLimit(policy));
-      key.silentSince = surroundings.staleSince;
+      key.silentSince = staleSince;
     }
     this.#partSilent = key.partSilent;
   }
@@ -152,6 +157,20 @@ export class Shares {
       key.presumedRest -= units;
     }
     key.expectedRoom = standing.room;
+  }
+
+  /** All have told by now what they spent: what was presumed beyond that is there. */
+  #settle(key: CountedKey, policy: Policy): void {
+    const { store, intervalUs } = this.#options;
+    if (key.presumed > 0) {
+      this.#presumed.present.fill(-key.presumed);
+      store.count(policy, key.name, this.#presumed);
+      store.standing(policy, key.name, intervalUs, this.#standing);
+    }
+    key.presumed = 0;
+    key.presumedRest = 0;
+    key.shared = 0;
+    key.expectedRoom = 0;
   }
 }
 
@@ -183,12 +202,4 @@ function leastLimit({ limits }: Policy): number {
 /** Returns how long the slowest limit of a policy takes to be as if unused, in microseconds. */
 function fillOf({ limits }: Policy): number {
   return limits.reduce((longest, { windowUs }) => Math.max(longest, windowUs), 0);
-}
-
-/** Ends what was presumed: what is counted so far stays. */
-function settlePresumed(key: CountedKey): void {
-  key.presumed = 0;
-  key.presumedRest = 0;
-  key.shared = 0;
-  key.expectedRoom = 0;
 }

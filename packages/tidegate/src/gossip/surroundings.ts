@@ -1,13 +1,7 @@
 // What a node knows of the others in this round, as far as its decisions hang on it.
 
-/** The other nodes, as of this round. */
-export interface Surroundings {
-  /** Number of the round. */
-  round: number;
-  /** When the next round begins, by the steady clock, in microseconds. */
-  nextRoundAt: number;
-  /** Whether it was found out who is there. */
-  hasJoined: boolean;
+/** Other nodes, as of this round. */
+export interface View {
   /** Nodes that are heard from, this one included; and those that there are, with those that are away. */
   reachable: number;
   nodes: number;
@@ -23,12 +17,25 @@ export interface Surroundings {
   allCertainAt: number;
 }
 
+/** All other nodes. */
+export interface Surroundings extends View {
+  /** Number of the round. */
+  round: number;
+  /** When the next round begins, by the steady clock, in microseconds. */
+  nextRoundAt: number;
+  /** Whether it was found out who is there. */
+  hasJoined: boolean;
+  /** Those of this node's region. */
+  readonly near: View;
+}
+
 /** Creates those of a node that knows of nobody. */
 export function createSurroundings(): Surroundings {
+  return { ...createView(), round: 0, nextRoundAt: 0, hasJoined: false, near: createView() };
+}
+
+function createView(): View {
   return {
-    round: 0,
-    nextRoundAt: 0,
-    hasJoined: false,
     reachable: 1,
     nodes: 1,
     fresh: 1,

@@ -26,8 +26,8 @@ export interface Telemetry {
   /** A node that this one gossips with became reachable, is away, or left. Told once for each change. */
   peerChanged?(change: PeerChange): void;
   /**
-   * Is told once of each limiter that gossips: `status` answers how it stands. To be asked seldom, since it looks at
-   * every key.
+   * Is told once of each limiter that gossips: `status` answers how it stands. `keysInDebt` and `debtUnits` of what it
+   * answers are to be read seldom, since that looks at every key.
    */
   gossipWatched?(status: () => GossipStatus): void;
   /** The store admitted a request after its deadline, when it was answered already: what it took stays taken. */

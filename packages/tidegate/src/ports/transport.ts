@@ -9,7 +9,10 @@ export interface Transport {
    * @throws TidegateError INVALID_OPTION, or rejects with it, where the address cannot be listened on.
    */
   open(receive: (message: Uint8Array) => void): void | Promise<void>;
-  /** Sends a message on its way. It neither waits nor throws: what cannot be sent is lost. */
+  /**
+   * Sends a message on its way, of at most `maxMessageBytes` of the options of gossip and 64 KiB more. It neither waits
+   * nor throws: what cannot be sent is lost.
+   */
   send(address: string, message: Uint8Array): void;
   /** Addresses of the nodes that there should be, this one's among them or not. Asked before each round. */
   members(): readonly string[];

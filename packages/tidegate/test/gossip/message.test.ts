@@ -27,7 +27,7 @@ test("a header and a digest are read as they were written", () => {
   assert.equal(read.isMore, true);
   assert.deepEqual(read.digest, [
     { instance: two, version: MAX_VERSION, ageUs: 1_502_000 },
-    { instance: one, version: 1, ageUs: 31_536_000_000_000 },
+    { instance: one, version: 1, ageUs: 4_000_000_000_000_000 },
   ]);
 });
 
