@@ -1,8 +1,9 @@
 // How the nodes of a limiter gossip, as an application writes it.
 
 import { parseDuration } from "../policy/duration.ts";
-import { checkOptions, checkPort, optionError, positiveInteger } from "../policy/options.ts";
+import { checkOptions, optionError, positiveInteger } from "../policy/options.ts";
 import type { Transport } from "../ports/transport.ts";
+import { MAX_ADDRESS } from "./message.ts";
 
 /** Options of coordination "gossip". */
 export interface GossipOptions {
@@ -41,14 +42,7 @@ const OPTIONS = [
 export function checkGossip(options: GossipOptions): CheckedGossip {
   checkOptions("gossip", options, OPTIONS);
   const { transport, fanout = 2, maxMessageBytes = 262_144, secret } = options;
-  if (typeof transport?.members !== "function") {
-    throw optionError(
-      "gossip.transport",
-      "a transport with address, open(), send() and members()",
-      transport,
-    );
-  }
-  checkPort("gossip.transport", transport, "send");
+  checkTransport(transport);
   if (secret !== undefined && (typeof secret !== "string" || secret.length < 16)) {
     // What is wrong with a secret is said without it.
     throw optionError(
@@ -74,6 +68,19 @@ export function checkGossip(options: GossipOptions): CheckedGossip {
     secret,
     maxMessageBytes: positiveInteger("gossip.maxMessageBytes", maxMessageBytes, 4_000_000),
   };
+}
+
+function checkTransport(transport: Transport): void {
+  const methods = ["open", "send", "members", "close"] as const;
+  if (!methods.every((method) => typeof transport?.[method] === "function")) {
+    const expected = "a transport with address, open(), send(), members() and close()";
+    throw optionError("gossip.transport", expected, transport);
+  }
+  const { address } = transport;
+  if (typeof address !== "string" || address === "" || address.length > MAX_ADDRESS) {
+    const expected = `a text of 1 to ${MAX_ADDRESS} characters`;
+    throw optionError("gossip.transport.address", expected, address);
+  }
 }
 
 function checkInterval(field: string, value: unknown, standardMs: number, leastMs: number): number {

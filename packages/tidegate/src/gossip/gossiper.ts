@@ -60,9 +60,8 @@ export class Gossiper {
   readonly #options: GossiperOptions;
   readonly #sink: Sink;
   #cancel: (() => void) | undefined;
-  /** Whether the transport is open, and whether it could not be opened. */
+  /** Whether the transport is open. */
   #isOpen = false;
-  #isDeaf = false;
   #isClosed = false;
   #isLeaving = false;
   #nextFarAt = Number.NEGATIVE_INFINITY;
@@ -94,7 +93,6 @@ export class Gossiper {
     try {
       await envelope.open((message) => this.#receive(message));
     } catch (error) {
-      this.#isDeaf = true;
       this.#setJoined();
       throw error;
     }
@@ -133,7 +131,7 @@ export class Gossiper {
     surroundings.nextRoundAt = now + 1_000 * nextMs;
     this.#options.replica.own.asOf = now;
     publisher.publish(now);
-    if (this.#isOpen || this.#isDeaf) peers.refresh(now);
+    peers.refresh(now);
     this.#inARow.clear();
     if (this.#isOpen) {
       for (const address of this.#targets(now)) this.#ask(address);

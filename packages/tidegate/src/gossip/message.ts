@@ -111,6 +111,10 @@ export interface MessageSink {
   done(isMore: boolean): void;
 }
 
+/** The longest addresses and regions, in units of two bytes. */
+export const MAX_ADDRESS = 512;
+export const MAX_REGION = 64;
+
 /** Ages above this are all the same: longer than the longest window. */
 export const MAX_AGE_MS = 4_000_000_000_000;
 /** Larger versions are never reached, at 4,000 a second for 2,000 years; and those behind them are refused. */

@@ -61,9 +61,10 @@ export class Peers {
     this.#refreshedAt = now;
   }
 
-  /** Notes that a message to an address came back to this node. */
+  /** Notes that a message to an address came back to this node: unless another answers there, who may have sent it. */
   isMyself(address: string, now: number): void {
     if (address === this.#options.replica.own.address) return;
+    if (this.#known.get(address)?.state === "reachable") return;
     if (!this.#known.delete(address) && !this.#ownAddresses.has(address)) return;
     this.#ownAddresses.set(address, now + DOUBT_AFTER_US);
   }
@@ -235,8 +236,9 @@ export class Peers {
     const isNew = known === undefined;
     known ??= { address, instance: "", region: "", state: "away", since: now, asOf: 0 };
     if (isNew) this.#known.set(address, known);
-    // That a node is not there yet is no news when this one begins; that one is there is.
-    if (known.state !== state || (isNew && !this.#isFirst)) {
+    // That a node is not there yet is no news while this one begins; that one is there is.
+    const isBeginning = this.#isFirst || !this.#options.surroundings.hasJoined;
+    if (known.state !== state || (isNew && !isBeginning)) {
       known.since = now;
       changes.push(known);
     }

@@ -7,8 +7,10 @@ import {
   type Header,
   KINDS,
   MAGIC,
+  MAX_ADDRESS,
   MAX_AGE_MS,
   MAX_READ_VERSION,
+  MAX_REGION,
   MAX_TOLD_UNITS,
   MESSAGE_VERSION,
   type MessageSink,
@@ -20,9 +22,6 @@ import {
 /** More origins than this are no cluster. */
 const MAX_ORIGINS = 10_000;
 const MAX_LIMITS = 8;
-/** The longest texts, in units of two bytes. */
-export const MAX_ADDRESS = 512;
-export const MAX_REGION = 64;
 const MAX_POLICY = 64;
 
 /**

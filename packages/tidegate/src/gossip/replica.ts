@@ -30,6 +30,8 @@ export class Replica {
   readonly #learned: Learned;
   /** The block that is being learned: undefined while it is of no use. */
   #block: Origin | undefined;
+  #hasLeft = false;
+  #knownBefore = 0;
   #isBroken = false;
   #now = 0;
   #writtenAt = 0;
@@ -91,6 +93,8 @@ export class Replica {
     const origin = known ?? this.#add(head);
     origin.heardAt = now;
     this.#block = origin;
+    this.#hasLeft = head.hasLeft;
+    this.#knownBefore = origin.version;
     this.#isBroken = false;
     return true;
   }
@@ -124,6 +128,8 @@ export class Replica {
       this.#caughtUp.delete(origin);
       return;
     }
+    // Whoever goes on to say something has not left, whatever a stranger said.
+    if (to > this.#knownBefore && !this.#hasLeft) origin.hasLeft = false;
     origin.version = Math.max(origin.version, to);
     if (!isAll) return;
     this.#caughtUp.add(origin);

@@ -198,6 +198,16 @@ test("a node that names itself otherwise than the list does is one node, until a
   ]);
 });
 
+test("a message that another sends back does not make its address this node's", () => {
+  const { peers, hear, states } = createPeers(["b:1"]);
+  peers.refresh(0);
+  hear("b:1", 1_000);
+  peers.refresh(1_000);
+  peers.isMyself("b:1", 2_000);
+  peers.refresh(2_000);
+  assert.deepEqual(states(2_000), ["b:1 reachable"]);
+});
+
 test("an answer from where nobody was looked for makes no name", () => {
   const { peers, hear, states } = createPeers(["b:1"]);
   peers.refresh(0);

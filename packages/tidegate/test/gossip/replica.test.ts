@@ -282,3 +282,22 @@ test("a small message tells some of each origin in turn, so that all are told in
   assert.equal([...other.origins()].length, 32);
   assert.equal(keys.size, 30);
 });
+
+test("a node has left when it says so, and has not when it goes on to say something", () => {
+  const origin = originOf(A);
+  const { take, known } = createReplica();
+  take(messageOf([[origin, 0]]));
+  origin.hasLeft = true;
+  take(messageOf([[origin, 0]]));
+  assert.equal(known().hasLeft, true, "a stranger may say so too");
+  origin.hasLeft = false;
+  take(messageOf([[origin, 0]]));
+  assert.equal(known().hasLeft, true, "what is older than that does not deny it");
+  say(origin, { policy: "api", name: "k" });
+  take(messageOf([[origin, 1]]));
+  assert.equal(known().hasLeft, false);
+  origin.hasLeft = true;
+  origin.version += 1;
+  take(messageOf([[origin, 2]]));
+  assert.equal(known().hasLeft, true);
+});
