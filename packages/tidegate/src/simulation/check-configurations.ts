@@ -149,7 +149,7 @@ function checkSettings(
   const before = reader.problems.length;
   const isObject = reader.isObject(`${field}.gossip`, options, GOSSIP_OPTIONS);
   if (!isObject || reader.problems.length > before) return undefined;
-  const transport = { address: "", open() {}, send() {}, members: () => [], close() {} };
+  const transport = { address: "simulated", open() {}, send() {}, members: () => [], close() {} };
   const check = () => checkGossip({ ...options, transport });
   const checked = attempt(reader, `${field}.gossip`, field, check);
   if (checked === undefined) return undefined;

@@ -303,7 +303,8 @@ test("each side of a partition has the limit, or its share of it", async () => {
   };
   // The node that is alone is asked for less than the whole limit.
   assert.ok(meanwhile(full) > 1.4, `full: ${meanwhile(full)}`);
-  assert.ok(Math.abs(meanwhile(share) - 1) < 0.1, `share: ${meanwhile(share)}`);
+  // Each side leaves what is in doubt to the other.
+  assert.ok(meanwhile(share) > 0.8 && meanwhile(share) < 1.02, `share: ${meanwhile(share)}`);
   for (const { name, verdicts } of [full, share]) {
     assert.deepEqual(
       verdicts.map(({ check }) => check),

@@ -15,7 +15,7 @@ const ROUNDS = 5;
 const MAX_LOSS = 0.5;
 
 /** Sides that keep to their shares reckon them from what each has measured, which may add up to more than the whole. */
-const SHARE_ERROR = 0.2;
+const SHARE_ERROR = 0.05;
 
 /** Returns what each limit may be exceeded by, on all nodes together and at any time. */
 export function gossipAllowance(subject: Subject): (limit: number) => Allowance {
