@@ -77,8 +77,8 @@ function checkTransport(transport: Transport): void {
     throw optionError("gossip.transport", expected, transport);
   }
   const { address } = transport;
-  if (typeof address !== "string" || address === "" || address.length > MAX_ADDRESS) {
-    const expected = `a text of 1 to ${MAX_ADDRESS} characters`;
+  if (typeof address !== "string" || address.length > MAX_ADDRESS) {
+    const expected = `a text of at most ${MAX_ADDRESS} characters`;
     throw optionError("gossip.transport.address", expected, address);
   }
 }

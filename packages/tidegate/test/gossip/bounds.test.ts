@@ -26,15 +26,8 @@ function createNode() {
   const coordination = createGossip({
     gossip: checkGossip({ transport: transport(["b:1", "c:1", "d:1", "e:1"]) }),
     store: countingStore({ clock, random }),
-    ...{
-      clock,
-      timer,
-      random,
-      region: "",
-      instance: "00000000000000aa",
-      signer: undefined,
-      maxKeys: 3,
-    },
+    ...{ clock, timer, random, instance: "00000000000000aa", region: "" },
+    ...{ signer: undefined, maxKeys: 3 },
     telemetry: {
       gossipWatched: (given) => {
         status = given;
@@ -101,7 +94,7 @@ test("options are refused by name", () => {
   };
   checkGossip({ transport: transport(), interval: 10, fanout: 16, maxMessageBytes: 4_000_000 });
   refused({ transport: {} }, /^gossip\.transport must/);
-  refused({ transport: { ...transport(), address: "" } }, /^gossip\.transport\.address must/);
+  refused({ transport: { ...transport(), address: 5 } }, /^gossip\.transport\.address must/);
   refused(
     { transport: { ...transport(), address: "a".repeat(513) } },
     /^gossip\.transport\.address/,
@@ -116,6 +109,7 @@ test("options are refused by name", () => {
   refused({ maxMessageBytes: 1_023 }, /^gossip\.maxMessageBytes must/);
   refused({ maxMessageBytes: 4_000_001 }, /^gossip\.maxMessageBytes must/);
   refused({ interval_ms: 5 }, /interval_ms/);
+  refused({ region: "eu" }, /region/);
   refused({ secret: "short" }, /^gossip\.secret must be a text of at least 16 characters, got "5/);
   assert.throws(
     () => checkGossip({ transport: transport(), secret: "hunter2" }),

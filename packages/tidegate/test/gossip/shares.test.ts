@@ -70,7 +70,10 @@ test("until the news of all is younger than the first request, a node has no mor
   rig.key.wantedSince = 2_000;
   sharesOf(rig).reckon(rig.key, rig.policy, 1, rig.steady());
   assert.equal(rig.key.allowance, 20);
-  rig.surroundings.certainAt = 3_000;
+  rig.surroundings.certainAt = 102_000;
+  sharesOf(rig).reckon(rig.key, rig.policy, 1, rig.steady());
+  assert.equal(rig.key.allowance, 20, "nor while it tells nothing of the first round");
+  rig.surroundings.certainAt = 102_001;
   sharesOf(rig).reckon(rig.key, rig.policy, 1, rig.steady());
   assert.equal(rig.key.allowance, 100);
   Object.assign(rig.surroundings, { hasJoined: false, certainAt: Number.POSITIVE_INFINITY });
@@ -119,7 +122,7 @@ test("lives that are over want nothing; nodes that are away nothing under full, 
 });
 
 test("a region's own limits are shared by those of the region alone", () => {
-  const rig = createRig([bucket], { coordination: "gossip", regions: { eu: 1 } });
+  const rig = createRig([bucket], { coordination: "gossip", regions: { "": 1 } });
   rig.key.demand = 100;
   rig.other(900).origin.region = "us";
   sharesOf(rig).reckon(rig.key, rig.policy, 1, rig.steady());
