@@ -11,7 +11,7 @@ import type { CountedKey, Register } from "./counted-key.ts";
 import type { Origin } from "./origin.ts";
 
 /** Part of the way to the mean that is gone at once, in each round. */
-const STEP = 0.25;
+const STEP = 0.1;
 
 /** What it needs. */
 export interface LevellingOptions {

@@ -73,7 +73,7 @@ export class Shares {
     // What a bucket admits too much it takes back as debt. A window does not, and has time until it ends; nor does a
     // bucket soon that takes long to fill.
     const isRepaidSoon = standing.gain > 0 && fillOf(policy) < SOON * lagUs;
-    const memoryUs = isRepaidSoon ? lagUs / 3 : 2 * lagUs;
+    const memoryUs = isRepaidSoon ? lagUs : 2 * lagUs;
     // Of those that are not heard from at the moment nothing new is known, however much time passes.
     const knownUntil = policy.partition === "share" ? view.freshUntil : view.certainAt;
     const passedUs = Math.max(knownUntil - key.knownUntil, 0);

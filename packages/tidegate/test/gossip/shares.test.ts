@@ -159,7 +159,7 @@ test("nodes go to the mean of what all believe a bucket to hold; windows, and wh
   assert.equal(level(), false);
   rig.other(1, { levels: new Uint8Array([100, 100]) });
   assert.equal(level(), true);
-  assert.equal(rig.store.decide(rig.policy, "k", 0, false).remaining, 90, "a quarter of 40");
+  assert.equal(rig.store.decide(rig.policy, "k", 0, false).remaining, 96, "a tenth of 40");
   const stale = rig.other(1, { levels: new Uint8Array([255, 255]) });
   stale.origin.isStale = true;
   rig.key.registers.shift();
