@@ -201,9 +201,10 @@ export class Gossiper {
     }
     if (wasAway && origin !== undefined && peers.isThere(origin, now)) peers.refresh(now);
     if (header.kind === "push") return;
+    // First, so that the answer to what is asked next does not tell the same again.
+    const wasTold = this.#answer("push", header, known);
     if (isAll) this.#noteComplete(header);
     else this.#askForMore(header.address);
-    const wasTold = this.#answer("push", header, known);
     if (!this.#isLeaving) return;
     if (told >= own.version) this.#waitingToLeave?.();
     else if (!wasTold) this.#askForMore(header.address);

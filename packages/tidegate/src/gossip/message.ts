@@ -184,9 +184,9 @@ export class MessageWriter {
     writer.text(origin.region);
     writer.number(from);
     this.#versionBefore = from;
-    const to = origin.after(from, (register) => {
+    const to = origin.after(from, (register, at) => {
       if (this.isFull) return false;
-      if (isOfUse(register)) this.#register(register, from);
+      if (isOfUse(register)) this.#register(register, at);
       return true;
     });
     writer.number(0);
@@ -201,13 +201,13 @@ export class MessageWriter {
     this.#writer.byte(isMore ? 2 : 0);
   }
 
-  #register(register: OriginRegister, from: number): void {
+  #register(register: OriginRegister, at: number): void {
     const writer = this.#writer;
-    const { version, id, key, levels, resets, windows } = register;
-    const isNamed = register.namedAt > from;
+    const { id, key, levels, resets, windows } = register;
+    const isNamed = register.namedAt === at;
     const isLong = resets > 0 || windows.length > 0;
-    writer.number(version - this.#versionBefore);
-    this.#versionBefore = version;
+    writer.number(at - this.#versionBefore);
+    this.#versionBefore = at;
     writer.number(id * 32 + (levels.length - 1) * 4 + (isNamed ? 1 : 0) + (isLong ? 2 : 0));
     if (isNamed) {
       this.#policy(key.policyName);

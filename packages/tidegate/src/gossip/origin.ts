@@ -31,7 +31,11 @@ export class Origin {
   rewoundAt = Number.NEGATIVE_INFINITY;
   shedAt = Number.NEGATIVE_INFINITY;
   readonly #registers = new Map<number, OriginRegister>();
-  /** Registers in the order of their versions, and the versions that they had then: others are not of use any more. */
+  /**
+   * Registers in the order of their versions, and the versions that they had then. Of use are the present one and that
+   * at which a register was named: a message may be cut off, and what is left out of it because it was written again
+   * must not lose its name.
+   */
   #log: OriginRegister[] = [];
   #versions: number[] = [];
 
@@ -60,7 +64,7 @@ export class Origin {
     register.touchedAt = now;
     this.#log.push(register);
     this.#versions.push(version);
-    if (this.#log.length > 2 * this.#registers.size + 1_024) this.#compact();
+    if (this.#log.length > 4 * this.#registers.size + 1_024) this.#compact();
   }
 
   /** Forgets up to which version all is known, so that all is told again: something was told that cannot be read. */
@@ -79,6 +83,7 @@ export class Origin {
     this.version = version + 1;
     for (const register of inOrder) {
       this.version += 1;
+      register.namedAt = this.version;
       this.wrote(register, this.version, register.touchedAt);
     }
   }
@@ -93,16 +98,17 @@ export class Origin {
   }
 
   /**
-   * Hands out the registers that were written after a version, in order, until `take` answers false.
+   * Hands out the registers that were named or written after a version, in order, until `take` answers false.
    * @returns the version up to which all are handed out.
    */
-  after(version: number, take: (register: OriginRegister) => boolean): number {
+  after(version: number, take: (register: OriginRegister, at: number) => boolean): number {
     let last = version;
     for (let index = this.#firstAfter(version); index < this.#log.length; index += 1) {
       const register = this.#log[index]!;
-      if (register.version !== this.#versions[index]) continue;
-      if (!take(register)) return last;
-      last = register.version;
+      const at = this.#versions[index]!;
+      if (!isOfUse(register, at)) continue;
+      if (!take(register, at)) return last;
+      last = at;
     }
     return this.version;
   }
@@ -124,11 +130,16 @@ export class Origin {
     for (let index = 0; index < this.#log.length; index += 1) {
       const register = this.#log[index]!;
       const version = this.#versions[index]!;
-      if (register.version !== version) continue;
+      if (!isOfUse(register, version)) continue;
       log.push(register);
       versions.push(version);
     }
     this.#log = log;
     this.#versions = versions;
   }
+}
+
+/** Whether a register is to be told of at a version. One that was dropped has none. */
+function isOfUse(register: OriginRegister, at: number): boolean {
+  return register.version === at || (register.namedAt === at && register.version > 0);
 }

@@ -113,8 +113,9 @@ export function messageOf(
   blocks: readonly (readonly [Origin, number])[],
   now = 0,
   header = headerOf({ kind: "push" }),
+  maxBytes = 1_000_000,
 ): Uint8Array {
-  const writer = new MessageWriter(header, now, 1_000_000);
+  const writer = new MessageWriter(header, now, maxBytes);
   writer.digest([]);
   for (const [origin, from] of blocks) writer.block(origin, from, () => true);
   writer.end(false);
