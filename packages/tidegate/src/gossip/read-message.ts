@@ -104,6 +104,8 @@ const sent: SentRegister = {
   resets: 0,
   windows: NO_WINDOWS,
 };
+/** By number of limits, so that none is made for each register. */
+const LEVELS = Array.from({ length: MAX_LIMITS }, (_, index) => new Uint8Array(index + 1));
 
 function readRegister(reader: ByteReader, version: number, policies: string[]): void {
   const head = reader.number();
@@ -115,7 +117,8 @@ function readRegister(reader: ByteReader, version: number, policies: string[]): 
   if (flags % 2 === 1) sent.name = readName(reader, policies);
   sent.units = readUnits(reader);
   sent.demand = reader.byte();
-  sent.levels = reader.raw(sent.limits);
+  sent.levels = LEVELS[sent.limits - 1]!;
+  for (let index = 0; index < sent.limits; index += 1) sent.levels[index] = reader.byte();
   sent.resets = 0;
   sent.windows = NO_WINDOWS;
   if (flags < 2) return;

@@ -19,6 +19,8 @@ export interface Before {
   readonly isStrange: boolean;
 }
 
+const NO_WINDOWS: OriginRegister["windows"] = [];
+
 /** Is told what was learned, after it was. */
 export type Learned = (register: OriginRegister, before: Before) => void;
 
@@ -190,10 +192,14 @@ export class Replica {
     to.units = units;
     to.demand = demand;
     to.resets = resets;
-    to.levels.set(levels.subarray(0, to.levels.length));
-    to.windows = windows.map(({ ageUs, present, before }) => {
-      return { startedAt: this.#now - ageUs, present, before };
-    });
+    const limits = Math.min(levels.length, to.levels.length);
+    for (let index = 0; index < limits; index += 1) to.levels[index] = levels[index]!;
+    to.windows =
+      windows.length === 0
+        ? NO_WINDOWS
+        : windows.map(({ ageUs, present, before }) => {
+            return { startedAt: this.#now - ageUs, present, before };
+          });
     if (name === undefined) return;
     to.namedAt = version;
     to.base = name.base;
