@@ -3,6 +3,10 @@
 
 const STEPS = 6;
 const LEAST = 1_000;
+/** Where nobody asks for so many horizons, there is no demand. */
+export const IDLE_HORIZONS = 2;
+/** A round and a third, which is a third of a horizon at most. */
+const UNTIL_NEXT = 1 / 3;
 
 /** Codes a demand: 0 is none at all. */
 export function codeDemand(unitsPerSecond: number): number {
@@ -13,7 +17,14 @@ export function codeDemand(unitsPerSecond: number): number {
 
 const DEMANDS = Float64Array.from({ length: 256 }, (_, code) => (2 ** (code / STEPS) - 1) / LEAST);
 
-/** Returns the demand that a code stands for, in units per second. */
-export function demandOf(code: number): number {
-  return DEMANDS[code]!;
+/**
+ * Returns the demand that a code stands for, in units per second, some time after it was told: a node that says nothing
+ * more is asked for nothing more, and its mean over a horizon fades as it does there. So that need not be told.
+ * @param horizons time since then, in horizons. One that is asked says so in its next round, so long nothing fades.
+ */
+export function demandOf(code: number, horizons: number): number {
+  const fading = horizons - UNTIL_NEXT;
+  if (fading > IDLE_HORIZONS) return 0;
+  const faded = fading > 0 ? Math.round(fading * STEPS * Math.LOG2E) : 0;
+  return faded < code ? DEMANDS[code - faded]! : 0;
 }

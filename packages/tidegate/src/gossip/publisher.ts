@@ -5,11 +5,11 @@ import { isWindow, usedOf, windowStart } from "../algorithms/elsewhere.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { CountedKey, WindowCount } from "./counted-key.ts";
-import { codeDemand, demandOf } from "./demand.ts";
+import { codeDemand, demandOf, IDLE_HORIZONS } from "./demand.ts";
 import { MAX_TOLD_UNITS } from "./message.ts";
 import type { Origin, OriginRegister } from "./origin.ts";
 
-/** Demand is told by itself once it is so many times what was told, or what was told so many times it. */
+/** Demand is told by itself once it is so many times what others take it for, or the other way about. */
 const MUCH = 1.5;
 
 /** A register that has so many units begins anew, long before they are too many to be told. */
@@ -145,8 +145,9 @@ export class Publisher {
     if (own.units !== key.units) return true;
     // How it stands here is told now and then by a node that is asked and has nothing to give.
     if (key.demandAt === now && now - own.touchedAt > horizonUs / 2) return true;
-    const told = demandOf(own.demand);
-    return key.demand > told ? key.demand > MUCH * told : key.demand * MUCH < told;
+    const told = demandOf(own.demand, (now - own.touchedAt) / horizonUs);
+    if (key.demand > told) return key.demand > MUCH * told;
+    return key.demand > 0 && key.demand * MUCH < told;
   }
 
   #write(key: CountedKey, policy: Policy, now: number): void {
@@ -232,7 +233,7 @@ function reckonDemand(
   if (key.asked > 0) key.demandAt = now;
   key.demand = key.demand * kept + (key.asked * 1_000_000 * (1 - kept)) / elapsedUs;
   key.asked = 0;
-  if (now - key.demandAt > 2 * horizonUs) key.demand = 0;
+  if (now - key.demandAt > IDLE_HORIZONS * horizonUs) key.demand = 0;
 }
 
 /** Returns the keys whose counts changed most, roughly: by powers of two. Those that wait for long come to be first. */

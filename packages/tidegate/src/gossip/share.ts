@@ -104,8 +104,9 @@ export class Shares {
     for (const register of key.registers) {
       const origin = register.origin as Origin;
       if (origin.isOver || (policy.isRegional && origin.region !== region)) continue;
-      if (keeps ? origin.isStale : origin.isAway) silent += demandOf(register.demand);
-      else others += demandOf(register.demand);
+      const demand = demandOf(register.demand, (origin.asOf - register.touchedAt) / horizonUs);
+      if (keeps ? origin.isStale : origin.isAway) silent += demand;
+      else others += demand;
     }
     const own = Math.max(key.demand, 1_000_000 / horizonUs);
     const view = policy.isRegional ? surroundings.near : surroundings;
