@@ -10,6 +10,7 @@ import { algorithmsBenchmark } from "./algorithms/benchmark.ts";
 import type { Benchmark, Effort } from "./benchmark.ts";
 import { centralBenchmark } from "./central/benchmark.ts";
 import { exactnessBenchmark } from "./exactness/benchmark.ts";
+import { gossipBenchmark } from "./gossip/benchmark.ts";
 import { hybridBenchmark } from "./hybrid/benchmark.ts";
 import { memoryBenchmark } from "./memory/benchmark.ts";
 import { describeMachine } from "./report/machine.ts";
@@ -25,6 +26,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   algorithmsBenchmark,
   centralBenchmark,
   hybridBenchmark,
+  gossipBenchmark,
   serviceBenchmark,
   startBenchmark,
   exactnessBenchmark,

@@ -3,10 +3,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { admittedByIdeal } from "../../bench/src/hybrid/ideal.ts";
 import { runWorkload } from "../../bench/src/hybrid/run-workload.ts";
-import { createSchedule } from "../../bench/src/hybrid/schedule.ts";
 import { CONTENDERS, type Workload } from "../../bench/src/hybrid/workloads.ts";
+import { admittedByIdeal } from "../../bench/src/traffic/ideal.ts";
+import { createSchedule } from "../../bench/src/traffic/schedule.ts";
 import { withoutRedis } from "../support/redis-server.ts";
 
 const WORKLOAD: Workload = {

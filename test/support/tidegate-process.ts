@@ -8,7 +8,10 @@ import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
 import { freePort } from "./free-port.ts";
 
-const COMMAND = fileURLToPath(new URL("../../packages/server/bin/tidegate.js", import.meta.url));
+/** File of the `tidegate` command, for Node. */
+export const TIDEGATE_COMMAND = fileURLToPath(
+  new URL("../../packages/server/bin/tidegate.js", import.meta.url),
+);
 
 /** A running service process that is ready. */
 export interface TidegateProcess {
@@ -35,7 +38,7 @@ export async function startTidegate(yaml: string, pollMs = 20): Promise<Tidegate
   writeFileSync(file, yaml);
   const [httpPort, grpcPort, adminPort] = await freePorts();
   const startedMs = performance.now();
-  const child = spawn(process.execPath, [COMMAND, "serve", "--config", file], {
+  const child = spawn(process.execPath, [TIDEGATE_COMMAND, "serve", "--config", file], {
     stdio: ["ignore", "ignore", "pipe"],
     env: {
       ...process.env,

@@ -4,14 +4,11 @@
 import { createLimiter, tokenBucket } from "tidegate";
 import { redisStore } from "tidegate/redis";
 import { answerMeasurements } from "../process/answer.ts";
+import { WarmLoop } from "../process/decide-warm.ts";
 
 const [coordination, portText, keyCountText] = process.argv.slice(2);
 const keyCount = Number(keyCountText);
 const keys = Array.from({ length: keyCount }, (_, index) => `user:${1_000_000 + index}`);
-/** Decisions between two looks at the clock. */
-const CHUNK = 1_024;
-/** Keys that are asked for at once where they are made warm. */
-const AT_ONCE = 500;
 const TRIES = 5;
 
 const limits = [tokenBucket({ capacity: 1_000_000_000, refill: "100/s" })];
@@ -28,47 +25,15 @@ const limiter =
       })
     : createLimiter({ policies: { api: { coordination: "local", limits } } });
 const source = coordination === "hybrid" ? "lease" : "local";
-let position = 0;
+const loop = new WarmLoop({ limiter, keys, source });
 
 answerMeasurements({}, async ({ sliceMs }) => {
   for (let tried = 1; ; tried += 1) {
-    await warm();
-    const perSecond = await measure(sliceMs as number);
+    await loop.warm();
+    // Now and then Redis is kept from its processor.
+    const perSecond = await loop.measure(sliceMs as number);
     if (perSecond !== undefined) return { perSecond };
     if (tried === TRIES)
       throw new Error(`${TRIES} slices had decisions that were not by ${source}`);
   }
 });
-
-/** Decisions a second; undefined where some were not made as they should, for Redis was kept from its processor. */
-async function measure(sliceMs: number): Promise<number | undefined> {
-  const started = performance.now();
-  let decisions = 0;
-  let elapsedMs = 0;
-  do {
-    if (!(await decide(position, CHUNK))) return undefined;
-    decisions += CHUNK;
-    position = (position + CHUNK) % keyCount;
-    elapsedMs = performance.now() - started;
-  } while (elapsedMs < sliceMs);
-  return (1_000 * decisions) / elapsedMs;
-}
-
-/** Says whether all were admitted by what is measured. */
-async function decide(from: number, count: number): Promise<boolean> {
-  let admitted = 0;
-  for (let index = 0, at = from; index < count; index += 1) {
-    const decision = await limiter.check({ policy: "api", key: keys[at]! });
-    if (decision.allowed && decision.source === source) admitted += 1;
-    at += 1;
-    if (at === keyCount) at = 0;
-  }
-  return admitted === count;
-}
-
-async function warm(): Promise<void> {
-  for (let from = 0; from < keyCount; from += AT_ONCE) {
-    const some = keys.slice(from, from + AT_ONCE);
-    await Promise.all(some.map((key) => limiter.check({ policy: "api", key })));
-  }
-}

@@ -4,6 +4,7 @@
 import { createLimiter, type Decision, tokenBucket } from "tidegate";
 import { redisStore } from "tidegate/redis";
 import { Histogram } from "../process/histogram.ts";
+import { createSchedule, type Schedule } from "../traffic/schedule.ts";
 import {
   type Message,
   monotonicMs,
@@ -13,7 +14,6 @@ import {
   POLICIES,
   SOURCES,
 } from "./orders.ts";
-import { createSchedule, type Schedule } from "./schedule.ts";
 
 const { contender, redisPort, workload } = JSON.parse(process.argv[2]!) as NodeOptions;
 const { capacity, refillPerSecond } = workload;

@@ -4,7 +4,7 @@
 import type { Decision } from "tidegate";
 import { startRedis } from "../../../test/support/redis-server.ts";
 import { Histogram } from "../process/histogram.ts";
-import { admittedByIdeal } from "./ideal.ts";
+import { admittedByIdeal } from "../traffic/ideal.ts";
 import { type Nodes, startNodes } from "./nodes.ts";
 import { type NodeReport, SOURCES } from "./orders.ts";
 import { beginAccount, type RedisUse, secondsOf } from "./redis-use.ts";

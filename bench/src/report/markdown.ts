@@ -83,6 +83,8 @@ function goalText(goal: Goal, unit: Unit | "ratio"): string {
 }
 
 function show(value: number, unit: Unit | "ratio"): string {
+  // Of this contender there is no such figure.
+  if (Number.isNaN(value)) return "–";
   if (unit === "ratio") return value.toFixed(2);
   if (unit === "per second") return `${Math.round(value).toLocaleString("en-US")}/s`;
   if (unit === "bytes") return `${Math.round(value).toLocaleString("en-US")} bytes`;

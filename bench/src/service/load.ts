@@ -1,10 +1,10 @@
 // The load generator, in a process of its own. Arguments: "unary", "batch" or "http", and the port.
 
+import { encodeHeaders, Http2Connection } from "../grpc/http2-connection.ts";
+import { encodeBatch, encodeCheck, framed } from "../grpc/messages.ts";
 import { answerMeasurements } from "../process/answer.ts";
 import { closedLoop, openLoop, type Send } from "../process/load.ts";
 import { encodePost, Http1Connections } from "./http1-connections.ts";
-import { encodeHeaders, Http2Connection } from "./http2-connection.ts";
-import { encodeBatch, encodeCheck, framed } from "./messages.ts";
 
 const [kind, portText] = process.argv.slice(2);
 const port = Number(portText);

@@ -1,7 +1,12 @@
 // The ideal limiter: one token bucket for each key that sees every request of every node, in the order of time. What
 // it admits is what the contenders are held against.
 
-import type { Workload } from "./workloads.ts";
+/** Keys, each with a token bucket of its own. */
+export interface Buckets {
+  readonly keys: number;
+  readonly capacity: number;
+  readonly refillPerSecond: number;
+}
 
 /** Requests of one node as they were asked, in the order of time. */
 export interface Asked {
@@ -14,9 +19,15 @@ export interface Asked {
 /** A sum that is a billionth short of a unit is one. */
 const ROUNDING = 1e-9;
 
-/** Returns how many units of each key the ideal limiter admits. */
-export function admittedByIdeal(workload: Workload, nodes: readonly Asked[]): Uint32Array {
-  const { keys, capacity, refillPerSecond } = workload;
+/**
+ * Returns how many units of each key the ideal limiter admits.
+ * @param each is told of each unit: the place of its key, and microseconds.
+ */
+export function admittedByIdeal(
+  { keys, capacity, refillPerSecond }: Buckets,
+  nodes: readonly Asked[],
+  each?: (key: number, atUs: number) => void,
+): Uint32Array {
   const admitted = new Uint32Array(keys);
   const tokens = new Float64Array(keys).fill(capacity);
   const sinceUs = new Float64Array(keys);
@@ -32,6 +43,7 @@ export function admittedByIdeal(workload: Workload, nodes: readonly Asked[]): Ui
     if (tokens[key]! < 1 - ROUNDING) continue;
     tokens[key]! -= 1;
     admitted[key]! += 1;
+    each?.(key, atUs);
   }
   return admitted;
 }

@@ -17,6 +17,26 @@ export function encodeBatch(policy: string, keys: readonly string[]): Buffer {
   );
 }
 
+/** Reads of a CheckLimitsResponse which requests were admitted, into `admitted` from its place `from` on. */
+export function readAdmitted(message: Buffer, admitted: Uint8Array, from: number): number {
+  let place = from;
+  for (let at = 0; at < message.length; place += 1) {
+    if (message[at] !== 0x0a) throw new Error("an answer is no list of decisions");
+    let length = 0;
+    let shift = 0;
+    do {
+      at += 1;
+      length += (message[at]! & 0x7f) << shift;
+      shift += 7;
+    } while (message[at]! >= 0x80);
+    at += 1;
+    // The first field says whether it was admitted, and is left out where it was not.
+    admitted[place] = message[at] === 0x08 && message[at + 1] === 1 ? 1 : 0;
+    at += length;
+  }
+  return place - from;
+}
+
 /** Puts gRPC's five bytes before a message: not compressed, and its length. */
 export function framed(message: Buffer): Buffer {
   const prefix = Buffer.alloc(5);

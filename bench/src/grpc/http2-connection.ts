@@ -8,6 +8,8 @@ import { connect, type Socket } from "node:net";
 const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goAway: 7, windowUpdate: 8 };
 const FLAG = { ack: 1, endStream: 1, endHeaders: 4 };
 const HEADER_BYTES = 9;
+/** Of gRPC: before a message, whether it is compressed, and its length. */
+const PREFIX_BYTES = 5;
 /** Bytes received after which the peer is told that it may send as many more. */
 const WINDOW_STEP = 1 << 20;
 
@@ -15,6 +17,8 @@ interface Pending {
   readonly resolve: (messageBytes: number) => void;
   readonly reject: (error: Error) => void;
   messageBytes: number;
+  /** The message itself, where it is wanted. */
+  readonly parts: Buffer[] | undefined;
 }
 
 /** Encodes the header block of a unary call: static table and literals, nothing indexed. */
@@ -41,6 +45,7 @@ export class Http2Connection {
   #out: Buffer[] = [];
   #rest: Buffer = Buffer.alloc(0);
   #received = 0;
+  #failure: Error | undefined;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -49,9 +54,9 @@ export class Http2Connection {
     socket.on("error", (error) => this.#fail(error));
   }
 
-  /** Opens a connection to a port of the loopback. */
-  static async open(port: number): Promise<Http2Connection> {
-    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  /** Opens a connection, to a port of the loopback unless told otherwise. */
+  static async open(port: number, host = "127.0.0.1"): Promise<Http2Connection> {
+    const socket = connect({ port, host, noDelay: true });
     await once(socket, "connect");
     const connection = new Http2Connection(socket);
     const settings = Buffer.alloc(12);
@@ -66,10 +71,30 @@ export class Http2Connection {
 
   /** Makes a unary call; resolves to the bytes of the answer's message, rejects where there is none. */
   call(headers: Buffer, message: Buffer): Promise<number> {
+    return this.#call(headers, message, undefined);
+  }
+
+  /** Makes a unary call; resolves to the answer's message. */
+  async ask(headers: Buffer, message: Buffer): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    await this.#call(headers, message, parts);
+    return Buffer.concat(parts).subarray(PREFIX_BYTES);
+  }
+
+  /** Ends it; calls that are not answered reject. */
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #call(headers: Buffer, message: Buffer, parts: Buffer[] | undefined): Promise<number> {
     return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) {
+        reject(this.#failure);
+        return;
+      }
       const stream = this.#nextStream;
       this.#nextStream += 2;
-      this.#pending.set(stream, { resolve, reject, messageBytes: -1 });
+      this.#pending.set(stream, { resolve, reject, messageBytes: -1, parts });
       this.#send(FRAME.headers, FLAG.endHeaders, stream, headers);
       this.#send(FRAME.data, FLAG.endStream, stream, message);
     });
@@ -108,6 +133,7 @@ export class Http2Connection {
     const pending = this.#pending.get(stream);
     if (type === FRAME.data && pending !== undefined) {
       pending.messageBytes = Math.max(pending.messageBytes, 0) + payload.length;
+      pending.parts?.push(payload);
       this.#received += payload.length;
       if (this.#received >= WINDOW_STEP) {
         this.#send(FRAME.windowUpdate, 0, 0, uint32(this.#received));
@@ -131,6 +157,7 @@ export class Http2Connection {
   }
 
   #fail(error: Error): void {
+    this.#failure ??= error;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
   }

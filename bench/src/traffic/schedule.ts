@@ -21,7 +21,7 @@ export interface ScheduleOptions {
   readonly durationMs: number;
   /** At most 65,536. */
   readonly keys: number;
-  /** See Workload. */
+  /** The k-th key is asked for as often as 1 / k to this power says: 0 for all alike. */
   readonly zipf: number;
 }
 
