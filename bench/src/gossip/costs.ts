@@ -71,8 +71,8 @@ export async function costsSection(quick: boolean): Promise<Section> {
     how:
       `${NODES} service processes on the loopback, \`gossip.interval: ${INTERVAL_MS / 1_000}s\`, over gRPC with a ` +
       "secret. Each key is asked for once a second (or ten times), on a node that is drawn anew for each second, or " +
-      "on all of them, in calls of CheckLimits. What gossip takes is the processor time of a service, less that of one " +
-      "that decides alone under the same load; in per cent of one core, mean of the nodes.",
+      "on all of them, in calls of CheckLimits. What gossip takes is the processor time of a service, less that of " +
+      "one that decides alone under the same load; in per cent of one core, mean of the nodes.",
     valuesTitle: "CPU for gossip",
     measurements: rows,
     goals: [
