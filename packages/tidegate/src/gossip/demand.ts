@@ -22,7 +22,7 @@ const DEMANDS = Float64Array.from({ length: 256 }, (_, code) => (2 ** (code / ST
  * more is asked for nothing more, and its mean over a horizon fades as it does there. So that need not be told.
  * @param horizons time since then, in horizons. One that is asked says so in its next round, so long nothing fades.
  */
-export function demandOf(code: number, horizons: number): number {
+export function demandOf(code: number, horizons = 0): number {
   const fading = horizons - UNTIL_NEXT;
   if (fading > IDLE_HORIZONS) return 0;
   const faded = fading > 0 ? Math.round(fading * STEPS * Math.LOG2E) : 0;

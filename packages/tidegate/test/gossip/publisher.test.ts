@@ -64,9 +64,9 @@ test("demand is the mean of half a second, decays, is told when it is half as mu
   const { version } = own;
   for (let time = 0; time < 5; time += 1) round();
   assert.ok(own.version - version <= 4);
-  assert.ok(demandOf(key.own!.demand) < 60);
+  assert.ok(demandOf(key.own!.demand, 1) < 60, "what is not told fades by itself");
   for (let time = 0; time < 8; time += 1) round();
-  assert.deepEqual([key.demand, key.own!.demand, key.isActive], [0, 0, false]);
+  assert.deepEqual([key.demand, demandOf(key.own!.demand, 2.6), key.isActive], [0, 0, false]);
   assert.equal(key.wantedSince, Number.POSITIVE_INFINITY);
   const last = own.version;
   for (let time = 0; time < 50; time += 1) round();
