@@ -50,6 +50,7 @@ function steady(options: SteadyOptions): SteadyScenario {
     rate: () => rate,
     seconds,
     costs: options.costs ?? [1],
+    isInTime: true,
     network: {
       latencyUs: [latencyMs * 250, latencyMs * 750],
       lostQuestions: 0,

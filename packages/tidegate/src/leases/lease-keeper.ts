@@ -101,7 +101,8 @@ export class LeaseKeeper {
     this.#options.telemetry?.leaseAwaited?.(lease.policy.name);
     return this.#waiting.wait(lease.policy, lease.key, cost, (waiter) => {
       lease.wait(waiter);
-      if (!lease.isAsking) this.#ask(lease);
+      if (lease.isAsking) this.#asks.hurry(lease.policy.deadlineMs);
+      else this.#ask(lease);
     });
   }
 
@@ -167,7 +168,7 @@ export class LeaseKeeper {
 
   #ask(lease: Lease): void {
     lease.isAsking = true;
-    this.#asks.add(lease);
+    this.#asks.add(lease, lease.isAwaited ? lease.policy.deadlineMs : undefined);
   }
 
   #send(leases: readonly Lease[]): void {

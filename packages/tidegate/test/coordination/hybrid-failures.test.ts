@@ -79,6 +79,30 @@ test("who waits for several questions is answered at the deadline of the check, 
   assert.equal(timer.size, 0);
 });
 
+for (const deadline of [2, 5, 6, 10]) {
+  test(`a store that answers in 1 ms is in time for a deadline of ${deadline} ms, however many ask`, async () => {
+    const { limiter, store, timer, close } = createHybridNodes([HOUR], { deadline });
+    store.set("hung");
+    const sources: string[] = [];
+    for (let key = 0; key < 200; key += 1) {
+      void limiter.check({ policy: "api", key: `${key}` }).then(({ source }) => {
+        sources.push(source);
+      });
+      await timer.advanceMs(1);
+      store.thaw();
+      await settled();
+    }
+    await timer.advanceMs(10);
+    store.thaw();
+    await settled();
+    const inTime = sources.filter((source) => source === "lease").length;
+    // The last of all was asked for, and not answered before its time was over.
+    assert.ok(sources.length === 200 && inTime >= 198, `${inTime} of ${sources.length}`);
+    store.set("up");
+    await close();
+  });
+}
+
 test("a grant that comes when nobody waits for it any more is given back", async () => {
   const nodes = createHybridNodes([HOUR]);
   const { limiter, store, timer } = nodes;
