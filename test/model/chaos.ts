@@ -52,7 +52,7 @@ export function drawChaos(
   const changes = random.pick([0, 0, 0, 1, 20]);
   const periodS = ratioBetween(random, 0.05, 5);
   const lull = random.pick([0, 0.05, 1]);
-  const network = drawNetwork(random, faults);
+  const network = drawNetwork(random, faults, moves);
   // Three ways there and back, of a check that comes while another is asked for, and what it waits in between.
   const isInTime = !faults && 8 * network.latencyUs[1] <= 1_000 * policy.deadline;
   return {
@@ -122,7 +122,7 @@ function drawDay(random: SeededRandom): Limit {
   return calendarWindow({ limit: Math.ceil(ratioBetween(random, 1, 3_000)), per: "day" });
 }
 
-function drawNetwork(random: SeededRandom, faults: boolean): NetworkOptions {
+function drawNetwork(random: SeededRandom, faults: boolean, moves: boolean): NetworkOptions {
   const leastUs = Math.ceil(ratioBetween(random, 50, 3_000));
   const mostUs = Math.ceil(leastUs * ratioBetween(random, 1, faults ? 30 : 3));
   const often = () => (faults ? random.pick([0, 0, 0.01, 0.1]) : 0);
@@ -131,6 +131,7 @@ function drawNetwork(random: SeededRandom, faults: boolean): NetworkOptions {
     lostQuestions: often(),
     lostAnswers: often(),
     overtakes: faults && chance(random) < 0.2,
+    lateCountsUs: moves ? random.pick([0, 1e6, 3e6]) : 0,
   };
 }
 

@@ -56,6 +56,7 @@ function steady(options: SteadyOptions): SteadyScenario {
       lostQuestions: 0,
       lostAnswers: 0,
       overtakes: false,
+      lateCountsUs: 0,
     },
     faults: NO_FAULTS,
     losesUnits: false,
