@@ -2,6 +2,7 @@
 // keys that nobody asks for. One timer looks after all of them.
 
 import type { Decision } from "../decision.ts";
+import { isUnavailable } from "../errors.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -188,7 +189,7 @@ export class LeaseKeeper {
         { kind: "lease", part, ask: question.ask },
         {
           resolve: (outcome) => this.#answered(lease, question, outcome),
-          reject: () => this.#failed(lease, question),
+          reject: (error) => this.#failed(lease, question, error),
         },
       );
     }
@@ -203,12 +204,14 @@ export class LeaseKeeper {
     this.#ended();
   }
 
-  #failed(lease: Lease, question: Question): void {
+  #failed(lease: Lease, question: Question, error: unknown): void {
     lease.isAsking = false;
     // Whether they were given back is not known, and they are not given back twice.
     for (const { units } of question.ask.backs) this.#tell(lease.policy.name, "expired", units);
     for (const waiter of lease.fail(question)) {
-      if (!waiter.isOver) waiter.answer(this.#giveUp(lease.policy, waiter));
+      // What the application did wrong is not for the policy to answer.
+      if (!isUnavailable(error)) waiter.fail(error);
+      else if (!waiter.isOver) waiter.answer(this.#giveUp(lease.policy, waiter));
     }
     this.#ended();
   }

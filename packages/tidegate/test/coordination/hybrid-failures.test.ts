@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fixedWindow, tokenBucket } from "tidegate";
+import { fixedWindow, TidegateError, tokenBucket } from "tidegate";
 import { settled } from "../support/manual-timer.ts";
 import { createHybridNodes, type HybridNodes } from "./hybrid-nodes.ts";
 
@@ -102,6 +102,18 @@ for (const deadline of [2, 5, 6, 10]) {
     await close();
   });
 }
+
+test("what the application did wrong is told it, and not answered by the policy", async () => {
+  const nodes = createHybridNodes([HOUR]);
+  const wrong = new TidegateError("INVALID_OPTION", "hashTag must be a text", { field: "hashTag" });
+  nodes.store.run = () => Promise.reject(wrong);
+  for (let time = 0; time < 3; time += 1) {
+    const told = assert.rejects(nodes.limiter.check(request), { code: "INVALID_OPTION" });
+    await nodes.timer.advanceMs(5);
+    await told;
+  }
+  await nodes.close();
+});
 
 test("a grant that comes when nobody waits for it any more is given back", async () => {
   const nodes = createHybridNodes([HOUR]);
