@@ -71,15 +71,21 @@ export class LeaseKeeper {
   leaseOf(policy: Policy, key: string, now: number): Lease {
     const known = this.#leases.find(policy.name, key);
     if (known !== undefined && known.policy === policy) return known;
-    const lease = this.#leases.create(policy, key, now, known);
     this.#sweepLater();
-    if (known === undefined) return lease;
+    if (known === undefined) return this.#leases.create(policy, key, now);
     // Its limits are others by now: what is in hand was debited from those before, and what is owed stays owed.
-    lease.debtEndsAt = known.owed > 0 ? Number.POSITIVE_INFINITY : known.debtEndsAt;
-    if (lease.debtEndsAt > 0) this.#debts.add(lease);
-    this.#drop(known);
+    const lease = this.#follow(known, policy, now, known.owed > 0);
     this.giveBack(known, now);
     if (lease.hasNews(now)) this.ask(lease, now);
+    return lease;
+  }
+
+  /** Begins to keep a lease in the place of another, of a key that may be in debt as far as that is known. */
+  #follow(known: Lease, policy: Policy, now: number, mayBeInDebt: boolean): Lease {
+    const lease = this.#leases.create(policy, known.key, now, known);
+    lease.debtEndsAt = mayBeInDebt ? Number.POSITIVE_INFINITY : known.debtEndsAt;
+    this.#drop(known);
+    if (lease.debtEndsAt > 0) this.#debts.add(lease);
     return lease;
   }
 
@@ -121,13 +127,26 @@ export class LeaseKeeper {
     this.#asks.flush();
   }
 
-  /** Forgets what is in hand of a key that is reset. */
-  forget(policyName: string, key: string): void {
+  /**
+   * Puts away what is in hand of a key that is about to be reset, and lends nothing of it until the store has said how
+   * it stands. Returns what is to be told whether it was reset: where it was not, all that was held is held still.
+   */
+  beginReset(policyName: string, key: string): (isDone: boolean) => void {
     const lease = this.#leases.find(policyName, key);
-    if (lease === undefined) return;
-    lease.forfeit();
-    this.#tellLost(lease);
-    this.#drop(lease);
+    if (lease === undefined) return () => {};
+    const { clock } = this.#options;
+    lease.beginReset();
+    this.#follow(lease, lease.policy, clock.now(), lease.policy.maxOvershoot > 0 || lease.owed > 0);
+    this.#sweepLater();
+    return (isDone) => {
+      lease.endReset(isDone);
+      this.#tellLost(lease);
+      if (isDone) return;
+      const now = clock.now();
+      this.giveBack(lease, now);
+      const next = this.#leases.find(policyName, key);
+      if (next?.hasNews(now)) this.ask(next, now);
+    };
   }
 
   /** Serves those who wait, and gives everything back. */
@@ -179,7 +198,7 @@ export class LeaseKeeper {
       const question = lease.createQuestion(this.#options.id, now);
       this.#tellLost(lease);
       const { want, owed, backs } = question.ask;
-      if (want === 0 && owed === 0 && backs.length === 0) {
+      if (want === 0 && owed === 0 && backs.length === 0 && !lease.isInDoubt) {
         lease.isAsking = false;
         continue;
       }
@@ -262,7 +281,7 @@ export class LeaseKeeper {
       lease.hand.expire(now);
       const isIdle = lease.isIdleAt(now) || lease.isDropped;
       if (isIdle) lease.hand.putAway();
-      const hasNews = lease.hasNews(now);
+      const hasNews = lease.hasNews(now) || lease.isInDoubt;
       this.#tellLost(lease);
       if (hasNews && !lease.isAsking && !this.#isAway(lease)) this.#ask(lease);
       const isNeeded = !isIdle || hasNews || lease.isAsking || lease.isRemembered(now);
