@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createLimiter, fixedWindow, TidegateError } from "tidegate";
+import { createLimiter, fixedWindow, TidegateError, tokenBucket } from "tidegate";
 import { createFaultyStore } from "../support/faulty-store.ts";
 import { createManualClock } from "../support/manual-clock.ts";
 import { createManualTimer, settled } from "../support/manual-timer.ts";
@@ -22,7 +22,11 @@ async function createUsedUp(): Promise<HybridNodes> {
 }
 
 /** Checks so often at once, while the store says nothing, and returns how many were admitted. */
-async function lent({ limiter, timer, store }: HybridNodes, times: number): Promise<number> {
+async function lent(
+  { limiters, timer, store }: HybridNodes,
+  times: number,
+  limiter = limiters[0]!,
+): Promise<number> {
   store.set("hung");
   let admitted = 0;
   for (let time = 0; time < times; time += 1) {
@@ -31,10 +35,11 @@ async function lent({ limiter, timer, store }: HybridNodes, times: number): Prom
     });
   }
   await settled();
+  const fromMemory = admitted;
   store.set("up");
   store.thaw();
   await timer.advanceMs(100);
-  return admitted;
+  return fromMemory;
 }
 
 test("a policy that is set anew does not lend what was lent already", async () => {
@@ -109,5 +114,33 @@ test("a key of which it is not known what is owed is asked about until it is, an
   await timer.advanceMs(3_600_000);
   assert.equal(nodes.asked, answered);
   assert.equal(timer.size, 1, "only announcements are left");
+  await nodes.close();
+});
+
+for (const refill of ["10/s", "100/m"] as const) {
+  test(`after other limits a node lends only what the store has said is in no debt: ${refill}`, async () => {
+    const before = { limits: [tokenBucket({ capacity: 100, refill: "100/m" })], maxOvershoot: 1 };
+    const after = { limits: [tokenBucket({ capacity: 10, refill })], maxOvershoot: 1 };
+    const nodes = createHybridNodes(before.limits, before, { count: 2 });
+    const { limiters, timer } = nodes;
+    await timer.advanceMs(120_000);
+    assert.equal(await nodes.admitted(100), 100);
+    await timer.advanceMs(500);
+    assert.ok((await lent(nodes, 50)) >= 49, "what the first of them may owe");
+    for (const limiter of limiters) limiter.setPolicy("api", { ...after, coordination: "hybrid" });
+    await timer.advanceMs(refill === "10/s" ? 1_500 : 10_000);
+    assert.equal(await lent(nodes, 5, limiters[1]), 0, "the key is in debt still");
+    await timer.advanceMs(120_000);
+    assert.equal((await nodes.check("k", 1, 1)).allowed, true);
+    await nodes.close();
+  });
+}
+
+test("a policy that is set anew with the limits that it had lends as before", async () => {
+  const nodes = createHybridNodes([TEN], LENDS);
+  await nodes.timer.advanceMs(60_000);
+  nodes.limiter.setPolicy("api", { limits: [TEN], nearLimit: 0.5, ...LENDS });
+  await nodes.timer.advanceMs(60_000);
+  assert.equal(await lent(nodes, 9), 5);
   await nodes.close();
 });
