@@ -43,6 +43,14 @@ const SOON = NOW_US + 3_600_000_000;
 /** More numbers than Lua takes at once. */
 const MANY = new Array<number>(20_000).fill(1);
 
+/** The gifts of a bucket, which stood where the number of nodes stands now before anything was released. */
+const EARLIER_PASTS = [
+  [0, 0],
+  [0, 1, SOON, 5],
+  [5, 2, SOON, 5, SOON, 6],
+  [1, 2, SOON, 5, SOON, 6],
+];
+
 const FOREIGN: readonly Buffer[] = [
   ...["", "|", ";", ";;|", "0", "hello", '{"count":5}', "tb", "tb,100000,1", "tb,100000,1|"].map(
     (text) => {
@@ -235,6 +243,7 @@ describe("foreign values", { skip: withoutRedis }, () => {
       bytesOf("tb,100000,1|", SOON, 0, 0, 5, Number.NaN),
       bytesOf("tb,100000,1|", SOON, 0, 0, ...MANY),
       bytesOf("R3 hash rules|", SOON, 1, NOW_US, ...MANY),
+      ...EARLIER_PASTS.map((numbers) => bytesOf("tb,100000,1|", SOON, 0, ...numbers)),
     ];
     for (const value of values) {
       const said = JSON.stringify(value.toString("latin1"));
@@ -287,6 +296,7 @@ describe("foreign values", { skip: withoutRedis }, () => {
         past(1, ...node(NOW_US, -5)),
         past(1, ...node(NOW_US, 1e300)),
         past(0, doubles(...MANY)),
+        ...EARLIER_PASTS.map(([first, ...rest]) => past(first!, doubles(...rest))),
         ...[1, 2, 10].map((cut) => written.subarray(0, written.length - cut)),
       ];
       for (const value of values) {
