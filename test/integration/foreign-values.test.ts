@@ -7,6 +7,7 @@ import fc from "fast-check";
 import {
   calendarWindow,
   concurrency,
+  type Decision,
   fixedWindow,
   type Limit,
   type Store,
@@ -38,6 +39,17 @@ const bytesOf = (head: string, ...numbers: number[]) => {
 
 const NOW_US = Date.UTC(2026, 5, 1, 12) * 1_000;
 const SOON = NOW_US + 3_600_000_000;
+
+/** More numbers than Lua takes at once. */
+const MANY = new Array<number>(20_000).fill(1);
+
+/** The gifts of a bucket, which stood where the number of nodes stands now before anything was released. */
+const EARLIER_PASTS = [
+  [0, 0],
+  [0, 1, SOON, 5],
+  [5, 2, SOON, 5, SOON, 6],
+  [1, 2, SOON, 5, SOON, 6],
+];
 
 const FOREIGN: readonly Buffer[] = [
   ...["", "|", ";", ";;|", "0", "hello", '{"count":5}', "tb", "tb,100000,1", "tb,100000,1|"].map(
@@ -81,6 +93,8 @@ const FOREIGN: readonly Buffer[] = [
     bytesOf("fw,3600000000;tb,100000,1|", NOW_US, 5, wrong, 5),
     bytesOf("tb,7,3|", wrong, wrong),
   ]),
+  bytesOf("tb,100000,1|", ...MANY),
+  bytesOf(`${"fw,1;".repeat(10_000)}|`, ...MANY),
 ];
 
 describe("foreign values", { skip: withoutRedis }, () => {
@@ -97,6 +111,15 @@ describe("foreign values", { skip: withoutRedis }, () => {
     await setRedisClock(server, NOW_US);
   });
 
+  /** Borrows a cost, and says how the key stands after that. */
+  async function borrow(policy: Policy, key: string, cost: number): Promise<Decision> {
+    const ask = { node: key, want: cost, spare: 0, keepUs: 4_000_000, owed: 0, backs: [] };
+    const part = { policy, key, cost };
+    const { decision, lease } = await store.run({ kind: "lease", part, ask });
+    assert.equal(lease!.units, cost);
+    return decision;
+  }
+
   /** Asks in one turn for a key that `prepare` has put something under and for one beside it, through each script. */
   async function expectUnused(
     policy: Policy,
@@ -104,12 +127,14 @@ describe("foreign values", { skip: withoutRedis }, () => {
     prepare: (name: string) => Promise<unknown>,
   ): Promise<void> {
     const name = redisKey("tidegate", policy.name, "k");
-    for (const script of ["checks", "works"] as const) {
+    const leases = policy.leasable ? (["leases"] as const) : [];
+    for (const script of ["checks", "works", ...leases] as const) {
       await server.client.flushdb();
       await setRedisClock(server, NOW_US);
       await prepare(name);
       const ask = async (key: string, cost: number) => {
         if (script === "checks") return store.decide(policy, key, cost, true);
+        if (script === "leases") return borrow(policy, key, cost);
         return (await store.run({ kind: "take", parts: [{ policy, key, cost }] })).decision;
       };
       const [foreign, beside] = await Promise.all([ask("k", 4), ask("other", 4)]);
@@ -216,6 +241,9 @@ describe("foreign values", { skip: withoutRedis }, () => {
       bytesOf("tb,100000,1|", SOON, 0, 0, Number.NaN, 0),
       bytesOf("tb,100000,1|", SOON, 0, 0, 5, 1e9),
       bytesOf("tb,100000,1|", SOON, 0, 0, 5, Number.NaN),
+      bytesOf("tb,100000,1|", SOON, 0, 0, ...MANY),
+      bytesOf("R3 hash rules|", SOON, 1, NOW_US, ...MANY),
+      ...EARLIER_PASTS.map((numbers) => bytesOf("tb,100000,1|", SOON, 0, ...numbers)),
     ];
     for (const value of values) {
       const said = JSON.stringify(value.toString("latin1"));
@@ -267,6 +295,8 @@ describe("foreign values", { skip: withoutRedis }, () => {
         past(1, ...node(NOW_US, Number.NaN)),
         past(1, ...node(NOW_US, -5)),
         past(1, ...node(NOW_US, 1e300)),
+        past(0, doubles(...MANY)),
+        ...EARLIER_PASTS.map(([first, ...rest]) => past(first!, doubles(...rest))),
         ...[1, 2, 10].map((cut) => written.subarray(0, written.length - cut)),
       ];
       for (const value of values) {

@@ -52,11 +52,14 @@ export function drawChaos(
   const changes = random.pick([0, 0, 0, 1, 20]);
   const periodS = ratioBetween(random, 0.05, 5);
   const lull = random.pick([0, 0.05, 1]);
+  const network = drawNetwork(random, faults, moves);
+  // Three ways there and back, of a check that comes while another is asked for, and what it waits in between.
+  const isInTime = !faults && 8 * network.latencyUs[1] <= 1_000 * policy.deadline;
   return {
     name: policy.limits.map(({ rule, limit }) => `${limit} of ${rule}`).join(" and "),
     policy,
     leaseUs: Math.max(1_000_000, 2_000 * syncIntervalMs),
-    quietUs: faults || moves || changes > 0 || policy.deadline < 50 ? 0 : syncIntervalMs * 1_000,
+    quietUs: !isInTime || moves || changes > 0 ? 0 : syncIntervalMs * 1_000,
     nodes,
     keyShares: random.pick([equalShares, zipfShares])(keys),
     nodeShares: nodes > 1 && chance(random) < 0.3 ? oneOf(nodes, 0.9) : equalShares(nodes),
@@ -68,14 +71,15 @@ export function drawChaos(
     // Those that move have the time to be certain again, and those that are left to have larger parts.
     seconds: random.pick(moves ? [50, 90] : [2, 5, 10]) + (lends ? QUIET_S : 0),
     costs: random.pick(moves ? [[1], [2], [5]] : [[1], [1], [1, 1, 2, 5], [1, 3, 10, 40]]),
-    network: drawNetwork(random, faults),
+    network,
+    isInTime,
     faults: {
       ...(faults ? drawFaults(random) : NO_FAULTS),
       ...(moves ? drawMoves(random) : {}),
       changes,
     },
     // What is lent may be charged to the next window, and an answer after the deadline is a lost one.
-    losesUnits: faults || lends || policy.deadline < 50,
+    losesUnits: !isInTime || lends,
     // Shortly before midnight, so that days end as well.
     startUs: DAY_US - random.between(0, 3_000_000),
   };
@@ -118,7 +122,7 @@ function drawDay(random: SeededRandom): Limit {
   return calendarWindow({ limit: Math.ceil(ratioBetween(random, 1, 3_000)), per: "day" });
 }
 
-function drawNetwork(random: SeededRandom, faults: boolean): NetworkOptions {
+function drawNetwork(random: SeededRandom, faults: boolean, moves: boolean): NetworkOptions {
   const leastUs = Math.ceil(ratioBetween(random, 50, 3_000));
   const mostUs = Math.ceil(leastUs * ratioBetween(random, 1, faults ? 30 : 3));
   const often = () => (faults ? random.pick([0, 0, 0.01, 0.1]) : 0);
@@ -127,6 +131,7 @@ function drawNetwork(random: SeededRandom, faults: boolean): NetworkOptions {
     lostQuestions: often(),
     lostAnswers: often(),
     overtakes: faults && chance(random) < 0.2,
+    lateCountsUs: moves ? random.pick([0, 1e6, 3e6]) : 0,
   };
 }
 

@@ -149,6 +149,7 @@ class ModelRun {
     const { index } = node;
     const waitedMs = (this.#time.nowUs - times.askedUs) / 1_000;
     if (waitedMs > this.#deadlineMs) this.#note(`a check was answered after ${waitedMs} ms`);
+    if (this.#scenario.isInTime && INSTEAD.has(source)) this.#note(`not asked in time: ${source}`);
     if (!allowed) {
       this.#denied += 1;
       if (this.#idealAllowed) this.#wronglyDenied += 1;
@@ -240,6 +241,9 @@ class ModelRun {
     };
   }
 }
+
+/** Who answers in place of a store that does not. */
+const INSTEAD: ReadonlySet<string> = new Set(["fail-open", "fail-closed", "fallback"]);
 
 /** Jain's index: 1 where all are equal, 1 / n where one has all. */
 function fairnessOf(parts: Float64Array): number {

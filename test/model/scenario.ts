@@ -32,6 +32,8 @@ export interface Scenario {
   /** Costs, each as often as the others. */
   readonly costs: readonly number[];
   readonly network: NetworkOptions;
+  /** Whether the store answers well within the policy's deadline, so that no check is answered in its place. */
+  readonly isInTime: boolean;
   readonly faults: FaultRates;
   /** Whether units may be lost: by a crash, or by a call that is. They come back with time. */
   readonly losesUnits: boolean;

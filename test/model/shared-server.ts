@@ -23,6 +23,8 @@ export interface NetworkOptions {
   readonly lostAnswers: number;
   /** Whether calls of one node may overtake each other. */
   readonly overtakes: boolean;
+  /** Microseconds by which the answers to announcements may be later than others; 0 none. */
+  readonly lateCountsUs: number;
 }
 
 /** What becomes of questions while the store is away. */
@@ -162,7 +164,7 @@ function createCalls(server: SharedServer, isAlive: () => boolean): Calls {
 
 /** Creates a node's connection. */
 export function connect(server: SharedServer, isAlive: () => boolean): Connection {
-  const { memory } = server;
+  const { memory, time, random, network } = server;
   const { call, answeredUs } = createCalls(server, isAlive);
   const told = (decision: Decision): Decision => ({ ...decision, source: "store" });
   const debits = new Map<string, number>();
@@ -185,7 +187,12 @@ export function connect(server: SharedServer, isAlive: () => boolean): Connectio
     split: (parts) => [parts],
     reset: (...args) => call(() => memory.reset(...args)),
     ping: () => call(() => {}),
-    announce: (limiter, ttlMs) => call(() => server.announce(limiter, ttlMs)),
+    async announce(limiter, ttlMs) {
+      const count = await call(() => server.announce(limiter, ttlMs));
+      if (network.lateCountsUs === 0) return count;
+      const atUs = time.nowUs + random.between(0, network.lateCountsUs);
+      return new Promise((resolve) => time.at(atUs, () => resolve(count)));
+    },
     attach() {},
     detach() {},
   };

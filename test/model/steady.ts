@@ -50,11 +50,13 @@ function steady(options: SteadyOptions): SteadyScenario {
     rate: () => rate,
     seconds,
     costs: options.costs ?? [1],
+    isInTime: true,
     network: {
       latencyUs: [latencyMs * 250, latencyMs * 750],
       lostQuestions: 0,
       lostAnswers: 0,
       overtakes: false,
+      lateCountsUs: 0,
     },
     faults: NO_FAULTS,
     losesUnits: false,

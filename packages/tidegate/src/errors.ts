@@ -23,3 +23,8 @@ export class TidegateError extends Error {
     this.field = details.field;
   }
 }
+
+/** Whether an error says that the store gave no answer. */
+export function isUnavailable(error: unknown): error is TidegateError {
+  return error instanceof TidegateError && error.code === "STORE_UNAVAILABLE";
+}

@@ -83,8 +83,14 @@ class Hybrid implements Coordination {
   }
 
   async reset(policy: Policy, key: string): Promise<void> {
-    this.#keeper.forget(policy.name, key);
-    await this.#store.reset(policy, key);
+    const end = this.#keeper.beginReset(policy.name, key);
+    try {
+      await this.#store.reset(policy, key);
+    } catch (error) {
+      end(false);
+      throw error;
+    }
+    end(true);
   }
 
   ping(): void | Promise<void> {

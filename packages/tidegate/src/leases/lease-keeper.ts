@@ -2,6 +2,7 @@
 // keys that nobody asks for. One timer looks after all of them.
 
 import type { Decision } from "../decision.ts";
+import { isUnavailable } from "../errors.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -70,15 +71,21 @@ export class LeaseKeeper {
   leaseOf(policy: Policy, key: string, now: number): Lease {
     const known = this.#leases.find(policy.name, key);
     if (known !== undefined && known.policy === policy) return known;
-    const lease = this.#leases.create(policy, key, now, known);
     this.#sweepLater();
-    if (known === undefined) return lease;
+    if (known === undefined) return this.#leases.create(policy, key, now);
     // Its limits are others by now: what is in hand was debited from those before, and what is owed stays owed.
-    lease.debtEndsAt = known.owed > 0 ? Number.POSITIVE_INFINITY : known.debtEndsAt;
-    if (lease.debtEndsAt > 0) this.#debts.add(lease);
-    this.#drop(known);
+    const lease = this.#follow(known, policy, now, known.owed > 0);
     this.giveBack(known, now);
     if (lease.hasNews(now)) this.ask(lease, now);
+    return lease;
+  }
+
+  /** Begins to keep a lease in the place of another, of a key that may be in debt as far as that is known. */
+  #follow(known: Lease, policy: Policy, now: number, mayBeInDebt: boolean): Lease {
+    const lease = this.#leases.create(policy, known.key, now, known);
+    lease.debtEndsAt = mayBeInDebt ? Number.POSITIVE_INFINITY : known.debtEndsAt;
+    this.#drop(known);
+    if (lease.debtEndsAt > 0) this.#debts.add(lease);
     return lease;
   }
 
@@ -101,7 +108,8 @@ export class LeaseKeeper {
     this.#options.telemetry?.leaseAwaited?.(lease.policy.name);
     return this.#waiting.wait(lease.policy, lease.key, cost, (waiter) => {
       lease.wait(waiter);
-      if (!lease.isAsking) this.#ask(lease);
+      if (lease.isAsking) this.#asks.hurry(lease.policy.deadlineMs);
+      else this.#ask(lease);
     });
   }
 
@@ -119,13 +127,26 @@ export class LeaseKeeper {
     this.#asks.flush();
   }
 
-  /** Forgets what is in hand of a key that is reset. */
-  forget(policyName: string, key: string): void {
+  /**
+   * Puts away what is in hand of a key that is about to be reset, and lends nothing of it until the store has said how
+   * it stands. Returns what is to be told whether it was reset: where it was not, all that was held is held still.
+   */
+  beginReset(policyName: string, key: string): (isDone: boolean) => void {
     const lease = this.#leases.find(policyName, key);
-    if (lease === undefined) return;
-    lease.forfeit();
-    this.#tellLost(lease);
-    this.#drop(lease);
+    if (lease === undefined) return () => {};
+    const { clock } = this.#options;
+    lease.beginReset();
+    this.#follow(lease, lease.policy, clock.now(), lease.policy.maxOvershoot > 0 || lease.owed > 0);
+    this.#sweepLater();
+    return (isDone) => {
+      lease.endReset(isDone);
+      this.#tellLost(lease);
+      if (isDone) return;
+      const now = clock.now();
+      this.giveBack(lease, now);
+      const next = this.#leases.find(policyName, key);
+      if (next?.hasNews(now)) this.ask(next, now);
+    };
   }
 
   /** Serves those who wait, and gives everything back. */
@@ -167,7 +188,7 @@ export class LeaseKeeper {
 
   #ask(lease: Lease): void {
     lease.isAsking = true;
-    this.#asks.add(lease);
+    this.#asks.add(lease, lease.isAwaited ? lease.policy.deadlineMs : undefined);
   }
 
   #send(leases: readonly Lease[]): void {
@@ -177,7 +198,7 @@ export class LeaseKeeper {
       const question = lease.createQuestion(this.#options.id, now);
       this.#tellLost(lease);
       const { want, owed, backs } = question.ask;
-      if (want === 0 && owed === 0 && backs.length === 0) {
+      if (want === 0 && owed === 0 && backs.length === 0 && !lease.isInDoubt) {
         lease.isAsking = false;
         continue;
       }
@@ -187,7 +208,7 @@ export class LeaseKeeper {
         { kind: "lease", part, ask: question.ask },
         {
           resolve: (outcome) => this.#answered(lease, question, outcome),
-          reject: () => this.#failed(lease, question),
+          reject: (error) => this.#failed(lease, question, error),
         },
       );
     }
@@ -202,12 +223,14 @@ export class LeaseKeeper {
     this.#ended();
   }
 
-  #failed(lease: Lease, question: Question): void {
+  #failed(lease: Lease, question: Question, error: unknown): void {
     lease.isAsking = false;
     // Whether they were given back is not known, and they are not given back twice.
     for (const { units } of question.ask.backs) this.#tell(lease.policy.name, "expired", units);
     for (const waiter of lease.fail(question)) {
-      if (!waiter.isOver) waiter.answer(this.#giveUp(lease.policy, waiter));
+      // What the application did wrong is not for the policy to answer.
+      if (!isUnavailable(error)) waiter.fail(error);
+      else if (!waiter.isOver) waiter.answer(this.#giveUp(lease.policy, waiter));
     }
     this.#ended();
   }
@@ -258,7 +281,7 @@ export class LeaseKeeper {
       lease.hand.expire(now);
       const isIdle = lease.isIdleAt(now) || lease.isDropped;
       if (isIdle) lease.hand.putAway();
-      const hasNews = lease.hasNews(now);
+      const hasNews = lease.hasNews(now) || lease.isInDoubt;
       this.#tellLost(lease);
       if (hasNews && !lease.isAsking && !this.#isAway(lease)) this.#ask(lease);
       const isNeeded = !isIdle || hasNews || lease.isAsking || lease.isRemembered(now);

@@ -58,7 +58,10 @@ export class Lease {
   isDropped = false;
   /** Whether the next question is to leave all to others that nobody waits for. */
   isYielding = false;
-  /** When the debt of the key is paid at the latest, by what the store said last; 0 where it is not in debt. */
+  /**
+   * When the debt of the key is paid at the latest, by what the store said last; 0 where it is not in debt, Infinity
+   * where that is not known.
+   */
   debtEndsAt = 0;
   /** Whether so much was asked for, when the store was asked, that the next lease is asked for ahead. */
   #isBusy = false;
@@ -99,6 +102,12 @@ export class Lease {
     return age < 0 || age >= leaseUs(this.policy);
   }
 
+  /** Whether it is not known how much the key is in debt, and so the store is to be asked, wanted or not. */
+  get isInDoubt(): boolean {
+    const isUnknown = this.debtEndsAt === Number.POSITIVE_INFINITY;
+    return isUnknown && !this.isDropped && !this.#owed.isBeingReset;
+  }
+
   /** Whether checks wait. */
   get isAwaited(): boolean {
     return this.#waiters.length > 0;
@@ -121,6 +130,7 @@ export class Lease {
 
   /** Whether what the store said last is still of use: that it is not to be asked, or that the key is in debt. */
   isRemembered(now: number): boolean {
+    if (this.isDropped) return false;
     return this.isQuiet(now) || this.debtEndsAt > now;
   }
 
@@ -134,10 +144,16 @@ export class Lease {
     this.#answer?.hope();
   }
 
-  /** Forgets what is in hand and owed: the key was reset. */
-  forfeit(): void {
-    this.hand.forfeit();
-    this.#owed.untold = 0;
+  /** Puts away what is in hand: the key is about to be reset. */
+  beginReset(): void {
+    this.hand.putAway();
+    this.#owed.beginReset();
+  }
+
+  /** Forgets what was in hand and owed, where the key was reset. */
+  endReset(isDone: boolean): void {
+    if (isDone) this.hand.forfeit();
+    this.#owed.endReset(isDone);
   }
 
   /** Answers that what was just spent was admitted. */
@@ -224,7 +240,9 @@ export class Lease {
     this.askedAt = question.askedAt;
     // What only gives back asks nothing that an earlier answer does not know.
     if (ask.want > 0) this.#answer = answer;
-    this.debtEndsAt = debt > 0 ? now + answer.resetUs : 0;
+    // What was asked during a reset may be of before it.
+    const wasReset = this.debtEndsAt === Number.POSITIVE_INFINITY && this.#owed.isBeingReset;
+    if (!wasReset) this.debtEndsAt = debt > 0 ? now + answer.resetUs : 0;
     const soon = this.demand.rateAt(now) * HORIZON_S;
     this.#isBusy = soon >= 2;
     this.hand.low = Math.max((soon / HORIZON_S) * LOW_S, units * LOW_SHARE);

@@ -8,7 +8,9 @@ import type { Lease } from "./lease.ts";
 /** What this node may lend. */
 export class Lending {
   readonly #store: AnsweringStore;
-  /** When each policy was used first: its limits may be others than those that a debt is of. */
+  /** By name, the only limits that were ever used; undefined where there were several. */
+  readonly #limits = new Map<string, string | undefined>();
+  /** When each policy was used first, of those whose name never had other limits. */
   readonly #usedAt = new WeakMap<Policy, number>();
 
   constructor(store: AnsweringStore) {
@@ -17,7 +19,15 @@ export class Lending {
 
   /** Is told of a policy before it is asked about it. */
   use(policy: Policy, now: number): void {
-    if (!this.#usedAt.has(policy)) this.#usedAt.set(policy, now);
+    const { name, maxOvershoot } = policy;
+    const limits = JSON.stringify([
+      maxOvershoot,
+      policy.limits.map((one) => [one.rule, one.limit]),
+    ]);
+    const isSame = !this.#limits.has(name) || this.#limits.get(name) === limits;
+    this.#limits.set(name, isSame ? limits : undefined);
+    // What is owed of other limits may take longer to be paid than these say, by any measure of theirs.
+    if (isSame && !this.#usedAt.has(policy)) this.#usedAt.set(policy, now);
   }
 
   /**
@@ -38,8 +48,8 @@ export class Lending {
   #isPaid({ policy, askedAt }: Lease, since: number, now: number): boolean {
     // The store was asked since, and said that there is none.
     if (askedAt > since) return true;
-    const usedAt = this.#usedAt.get(policy) ?? now;
-    return now - Math.max(since, usedAt) >= paidUs(policy);
+    const usedAt = this.#usedAt.get(policy);
+    return usedAt !== undefined && now - Math.max(since, usedAt) >= paidUs(policy);
   }
 }
 

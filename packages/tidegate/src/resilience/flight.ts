@@ -1,7 +1,7 @@
 // What one turn of the event loop asks of one node of the store, under one deadline: a timer for all of it, and one
 // vote on the node's circuit however many checks there are.
 
-import { TidegateError } from "../errors.ts";
+import { isUnavailable } from "../errors.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
 import type { AnswerTo } from "../ports/store.ts";
 import type { Timer } from "../ports/timer.ts";
@@ -98,11 +98,6 @@ class ListenedCall<T> extends Call<T> {
   protected override late(answer: T): void {
     this.#listener.late?.(answer);
   }
-}
-
-/** Whether an error says that the store gave no answer. */
-export function isUnavailable(error: unknown): error is TidegateError {
-  return error instanceof TidegateError && error.code === "STORE_UNAVAILABLE";
 }
 
 /** What a flight needs. */

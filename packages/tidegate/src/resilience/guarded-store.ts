@@ -2,7 +2,7 @@
 // the policy does. Nothing waits for a store that is known to be away, and denials that still hold are not asked again.
 
 import { combineDecisions, type Decision } from "../decision.ts";
-import { TidegateError } from "../errors.ts";
+import { isUnavailable, TidegateError } from "../errors.ts";
 import { isNever, type Policy } from "../policy/policy.ts";
 import type { AnsweringStore, CertainNodes } from "../ports/answering-store.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -15,7 +15,7 @@ import type { CircuitBreaker } from "./circuit-breaker.ts";
 import { Circuits } from "./circuits.ts";
 import { DenialCache } from "./denial-cache.ts";
 import { FailureAnswers, type Take } from "./failure-answers.ts";
-import { Call, type Flight, isUnavailable } from "./flight.ts";
+import { Call, type Flight } from "./flight.ts";
 import { LiveNodes } from "./live-nodes.ts";
 import { Ping } from "./ping.ts";
 

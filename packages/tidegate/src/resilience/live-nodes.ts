@@ -17,7 +17,7 @@ const LOWER_ANSWERS = Math.ceil(GONE_MS / (0.75 * ANNOUNCE_MS));
 
 /** With so many answers of its own a node knows of all, and all of it: each has announced itself meanwhile. */
 const CERTAIN_ANSWERS = 4;
-/** For so long an answer counts: others believe that this node is gone after twice as long and more. */
+/** For so long after it was asked an answer counts: others believe that this node is gone after twice as long. */
 const FRESH_US = 2_000_000;
 
 /** What it needs. */
@@ -42,8 +42,8 @@ export class LiveNodes {
   #lower: number[] = [];
   /** Announcements in a row that were answered. */
   #answered = 0;
-  /** When the last was. */
-  #answeredAt = 0;
+  /** When the last of them was asked: who came since is not in it, however late it arrived. */
+  #askedAt = 0;
   /** Since when the count is what it is, and certain. */
   #since = 0;
   readonly #options: LiveNodesOptions;
@@ -66,7 +66,7 @@ export class LiveNodes {
   }
 
   get #isFresh(): boolean {
-    const age = this.#options.clock.now() - this.#answeredAt;
+    const age = this.#options.clock.now() - this.#askedAt;
     return age >= 0 && age < FRESH_US;
   }
 
@@ -88,14 +88,15 @@ export class LiveNodes {
   }
 
   async #announce(): Promise<void> {
-    const { store, id, timer, random, isAway } = this.#options;
+    const { store, id, timer, random, clock, isAway } = this.#options;
     if (!isAway()) {
+      const askedAt = clock.now();
       try {
         this.#heard(await store.announce!(id, GONE_MS));
         if (!this.#isFresh) this.#answered = 0;
         this.#answered += 1;
-        this.#answeredAt = this.#options.clock.now();
-        if (this.#answered === CERTAIN_ANSWERS) this.#since = this.#answeredAt;
+        this.#askedAt = askedAt;
+        if (this.#answered === CERTAIN_ANSWERS) this.#since = clock.now();
       } catch {
         // As many as there were.
         this.#lower = [];

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fixedWindow, tokenBucket } from "tidegate";
+import { fixedWindow, TidegateError, tokenBucket } from "tidegate";
 import { settled } from "../support/manual-timer.ts";
 import { createHybridNodes, type HybridNodes } from "./hybrid-nodes.ts";
 
@@ -77,6 +77,42 @@ test("who waits for several questions is answered at the deadline of the check, 
   store.thaw();
   await close();
   assert.equal(timer.size, 0);
+});
+
+for (const deadline of [2, 5, 6, 10]) {
+  test(`a store that answers in 1 ms is in time for a deadline of ${deadline} ms, however many ask`, async () => {
+    const { limiter, store, timer, close } = createHybridNodes([HOUR], { deadline });
+    store.set("hung");
+    const sources: string[] = [];
+    for (let key = 0; key < 200; key += 1) {
+      void limiter.check({ policy: "api", key: `${key}` }).then(({ source }) => {
+        sources.push(source);
+      });
+      await timer.advanceMs(1);
+      store.thaw();
+      await settled();
+    }
+    await timer.advanceMs(10);
+    store.thaw();
+    await settled();
+    const inTime = sources.filter((source) => source === "lease").length;
+    // The last of all was asked for, and not answered before its time was over.
+    assert.ok(sources.length === 200 && inTime >= 198, `${inTime} of ${sources.length}`);
+    store.set("up");
+    await close();
+  });
+}
+
+test("what the application did wrong is told it, and not answered by the policy", async () => {
+  const nodes = createHybridNodes([HOUR]);
+  const wrong = new TidegateError("INVALID_OPTION", "hashTag must be a text", { field: "hashTag" });
+  nodes.store.run = () => Promise.reject(wrong);
+  for (let time = 0; time < 3; time += 1) {
+    const told = assert.rejects(nodes.limiter.check(request), { code: "INVALID_OPTION" });
+    await nodes.timer.advanceMs(5);
+    await told;
+  }
+  await nodes.close();
 });
 
 test("a grant that comes when nobody waits for it any more is given back", async () => {

@@ -17,7 +17,9 @@ function createAsks() {
   const sent: string[] = [];
   const send = (leases: readonly Lease[]) => void sent.push(leases.map(({ key }) => key).join());
   const asks = new LeaseAsks({ send, clock, timer, scheduler });
-  const add = (key: string) => asks.add(new Lease(policy, key, clock.now()));
+  const add = (key: string, deadlineMs?: number) => {
+    asks.add(new Lease(policy, key, clock.now()), deadlineMs);
+  };
   return { asks, add, sent, clock, timer, scheduler };
 }
 
@@ -57,5 +59,41 @@ test("a clock that is stepped back delays nothing", () => {
   add("b");
   assert.equal(timer.size, 0);
   scheduler.endTurn();
+  assert.deepEqual(sent, ["a", "b"]);
+});
+
+for (const [deadlineMs, afterMs] of [
+  [500, 5],
+  [20, 5],
+  [10, 2],
+  [5, 1],
+  [3, 0],
+] as const) {
+  test(`who waits ${deadlineMs} ms at most is asked about after ${afterMs} ms, with all that waits`, async () => {
+    const { asks, add, sent, timer, scheduler } = createAsks();
+    add("a");
+    scheduler.endTurn();
+    add("b");
+    add("c", deadlineMs);
+    await timer.advanceMs(Math.max(afterMs - 1, 0));
+    assert.deepEqual(sent, ["a"]);
+    if (afterMs > 0) await timer.advanceMs(1);
+    scheduler.endTurn();
+    assert.deepEqual([sent, asks.size, timer.size], [["a", "b,c"], 0, 0]);
+  });
+}
+
+test("a check that comes to wait for what is about to be asked has it asked sooner", async () => {
+  const { asks, add, sent, timer, scheduler } = createAsks();
+  asks.hurry(1);
+  assert.equal(scheduler.size, 0, "nothing is to be asked");
+  add("a");
+  scheduler.endTurn();
+  add("b");
+  asks.hurry(10);
+  asks.hurry(20);
+  await timer.advanceMs(1);
+  assert.deepEqual(sent, ["a"]);
+  await timer.advanceMs(1);
   assert.deepEqual(sent, ["a", "b"]);
 });

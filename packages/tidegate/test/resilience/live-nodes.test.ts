@@ -111,6 +111,24 @@ test("a call that hangs is the only one, and is followed by the next when it end
   assert.equal(store.announced.length, 1);
 });
 
+test("an answer that comes late is as old as its question, for others may have come meanwhile", async () => {
+  const { nodes, timer, store } = createTestNodes({ expected: 1 });
+  nodes.start();
+  await timer.advanceMs(2_250);
+  assert.equal(nodes.certain?.count, 1);
+  store.set("hung");
+  await timer.advanceMs(750);
+  assert.equal(store.hanging, 1);
+  await timer.advanceMs(1_200);
+  store.thaw();
+  await settled();
+  assert.equal(nodes.certain?.count, 1, "its question is 1.2 s old");
+  await timer.advanceMs(799);
+  assert.equal(nodes.certain?.count, 1);
+  await timer.advanceMs(1);
+  assert.equal(nodes.certain, undefined, "a newcomer may be certain by now, and is not in it");
+});
+
 test("stop() says that it is gone, once, and ends the timer", async () => {
   const { nodes, timer, store } = createTestNodes();
   nodes.start();

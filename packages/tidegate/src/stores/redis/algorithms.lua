@@ -336,6 +336,7 @@ end
 
 -- Reads the numbers of a state; nil where one of them is none that was ever written.
 local function readNumbers(width, value, position)
+  if width > MAX_NUMBERS then return nil end
   local numbers = { unpackNumbers('<' .. string.rep('d', width), value, position) }
   numbers[width + 1] = nil
   for i = 1, width do

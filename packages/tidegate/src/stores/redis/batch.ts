@@ -20,6 +20,8 @@ interface Group {
   readonly policy: Policy;
   /** The checks of each key, in order. Found by the key that the caller has, whose hash is known; a name is new. */
   readonly lists: Map<string, PendingCheck[]>;
+  /** The keys' names, in the same order. */
+  readonly names: string[];
 }
 
 /** What goes out as one script call. */
@@ -70,21 +72,27 @@ export class Batch implements ScriptBatch {
     return true;
   }
 
-  /** Adds a check of a policy that the batch takes. */
+  /** Adds a check of a policy that the batch takes. Throws, and adds nothing, where the name of its key does. */
   add(policy: Policy, check: PendingCheck): void {
+    const group = this.#groups.get(policy.identity);
+    const list = group?.lists.get(check.key);
+    if (list === undefined) {
+      const name = this.#nameOf(policy.name, check.key);
+      const { lists, names } = group ?? this.#open(policy);
+      lists.set(check.key, [check]);
+      names.push(name);
+    } else list.push(check);
     this.size += 1;
-    let group = this.#groups.get(policy.identity);
-    if (group === undefined) {
-      this.deadlineMs = Math.max(this.deadlineMs, policy.deadlineMs);
-      group = { policy, lists: new Map() };
-      this.#groups.set(policy.identity, group);
-      const groups = this.#byName.get(policy.name);
-      if (groups === undefined) this.#byName.set(policy.name, [group]);
-      else groups.push(group);
-    }
-    const list = group.lists.get(check.key);
-    if (list === undefined) group.lists.set(check.key, [check]);
-    else list.push(check);
+  }
+
+  #open(policy: Policy): Group {
+    this.deadlineMs = Math.max(this.deadlineMs, policy.deadlineMs);
+    const group = { policy, lists: new Map(), names: [] };
+    this.#groups.set(policy.identity, group);
+    const groups = this.#byName.get(policy.name);
+    if (groups === undefined) this.#byName.set(policy.name, [group]);
+    else groups.push(group);
+    return group;
   }
 
   call(nowUs: number): { keys: string[]; args: string[] } {
@@ -93,9 +101,7 @@ export class Batch implements ScriptBatch {
 
   #keys(): string[] {
     const names: string[] = [];
-    for (const { policy, lists } of this.#groups.values()) {
-      for (const key of lists.keys()) names.push(this.#nameOf(policy.name, key));
-    }
+    for (const group of this.#groups.values()) names.push(...group.names);
     return names;
   }
 

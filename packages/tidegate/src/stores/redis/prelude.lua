@@ -13,6 +13,8 @@ local MAX_FILL_US = 36500 * 86400000000
 local NEVER = math.huge
 -- Above all numbers of states, which are exact.
 local LARGEST = 2 ^ 53
+-- More numbers than any value of ours has, and fewer than Lua takes at once, about 8,000.
+local MAX_NUMBERS = 7000
 
 local time = call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -12,7 +12,7 @@ local function readRecord(key)
   local mark, asked, hash, rules, position = string.match(value, '^([RSU])([^ |]*) ([^ |]*) ([^ |]*)|()')
   if not mark then return nil end
   local count = (#value - position + 1) / 8
-  if count % 1 ~= 0 or count < 4 then return nil end
+  if count % 1 ~= 0 or count < 4 or count > MAX_NUMBERS then return nil end
   local numbers = { unpackNumbers('<' .. string.rep('d', count), value, position) }
   local isAnswer = (numbers[2] == 0 or numbers[2] == 1) and numbers[3] >= 0 and numbers[3] < LARGEST
   if not (numbers[1] > now and isAnswer) then return nil end

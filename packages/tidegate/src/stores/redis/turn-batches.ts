@@ -42,24 +42,26 @@ export class TurnBatches {
     if (batches.works?.has(policy.name, check.key)) this.#sendWorks(batches);
     if (batches.leases?.has(policy.name, check.key)) this.#sendLeases(batches);
     if (batches.checks?.takes(policy, check.key) === false) this.#sendChecks(batches);
-    batches.checks ??= new Batch(this.#options.nameOf);
-    batches.checks.add(policy, check);
-    if (this.#isFull(batches.checks)) this.#sendChecks(batches);
+    const checks = batches.checks ?? new Batch(this.#options.nameOf);
+    checks.add(policy, check);
+    batches.checks = checks;
+    if (this.#isFull(checks)) this.#sendChecks(batches);
   }
 
-  /** Adds a question about a lease, as a check. */
+  /** Adds a question about a lease, as a check is added. */
   addLease(slot: number, pending: PendingLease): void {
     const { part, ask } = pending.work;
     const batches = this.#batchesOf(slot);
     if (batches.works?.has(part.policy.name, part.key)) this.#sendWorks(batches);
     if (batches.checks?.has(part.policy.name, part.key)) this.#sendChecks(batches);
     if (batches.leases?.takes(pending.work) === false) this.#sendLeases(batches);
-    batches.leases ??= new LeaseBatch(this.#options.nameOf, ask.node);
-    batches.leases.add(pending);
-    if (this.#isFull(batches.leases)) this.#sendLeases(batches);
+    const leases = batches.leases ?? new LeaseBatch(this.#options.nameOf, ask.node);
+    leases.add(pending);
+    batches.leases = leases;
+    if (this.#isFull(leases)) this.#sendLeases(batches);
   }
 
-  /** Adds work, as a check. */
+  /** Adds work, as a check is added. */
   addWork(slot: number, pending: PendingWork): void {
     const parts = partsOf(pending.work);
     const batches = this.#batchesOf(slot);
@@ -70,9 +72,10 @@ export class TurnBatches {
       this.#sendLeases(batches);
     }
     if (batches.works?.takes(pending.work) === false) this.#sendWorks(batches);
-    batches.works ??= new WorkBatch(this.#options.nameOf);
-    batches.works.add(pending);
-    if (this.#isFull(batches.works)) this.#sendWorks(batches);
+    const works = batches.works ?? new WorkBatch(this.#options.nameOf);
+    works.add(pending);
+    batches.works = works;
+    if (this.#isFull(works)) this.#sendWorks(batches);
   }
 
   /** Sends all of it. */

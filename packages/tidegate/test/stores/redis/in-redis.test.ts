@@ -5,11 +5,12 @@ import { test } from "node:test";
 import { slidingLog, tokenBucket } from "tidegate";
 import { createPolicy } from "../../../src/policy/policy.ts";
 import { InRedis } from "../../../src/stores/redis/in-redis.ts";
-import { createKeyNames } from "../../../src/stores/redis/key.ts";
+import { createKeyNames, type HashTag } from "../../../src/stores/redis/key.ts";
 import { createManualClock } from "../../support/manual-clock.ts";
+import { settled } from "../../support/manual-timer.ts";
 
 /** A store whose turns end when told to, and whose calls wait until they fail. */
-function createHung({ cluster = false } = {}) {
+function createHung({ cluster = false, hashTag = undefined as HashTag | undefined } = {}) {
   const turns: (() => void)[] = [];
   const calls: ((error: Error) => void)[] = [];
   const send = () => new Promise<never>((_resolve, reject) => calls.push(reject));
@@ -18,7 +19,7 @@ function createHung({ cluster = false } = {}) {
     { cluster, send },
     { decide: script, lease: script, transact: script },
     {
-      nameOf: createKeyNames("tidegate", undefined),
+      nameOf: createKeyNames("tidegate", hashTag),
       prefix: "tidegate",
       maxBatch: 128,
       scheduler: { afterTurn: (work) => void turns.push(work) },
@@ -149,3 +150,38 @@ test("trap 4: a check that waits for the reset of its key is not sent when its d
     }
   }
 });
+
+for (const cluster of [false, true]) {
+  test(`a hash tag that is none is the caller's error, and no other's${cluster ? ", in a Cluster" : ""}`, async () => {
+    const hashTag: HashTag = ({ key }) => (key === "bad" ? "" : "all");
+    const { store, calls, endTurn } = createHung({ cluster, hashTag });
+    const lease = { want: 1, spare: 0, keepUs: 1, owed: 0, backs: [], node: "me" };
+    const ways: ((key: string) => Promise<unknown>)[] = [
+      (key: string) => store.decide(bucket, key, 1, true),
+      (key: string) =>
+        store.run({ kind: "lease", part: { policy: bucket, key, cost: 1 }, ask: lease }),
+      (key: string) => store.run({ kind: "take", parts: [{ policy: bucket, key, cost: 1 }] }),
+    ];
+    for (const [index, ask] of ways.entries()) {
+      // Before all others, between them, and alone in its turn.
+      for (const keys of [["bad", "a"], ["a", "bad", "b"], ["bad"]]) {
+        const outcomes = Promise.allSettled(keys.map((key) => ask(key)));
+        // Something else has the turn end.
+        const other = Promise.allSettled([ways[(index + 1) % ways.length]!("other")]);
+        endTurn();
+        await settled();
+        const asked = keys.length > 1 ? 2 : 1;
+        assert.equal(calls.length, asked, "no call asks nothing");
+        for (const fail of calls.splice(0)) fail(new Error("gone"));
+        const codes = (await outcomes).map(
+          (outcome) => (outcome as PromiseRejectedResult).reason.code,
+        );
+        const expected = keys.map((key) =>
+          key === "bad" ? "INVALID_OPTION" : "STORE_UNAVAILABLE",
+        );
+        assert.deepEqual(codes, expected);
+        await other;
+      }
+    }
+  });
+}
