@@ -101,8 +101,17 @@ local function leaseShort(policy, ask, key, value, pastKey, pastValue)
   end
   local endsBefore, resetAt, from, to, isSame
   if pastValue then endsBefore, resetAt, from, to, isSame = readPast(pastValue, policy.header) end
-  -- Gifts are behind it, or it is of other rules.
-  if endsBefore and (to <= #pastValue or not isSame) then return false end
+  local passed, gifts = 0, ''
+  if endsBefore then
+    if not isSame then return false end
+    -- Gifts are behind it: as long as it is kept, and most of that time but a sum of those that have passed.
+    if to <= #pastValue then
+      local told = 1
+      if #pastValue - to + 1 == 16 then passed, told = unpackNumbers('<dd', pastValue, to) end
+      if told ~= 0 or not (passed > 0 and passed < LARGEST) then return false end
+      gifts = string.sub(pastValue, to)
+    end
+  end
   local isWindow, whole, capacity = policy.isWindow, policy.whole, policy.capacity
   local firstBefore, secondBefore, room, before = first, second, 0, nil
   if isWindow then
@@ -133,11 +142,16 @@ local function leaseShort(policy, ask, key, value, pastKey, pastValue)
   end
   local ends = endOf(endsBefore or 0, policy, ask, granted)
   if now < ends then
-    local text = pastText(policy.header, ends, resetAt or 0, demands, '')
+    local text = pastText(policy.header, ends, resetAt or 0, demands, gifts)
     if text ~= pastValue then write(pastKey, text, ends, endsBefore) end
   end
   reply[filled + 1], reply[filled + 2], reply[filled + 3] = 2 * granted, first - now, second
   filled = filled + 3
+  if granted > 0 and passed > 0 then
+    reply[filled - 2] = 2 * granted + 1
+    filled = filled + 1
+    reply[filled] = isWindow and 0 or first + passed - first
+  end
   return true
 end
 
