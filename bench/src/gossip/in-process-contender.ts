@@ -6,11 +6,17 @@ import { Worker } from "node:worker_threads";
 import { createLimiter, type Limiter, tokenBucket } from "tidegate";
 import { answerMeasurements } from "../process/answer.ts";
 import { WarmLoop } from "../process/decide-warm.ts";
-import { createThreadTransport, GOSSIP, nameOf, type ThreadMessage } from "./in-process-nodes.ts";
+import {
+  BUCKET,
+  createThreadTransport,
+  GOSSIP,
+  nameOf,
+  type ThreadMessage,
+} from "./in-process-nodes.ts";
 
 const [coordination, keyCountText] = process.argv.slice(2);
 const keys = Array.from({ length: Number(keyCountText) }, (_, place) => nameOf(place));
-const limits = [tokenBucket({ capacity: 1_000_000_000, refill: "2000/h" })];
+const limits = [tokenBucket(BUCKET)];
 
 const { limiter, counts } =
   coordination === "gossip"

@@ -6,6 +6,9 @@ import type { Transport } from "tidegate";
 export const NODE_COUNT = 5;
 export const GOSSIP = { interval: "1s", secret: "the secret of a benchmark" } as const;
 
+/** Never empty while it is measured, and never full again. */
+export const BUCKET = { capacity: 1_000_000, refill: "100/h" } as const;
+
 /** A message of one node to another. */
 export interface ThreadMessage {
   readonly to: string;

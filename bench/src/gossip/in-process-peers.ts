@@ -3,6 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createLimiter, tokenBucket } from "tidegate";
 import {
+  BUCKET,
   createThreadTransport,
   GOSSIP,
   NODE_COUNT,
@@ -11,7 +12,7 @@ import {
 } from "./in-process-nodes.ts";
 
 const { keys } = workerData as { readonly keys: number };
-const limits = [tokenBucket({ capacity: 1_000_000_000, refill: "2000/h" })];
+const limits = [tokenBucket(BUCKET)];
 /** All four together ask for as many keys in a second. */
 const PER_SECOND = 20_000;
 const TURN_MS = 20;

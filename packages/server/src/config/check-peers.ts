@@ -25,7 +25,7 @@ const OF_GRPC = [
 const DEFAULT_INTERVAL_MS = 100;
 const DEFAULT_REGION_INTERVAL_MS = 1_000;
 const DEFAULT_FANOUT = 2;
-const DEFAULT_MESSAGE_BYTES = 262_144;
+const DEFAULT_MESSAGE_BYTES = 1_048_576;
 
 /** What is known when it is checked. */
 export interface PeersFacts {

@@ -23,7 +23,7 @@ test("the smallest cluster is a list and a secret; all else has a default", asyn
     intervalMs: 100,
     fanout: 2,
     regionIntervalMs: 1_000,
-    maxMessageBytes: 262_144,
+    maxMessageBytes: 1_048_576,
     peers: {
       transport: "grpc",
       host: "127.0.0.1",

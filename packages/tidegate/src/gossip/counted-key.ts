@@ -48,6 +48,8 @@ export interface WindowCount {
 export class CountedKey {
   readonly policyName: string;
   readonly name: string;
+  /** Whether it is not among the keys any more. */
+  isForgotten = false;
   /** What it is decided by here; undefined where this node does not count it by gossip. */
   policy: Policy | undefined;
   /** The generation of policies in which that was looked up. */

@@ -130,7 +130,8 @@ export class GossipNode {
 
   /** Finds a key that is decided here, or begins to count it; undefined where there is no room. */
   keyOf(policy: Policy, name: string): CountedKey | undefined {
-    const key = this.#keys.find(policy.name, name) ?? this.#keys.obtain(policy.name, name);
+    const place = this.#options.store.placeOf(policy, name);
+    const key = this.#keys.findAt(policy.name, name, place) ?? this.#keys.obtain(policy.name, name);
     if (key !== undefined && key.policy !== policy) this.#adopt(key, policy);
     return key;
   }

@@ -20,7 +20,7 @@ export interface GossipOptions {
    * Left out, any message is believed, which only a network of one's own allows.
    */
   readonly secret?: string;
-  /** The largest message in bytes, 1,024 to 4,000,000; default 262,144. What does not fit waits for the next. */
+  /** The largest message in bytes, 1,024 to 4,000,000; default 1,048,576. What does not fit waits for the next. */
   readonly maxMessageBytes?: number;
 }
 
@@ -41,7 +41,7 @@ const OPTIONS = [
 /** @throws TidegateError INVALID_OPTION naming the option. */
 export function checkGossip(options: GossipOptions): CheckedGossip {
   checkOptions("gossip", options, OPTIONS);
-  const { transport, fanout = 2, maxMessageBytes = 262_144, secret } = options;
+  const { transport, fanout = 2, maxMessageBytes = 1_048_576, secret } = options;
   checkTransport(transport);
   if (secret !== undefined && (typeof secret !== "string" || secret.length < 16)) {
     // What is wrong with a secret is said without it.

@@ -5,12 +5,19 @@ import { CountedKey } from "./counted-key.ts";
 /** Keys counted at most, over all policies. */
 const MAX_KEYS = 1_000_000;
 
+/** The keys of one policy. */
+interface PolicyKeys {
+  readonly byName: Map<string, CountedKey>;
+  /** By the store's place for a key: where each was found last. */
+  readonly byPlace: (CountedKey | undefined)[];
+}
+
 /** The keys. */
 export class CountedKeys {
-  readonly #byPolicy = new Map<string, Map<string, CountedKey>>();
+  readonly #byPolicy = new Map<string, PolicyKeys>();
   readonly #max: number;
   #lastName: string | undefined;
-  #lastKeys: Map<string, CountedKey> | undefined;
+  #last: PolicyKeys | undefined;
   #sweep: Iterator<CountedKey> | undefined;
   size = 0;
 
@@ -24,8 +31,20 @@ export class CountedKeys {
   }
 
   find(policy: string, key: string): CountedKey | undefined {
-    const keys = policy === this.#lastName ? this.#lastKeys : this.#open(policy);
-    return keys!.get(key);
+    if (policy !== this.#lastName) this.#open(policy);
+    return this.#last!.byName.get(key);
+  }
+
+  /** Does the same where the store's place for the key is known, 0 for none: most keys are where they were. */
+  findAt(policy: string, key: string, place: number): CountedKey | undefined {
+    if (policy !== this.#lastName) this.#open(policy);
+    const { byName, byPlace } = this.#last!;
+    if (place === 0) return byName.get(key);
+    const last = byPlace[place];
+    if (last !== undefined && last.name === key && !last.isForgotten) return last;
+    const found = byName.get(key);
+    byPlace[place] = found;
+    return found;
   }
 
   /** Finds a key or adds it; undefined where there are as many as there may be. */
@@ -33,16 +52,17 @@ export class CountedKeys {
     const known = this.find(policy, key);
     if (known !== undefined || this.isFull) return known;
     const added = new CountedKey(policy, key);
-    this.#lastKeys!.set(key, added);
+    this.#last!.byName.set(key, added);
     this.size += 1;
     return added;
   }
 
   drop(key: CountedKey): void {
     const keys = this.#byPolicy.get(key.policyName);
-    if (keys?.delete(key.name) !== true) return;
+    if (keys?.byName.delete(key.name) !== true) return;
+    key.isForgotten = true;
     this.size -= 1;
-    if (keys.size > 0) return;
+    if (keys.byName.size > 0) return;
     this.#byPolicy.delete(key.policyName);
     this.#lastName = undefined;
   }
@@ -61,17 +81,16 @@ export class CountedKeys {
   }
 
   *all(): Generator<CountedKey> {
-    for (const keys of this.#byPolicy.values()) yield* keys.values();
+    for (const keys of this.#byPolicy.values()) yield* keys.byName.values();
   }
 
-  #open(policy: string): Map<string, CountedKey> {
+  #open(policy: string): void {
     let keys = this.#byPolicy.get(policy);
     if (keys === undefined) {
-      keys = new Map();
+      keys = { byName: new Map(), byPlace: [] };
       this.#byPolicy.set(policy, keys);
     }
     this.#lastName = policy;
-    this.#lastKeys = keys;
-    return keys;
+    this.#last = keys;
   }
 }

@@ -23,6 +23,8 @@ export interface CountingStore extends Store {
   reset(policy: Policy, key: string): void;
   /** Who is told of work, but not of `decide`, which says it by its decision. */
   counted: Counted | undefined;
+  /** A number above 0 for where the store has a key, unlike that of another of its policy at the time; 0: nowhere. */
+  placeOf(policy: Policy, key: string): number;
   /** Answers a denial for a while at least, and for as long as the limits deny, in the numbers of now. */
   deny(policy: Policy, key: string, cost: number, waitUs: number): Decision;
   /** Says how a key stands, over a span in microseconds. */

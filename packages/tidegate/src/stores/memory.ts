@@ -151,6 +151,13 @@ class InMemory implements MemoryStore, CountingStore {
     this.#work.counted = counted;
   }
 
+  placeOf(policy: Policy, key: string): number {
+    const keys = this.#keys;
+    const table =
+      policy === keys.lastPolicy ? keys.lastTable! : keys.tableOf(policy, this.#clock.now());
+    return table.find(key) ?? 0;
+  }
+
   deny(policy: Policy, key: string, cost: number, waitUs: number): Decision {
     return this.#counts.deny(policy, key, cost, waitUs, this.#clock.now());
   }
