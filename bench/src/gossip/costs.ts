@@ -86,7 +86,8 @@ export async function costsSection(quick: boolean): Promise<Section> {
       }),
       { contender: ONE, atMost: CPU_PERCENT },
       { contender: ALL, atMost: CPU_PERCENT },
-      { contender: FEW_OFTEN, column: BYTES, against: FEW, atMost: 1.1 },
+      // Ten requests within a second may fall into two rounds, and one into one; more than that is never told.
+      { contender: FEW_OFTEN, column: BYTES, against: FEW, atMost: 2 },
     ],
     remarks: [`The latest call was made ${Math.round(Math.max(...lates))} ms after it was due.`],
   };

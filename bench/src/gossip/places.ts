@@ -27,6 +27,8 @@ export interface Places {
 const PEERS_NET = "198.18.0";
 const ASKING_NET = "198.19";
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /** Makes places in namespaces; undefined where the machine does not allow it. */
 export function createNamespaces(count: number): Places | undefined {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined;
@@ -36,10 +38,14 @@ export function createNamespaces(count: number): Places | undefined {
   const spaces = Array.from({ length: count }, (_, place) => `${name}n${place}`);
   const remove = () => {
     process.off("exit", remove);
+    for (const signal of SIGNALS) process.off(signal, end);
     for (const space of spaces) attempt("netns", "del", space);
     for (const bridge of bridges) attempt("link", "del", bridge);
   };
+  // Who interrupts it is left no networks.
+  const end = () => process.exit(1);
   process.on("exit", remove);
+  for (const signal of SIGNALS) process.on(signal, end);
   const join = (place: number, bridge: string) => {
     ip("link", "set", `${name}p${place}`, "master", bridge);
   };
