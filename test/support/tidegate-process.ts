@@ -33,6 +33,17 @@ process.on("exit", () => {
 
 /** Starts a service with the configuration `yaml`, and resolves when it is ready, asked every `pollMs`. */
 export async function startTidegate(yaml: string, pollMs = 20): Promise<TidegateProcess> {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await startOnce(yaml, pollMs);
+    } catch (error) {
+      // A port that was free may be another test's by now.
+      if (tried === 3 || !String(error).includes("something else listens there")) throw error;
+    }
+  }
+}
+
+async function startOnce(yaml: string, pollMs: number): Promise<TidegateProcess> {
   const directory = mkdtempSync(join(tmpdir(), "tidegate-service-"));
   const file = join(directory, "tidegate.yaml");
   writeFileSync(file, yaml);
