@@ -2,13 +2,13 @@
 // did. There is no store, and always an answer. docs/coordination.md says how, and what that costs.
 
 import type { Decision } from "../decision.ts";
-import { TidegateError } from "../errors.ts";
 import type { CountedKey } from "../gossip/counted-key.ts";
 import { GossipNode, type GossipNodeOptions } from "../gossip/gossip-node.ts";
 import { isNever, type Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { Outcome, Part, Work } from "../ports/store.ts";
 import type { Coordination } from "./coordination.ts";
+import { requireLeasable } from "./require-leasable.ts";
 
 /** Creates the coordination by gossip over a store of this process. */
 export function createGossip(options: GossipNodeOptions): Coordination {
@@ -27,7 +27,7 @@ class Gossip implements Coordination {
   }
 
   use(policy: Policy): void {
-    requireCountable(policy);
+    requireLeasable(policy, "gossip");
   }
 
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision {
@@ -103,18 +103,3 @@ class Gossip implements Coordination {
     return own < decision.remaining ? { ...decision, remaining: own } : decision;
   }
 }
-
-/** @throws TidegateError INVALID_OPTION where a limit cannot be counted by what nodes tell of it. */
-function requireCountable({ name, limits, leasable }: Policy): void {
-  if (leasable) return;
-  const other = limits.find(({ soft, algorithm }) => soft || !COUNTABLE.has(algorithm));
-  const what = other?.soft === true ? "a soft limit" : `a limit by ${other?.algorithm}`;
-  throw new TidegateError(
-    "INVALID_OPTION",
-    `policies.${name}.limits must be token buckets, fixed, sliding or calendar windows, none of them soft, for ` +
-      `coordination "gossip", got ${what}; use coordination "central" for it`,
-    { field: `policies.${name}.limits` },
-  );
-}
-
-const COUNTABLE = new Set(["token-bucket", "fixed-window", "sliding-window", "calendar-window"]);

@@ -2,7 +2,6 @@
 // the limit; the store is asked now and then, for all keys at once. docs/coordination.md says how.
 
 import type { Decision } from "../decision.ts";
-import { TidegateError } from "../errors.ts";
 import type { Lease } from "../leases/lease.ts";
 import { LeaseKeeper, type LeaseKeeperOptions } from "../leases/lease-keeper.ts";
 import { Lending } from "../leases/lending.ts";
@@ -12,6 +11,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Outcome, Part, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Coordination } from "./coordination.ts";
+import { requireLeasable } from "./require-leasable.ts";
 
 /** Creates the hybrid coordination over a shared store. */
 export function createHybrid(options: LeaseKeeperOptions): Coordination {
@@ -38,7 +38,7 @@ class Hybrid implements Coordination {
   }
 
   use(policy: Policy): void {
-    requireLeasable(policy);
+    requireLeasable(policy, "hybrid");
     this.#lending.use(policy, this.#clock.now());
     this.#store.use?.(policy);
   }
@@ -133,18 +133,3 @@ class Hybrid implements Coordination {
     return denial;
   }
 }
-
-/** @throws TidegateError INVALID_OPTION where a limit cannot be spent from memory. */
-function requireLeasable({ name, limits, leasable }: Policy): void {
-  if (leasable) return;
-  const other = limits.find(({ soft, algorithm }) => soft || !LEASABLE.has(algorithm));
-  const what = other?.soft === true ? "a soft limit" : `a limit by ${other?.algorithm}`;
-  throw new TidegateError(
-    "INVALID_OPTION",
-    `policies.${name}.limits must be token buckets, fixed, sliding or calendar windows, none of them soft, for ` +
-      `coordination "hybrid", got ${what}; use coordination "central" for it`,
-    { field: `policies.${name}.limits` },
-  );
-}
-
-const LEASABLE = new Set(["token-bucket", "fixed-window", "sliding-window", "calendar-window"]);
