@@ -7,9 +7,7 @@ import { advance, assume, charge, consumed, give, type Limit } from "./dispatch.
 export interface Standing {
   /** Units that all hard limits have: below 0 in debt. */
   room: number;
-  /** The same at the end of the span that was asked about, if nobody takes any. */
-  roomAhead: number;
-  /** Units that come back in the span whatever is taken: those of the slowest limit. */
+  /** Units that come back in the span that was asked about, whatever is taken: those of the slowest limit. */
   gain: number;
   /** Instant of the clock until which no window of a limit ends. */
   windowsEndAt: number;
@@ -17,7 +15,7 @@ export interface Standing {
 
 /** Creates one to be filled. */
 export function createStanding(): Standing {
-  return { room: 0, roomAhead: 0, gain: 0, windowsEndAt: 0 };
+  return { room: 0, gain: 0, windowsEndAt: 0 };
 }
 
 /** Brings plain limits to `now` and says how they stand, over a span in microseconds. */
@@ -30,7 +28,6 @@ export function standingOf(
   into: Standing,
 ): void {
   into.room = Number.POSITIVE_INFINITY;
-  into.roomAhead = Number.POSITIVE_INFINITY;
   into.gain = Number.POSITIVE_INFINITY;
   into.windowsEndAt = Number.POSITIVE_INFINITY;
   let offset = at;
@@ -40,7 +37,6 @@ export function standingOf(
     const room = limit.limit - consumed(limit, numbers, offset, now);
     const gain = gainOf(limit, numbers, offset, spanUs);
     into.room = Math.min(into.room, room);
-    into.roomAhead = Math.min(into.roomAhead, room + gain);
     into.gain = Math.min(into.gain, gain);
     if (isWindow(limit)) {
       into.windowsEndAt = Math.min(into.windowsEndAt, windowEnd(limit, numbers, offset));
@@ -81,11 +77,6 @@ export function windowStart(limit: Limit, now: number): number {
     : now - (now % limit.windowUs);
 }
 
-/** Returns the units of a plain limit that are in use at `now`; the state must be at it. */
-export function usedOf(limit: Limit, numbers: Float64Array, at: number, now: number): number {
-  return consumed(limit, numbers, at, now);
-}
-
 function windowEnd(limit: Limit, numbers: Float64Array, at: number): number {
   return limit.algorithm === "calendar-window" ? numbers[at + 2]! : numbers[at]! + limit.windowUs;
 }
@@ -96,6 +87,11 @@ export interface Elsewhere {
   readonly present: Float64Array;
   /** Of a sliding window, those of the window before. */
   readonly before: Float64Array;
+}
+
+/** Creates units to be filled, of none and for so many limits. */
+export function createElsewhere(limits: number): Elsewhere {
+  return { present: new Float64Array(limits), before: new Float64Array(limits) };
 }
 
 /**

@@ -1,7 +1,7 @@
 // Counts here what a node said that it admitted: the difference to what it had said before.
 
 import type { Limit } from "../algorithms/dispatch.ts";
-import { type Elsewhere, isWindow, windowStart } from "../algorithms/elsewhere.ts";
+import { createElsewhere, isWindow, windowStart } from "../algorithms/elsewhere.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { CountedKey, WindowCount } from "./counted-key.ts";
@@ -24,10 +24,7 @@ export class Learning {
   /** Units beyond what is repaid, in all. */
   forgiven = 0;
   readonly #options: LearningOptions;
-  readonly #units: Elsewhere = {
-    present: new Float64Array(MAX_LIMITS),
-    before: new Float64Array(MAX_LIMITS),
-  };
+  readonly #units = createElsewhere(MAX_LIMITS);
   readonly #used = new Float64Array(MAX_LIMITS);
 
   constructor(options: LearningOptions) {

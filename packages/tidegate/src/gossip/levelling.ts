@@ -3,7 +3,8 @@
 // believes to be deeper in debt than the others do would have nothing for as long as they use all that comes back. To
 // go to the mean changes nothing of the sum.
 
-import { type Elsewhere, isWindow, usedOf } from "../algorithms/elsewhere.ts";
+import { consumed } from "../algorithms/dispatch.ts";
+import { createElsewhere, isWindow } from "../algorithms/elsewhere.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { Random } from "../ports/random.ts";
@@ -24,10 +25,7 @@ export interface LevellingOptions {
 /** Levels buckets. */
 export class Levelling {
   readonly #options: LevellingOptions;
-  readonly #units: Elsewhere = {
-    present: new Float64Array(MAX_LIMITS),
-    before: new Float64Array(MAX_LIMITS),
-  };
+  readonly #units = createElsewhere(MAX_LIMITS);
 
   constructor(options: LevellingOptions) {
     this.#options = options;
@@ -79,7 +77,7 @@ export class Levelling {
       if (isWindow(limit) || now - key.inDebtSince <= Math.max(limit.windowUs, 10 * lagUs))
         continue;
       const at = view.at + policy.offsets[index]!;
-      const debt = usedOf(limit, view.numbers, at, view.now) - limit.limit;
+      const debt = consumed(limit, view.numbers, at, view.now) - limit.limit;
       if (debt <= 0) continue;
       this.#units.present[index] = -debt;
       key.expectedRoom += debt;

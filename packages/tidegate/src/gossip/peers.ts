@@ -133,8 +133,7 @@ export class Peers {
 
   /** Addresses of nodes of this region that are heard from. */
   near(): string[] {
-    const { region } = this.#options.replica.own;
-    return this.#where((known) => known.state === "reachable" && known.region === region);
+    return this.#nearby().map(({ address }) => address);
   }
 
   /** Addresses of nodes of other regions that are heard from, by region. */
@@ -150,16 +149,14 @@ export class Peers {
 
   /** Addresses of nodes that are not heard from. */
   silent(): string[] {
-    return this.#where(({ state }) => state === "away");
+    const silent = [...this.#known.values()].filter(({ state }) => state === "away");
+    return silent.map(({ address }) => address);
   }
 
   /** Instances of the nodes of this region that are heard from, this one's among them, in order. */
   instancesNear(): string[] {
     const { own } = this.#options.replica;
-    const near = [...this.#known.values()].filter((known) => {
-      return known.state === "reachable" && known.region === own.region;
-    });
-    return [own.instance, ...near.map(({ instance }) => instance)].sort();
+    return [own.instance, ...this.#nearby().map(({ instance }) => instance)].sort();
   }
 
   all(now: number): Peer[] {
@@ -172,8 +169,11 @@ export class Peers {
     return Number.isFinite(certainAt) ? now - certainAt : 0;
   }
 
-  #where(isWanted: (known: Known) => boolean): string[] {
-    return [...this.#known.values()].filter(isWanted).map(({ address }) => address);
+  #nearby(): Known[] {
+    const { region } = this.#options.replica.own;
+    return [...this.#known.values()].filter((known) => {
+      return known.state === "reachable" && known.region === region;
+    });
   }
 
   /** Finds the address of each node that there should be, as it names itself. */

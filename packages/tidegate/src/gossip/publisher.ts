@@ -1,7 +1,8 @@
 // What this node says of its keys, once a round: what it admitted and what it was asked for. Only keys that are in use
 // are looked at, and where there is more to say than may be said in a round, the keys that changed most go first.
 
-import { isWindow, usedOf, windowStart } from "../algorithms/elsewhere.ts";
+import { consumed } from "../algorithms/dispatch.ts";
+import { isWindow, windowStart } from "../algorithms/elsewhere.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { CountedKey, WindowCount } from "./counted-key.ts";
@@ -207,7 +208,7 @@ export class Publisher {
       const used =
         view === undefined
           ? 0
-          : usedOf(limit, view.numbers, view.at + policy.offsets[index]!, view.now);
+          : consumed(limit, view.numbers, view.at + policy.offsets[index]!, view.now);
       register.levels[index] = Math.min(Math.ceil((100 * used) / limit.limit), 255);
       if (!isWindow(limit)) continue;
       const own = key.windows[windows.length];

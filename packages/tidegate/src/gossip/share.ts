@@ -8,7 +8,7 @@
 // it comes, or a bucket that fills in less time than news takes would never be used up. What is left over of a unit is
 // drawn by chance, so that a hundred nodes with a share of 0.05 units each admit five of them and not none.
 
-import { createStanding, type Elsewhere, type Standing } from "../algorithms/elsewhere.ts";
+import { createElsewhere, createStanding, type Standing } from "../algorithms/elsewhere.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { Random } from "../ports/random.ts";
@@ -16,7 +16,7 @@ import type { CountedKey } from "./counted-key.ts";
 import { demandOf } from "./demand.ts";
 import { Levelling } from "./levelling.ts";
 import type { Origin } from "./origin.ts";
-import type { Surroundings } from "./surroundings.ts";
+import type { Surroundings, View } from "./surroundings.ts";
 
 /** How many times as old as news a debt may become until it is repaid, for that to be soon. */
 const SOON = 10;
@@ -38,10 +38,7 @@ export class Shares {
   readonly #options: ShareOptions;
   readonly #levelling: Levelling;
   readonly #standing: Standing = createStanding();
-  readonly #presumed: Elsewhere = {
-    present: new Float64Array(MAX_LIMITS),
-    before: new Float64Array(MAX_LIMITS),
-  };
+  readonly #presumed = createElsewhere(MAX_LIMITS);
   #part = 0;
   #partSilent = 0;
   #isAlone = false;
@@ -61,7 +58,7 @@ export class Shares {
     const standing = this.#standing;
     store.standing(policy, key.name, intervalUs, standing);
     this.divide(key, policy);
-    const view = policy.isRegional ? surroundings.near : surroundings;
+    const view = viewOf(policy, surroundings);
     const spent = key.granted - key.allowance;
     const lagUs = Math.max(view.lagUs, intervalUs / 2);
     const isChanged = this.#levelling.level(key, policy, now);
@@ -109,7 +106,7 @@ export class Shares {
       else others += demand;
     }
     const own = Math.max(key.demand, 1_000_000 / horizonUs);
-    const view = policy.isRegional ? surroundings.near : surroundings;
+    const view = viewOf(policy, surroundings);
     const { nodes, reachable, fresh, certainAt, allCertainAt, staleSince } = view;
     this.#part = own / (own + others);
     this.#partSilent = 0;
@@ -194,6 +191,11 @@ export function waitFor(
   const untilNext = Math.max(nextRoundAt - now, 1_000);
   const accrued = (cost - key.allowance) / key.unitsPerUs;
   return accrued > 0 && accrued < untilNext ? Math.ceil(accrued) : untilNext;
+}
+
+/** The nodes that a policy's limits are shared with. */
+function viewOf(policy: Policy, surroundings: Surroundings): View {
+  return policy.isRegional ? surroundings.near : surroundings;
 }
 
 function leastLimit({ limits }: Policy): number {
