@@ -8,7 +8,12 @@
 // it comes, or a bucket that fills in less time than news takes would never be used up. What is left over of a unit is
 // drawn by chance, so that a hundred nodes with a share of 0.05 units each admit five of them and not none.
 
-import { createElsewhere, createStanding, type Standing } from "../algorithms/elsewhere.ts";
+import {
+  createElsewhere,
+  createStanding,
+  isWindow,
+  type Standing,
+} from "../algorithms/elsewhere.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { Random } from "../ports/random.ts";
@@ -161,7 +166,11 @@ export class Shares {
   #settle(key: CountedKey, policy: Policy): void {
     const { store, intervalUs } = this.#options;
     if (key.presumed > 0) {
-      this.#presumed.present.fill(-key.presumed);
+      policy.limits.forEach((limit, index) => {
+        // Of a window beside another limit it is not known whether it was this one or one before.
+        const isOld = isWindow(limit) && policy.limits.length > 1;
+        this.#presumed.present[index] = isOld ? 0 : -key.presumed;
+      });
       store.count(policy, key.name, this.#presumed);
       store.standing(policy, key.name, intervalUs, this.#standing);
     }

@@ -168,3 +168,21 @@ test("nodes go to the mean of what all believe a bucket to hold; windows, and wh
   rig.other(1, { levels: new Uint8Array([100, 100]) });
   assert.equal(level(), false, "what this node said is too old to compare");
 });
+
+test("what was presumed and not spent is given back, but not to a window that may be another by now", () => {
+  for (const [limits, remaining] of [
+    [[bucket], 70],
+    [[day], 70],
+    [[bucket, day], 50],
+  ] as const) {
+    const rig = createRig(limits, { coordination: "gossip", partition: "share" });
+    rig.store.count(rig.policy, "k", {
+      present: new Float64Array([50, 50]),
+      before: new Float64Array(2),
+    });
+    rig.key.presumed = 20;
+    sharesOf(rig).reckon(rig.key, rig.policy, 1, rig.steady());
+    assert.equal(rig.remaining(), remaining);
+    assert.equal(rig.key.presumed, 0);
+  }
+});
