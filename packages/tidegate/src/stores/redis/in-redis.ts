@@ -14,7 +14,7 @@ import type { ScriptBatch } from "./batch.ts";
 import type { RedisCommands } from "./client.ts";
 import { storeUnavailable, tooManyWaiting } from "./faults.ts";
 import { type KeyNames, slotOf } from "./key.ts";
-import { CALL_TIMEOUT_MS } from "./own-connection.ts";
+import { CALL_TIMEOUT_MS } from "./open-ioredis.ts";
 import type { Script, Scripts } from "./script.ts";
 import { ScriptCaller } from "./script-caller.ts";
 import { TurnBatches } from "./turn-batches.ts";

@@ -1,24 +1,14 @@
 // A connection that Tidegate opens with ioredis, for a URL. Every call is answered or rejected within a deadline, is
 // never repeated where it may have been carried out, and is never sent after its deadline.
 
-import { createRequire } from "node:module";
-import { TidegateError } from "../../errors.ts";
 import type { Random } from "../../ports/random.ts";
 import type { Timer } from "../../ports/timer.ts";
 import type { RedisCommands } from "./client.ts";
 import { isReadOnly } from "./faults.ts";
+import { CALL_TIMEOUT_MS, type IoredisPackage, loadIoredis, openIoredis } from "./open-ioredis.ts";
 import { createOwnCallClass, type IoredisCommandClass, type OwnCall } from "./own-call.ts";
 import { type OwnLink, watchSetUp } from "./own-set-up.ts";
 import { parseRedisUrl, type RedisAddress } from "./redis-url.ts";
-
-/** How long one call may take, from asking for it to its answer, in milliseconds. */
-export const CALL_TIMEOUT_MS = 1_000;
-const CONNECT_TIMEOUT_MS = 2_000;
-/** Short, so that a Redis that is back is seen within a second; jittered, so that not all nodes come at once. */
-const RECONNECT_MS_MIN = 50;
-const RECONNECT_MS_MAX = 300;
-/** Of TRYAGAIN and CLUSTERDOWN, 100 ms each: they end before the deadline. */
-const MAX_REDIRECTIONS = 8;
 
 /**
  * Opens a connection with ioredis, which the application installs. It reconnects by itself, with jitter.
@@ -26,8 +16,13 @@ const MAX_REDIRECTIONS = 8;
  */
 export function openUrl(url: string, random: Random, timer: Timer): RedisCommands {
   const address = parseRedisUrl(url);
-  const ioredis = loadIoredis();
-  return new OwnConnection(openClient(ioredis, address, random), ioredis.Command, address, timer);
+  const ioredis = loadIoredis<OwnPackage>();
+  const client = openIoredis(ioredis, address, random, {
+    disconnectTimeout: CALL_TIMEOUT_MS,
+    // After a failover the name, or the Sentinels, lead elsewhere. `true`, not 2, which would send the call again.
+    reconnectOnError: isReadOnly,
+  });
+  return new OwnConnection(client, ioredis.Command, address, timer);
 }
 
 class OwnConnection implements RedisCommands {
@@ -120,37 +115,6 @@ class OwnConnection implements RedisCommands {
   }
 }
 
-function openClient(ioredis: IoredisPackage, address: RedisAddress, random: Random): OwnClient {
-  const retryStrategy = (times: number) => {
-    const ceiling = Math.min(RECONNECT_MS_MIN * 2 ** Math.min(times, 10), RECONNECT_MS_MAX);
-    return Math.ceil(ceiling * (0.5 + 0.5 * random.next()));
-  };
-  const shared = {
-    username: address.username,
-    password: address.password,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    disconnectTimeout: CALL_TIMEOUT_MS,
-    sentinelCommandTimeout: CALL_TIMEOUT_MS,
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    // After a failover the name, or the Sentinels, lead elsewhere. `true`, not 2, which would send the call again.
-    reconnectOnError: isReadOnly,
-    ...(address.tls ? { tls: {} } : {}),
-  };
-  if (address.kind !== "cluster") {
-    const where = { ...serverOf(address), db: address.database };
-    return new ioredis.Redis({ ...shared, ...where, retryStrategy });
-  }
-  return new ioredis.Cluster([...address.nodes], {
-    clusterRetryStrategy: retryStrategy,
-    retryDelayOnFailover: 0,
-    maxRedirections: MAX_REDIRECTIONS,
-    redisOptions: shared,
-    // Certificates name hosts, so TLS connects by the names that the Cluster announces.
-    ...(address.tls ? { dnsLookup: keepName } : {}),
-  });
-}
-
 /** Whether ioredis gave a command up because it had no connection. */
 function withoutConnection(error: unknown): boolean {
   return (
@@ -169,19 +133,6 @@ function connectionError(cause: unknown): Error {
   return new Error(`no connection (${message || code || String(error)})`, { cause });
 }
 
-function serverOf(address: RedisAddress) {
-  if (address.kind === "single") return address.nodes[0]!;
-  return {
-    sentinels: [...address.nodes],
-    name: address.masterName,
-    ...(address.tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
-  };
-}
-
-function keepName(name: string, callback: (error: null, address: string) => void): void {
-  callback(null, name);
-}
-
 interface OwnClient extends OwnLink {
   readonly status: string;
   readonly slots?: readonly (readonly string[] | undefined)[];
@@ -191,20 +142,6 @@ interface OwnClient extends OwnLink {
   disconnect(): void;
 }
 
-interface IoredisPackage {
-  readonly Redis: new (options: object) => OwnClient;
-  readonly Cluster: new (nodes: object[], options: object) => OwnClient;
+interface OwnPackage extends IoredisPackage<OwnClient> {
   readonly Command: IoredisCommandClass;
-}
-
-function loadIoredis(): IoredisPackage {
-  try {
-    return createRequire(import.meta.url)("ioredis") as IoredisPackage;
-  } catch (cause) {
-    throw new TidegateError(
-      "INVALID_OPTION",
-      "url needs the package ioredis, which is not installed: run `npm install ioredis`, or pass a client",
-      { field: "url", cause },
-    );
-  }
 }
