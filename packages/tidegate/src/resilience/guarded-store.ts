@@ -158,8 +158,9 @@ export class GuardedStore implements AnsweringStore {
   }
 
   async reset(policy: Policy, key: string): Promise<void> {
-    this.#answers.reset(policy, key);
     await this.#change(policy, key, async () => this.#store.reset(policy, key));
+    // Not before: where the store could not, the caller is told so, and nothing is forgotten.
+    this.#answers.reset(policy, key);
   }
 
   /** Asks the store, within a second; but not one that is known to be away, whose circuits find out by themselves. */

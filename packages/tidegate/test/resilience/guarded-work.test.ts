@@ -96,6 +96,29 @@ test("local: what the store has reserved is settled there, and rejects until it 
   assert.deepEqual([settlement.settled, settlement.remaining], [true, 8]);
 });
 
+test("local: a reset that fails forgets nothing of what memory has counted, one that is done all of it", async () => {
+  const { limiter, store, expire, goAway, comeBack } = createGuardedLimiter();
+  await settled();
+  const request = { policy: "local", key: "k" };
+  const left = async () => (await limiter.peek({ ...request, cost: 0 })).remaining;
+  await goAway();
+  assert.deepEqual(brief(await limiter.check({ ...request, cost: 5 })), [true, 0, 0, "fallback"]);
+  await assert.rejects(limiter.reset(request), AWAY);
+  assert.equal(await left(), 0, "the store was known to be away");
+  await comeBack();
+  store.set("hung");
+  const asked = assert.rejects(limiter.reset(request), AWAY);
+  await expire();
+  await asked;
+  store.lose();
+  await goAway();
+  assert.equal(await left(), 0, "the store did not answer");
+  await comeBack();
+  await limiter.reset(request);
+  await goAway();
+  assert.equal(await left(), 5);
+});
+
 test("local: permits are this node's share in memory, and are extended and released there", async () => {
   const { limiter, goAway, comeBack } = createGuardedLimiter(WITH_JOBS);
   await settled();
