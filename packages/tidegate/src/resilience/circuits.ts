@@ -26,10 +26,12 @@ export interface CircuitsOptions {
 const MAX_CIRCUITS = 10_000;
 
 /**
- * Probes that nobody has answered or refused yet, at most. A client of the application's may keep them for as long as
- * an outage lasts, and send them all when it is over.
+ * With so many probes that nobody has answered or refused yet, most are left out: a client of the application's may
+ * keep them for as long as an outage lasts, and send them all when it is over.
  */
 const MAX_UNANSWERED = 8;
+/** Then so many are left out for each that is sent, every half minute: the others may never be answered at all. */
+const LEFT_OUT = 59;
 
 /** A node, under one deadline. */
 export class Circuit {
@@ -41,6 +43,8 @@ export class Circuit {
   #flight: Flight | undefined;
   /** Probes whose answers are still to come, in time or not. */
   #unanswered = 0;
+  /** Probes in a row that were not sent, for there were too many of those. */
+  #leftOut = 0;
   /** Ends the probe that is under way. */
   #endProbe = () => {};
 
@@ -101,28 +105,37 @@ export class Circuit {
   }
 
   #probe(): Promise<void> {
-    const { store, timer } = this.#options;
+    const { timer, scheduler } = this.#options;
     const deadlineMs = this.#deadlineMs;
     return new Promise((resolve, reject) => {
-      if (this.#unanswered >= MAX_UNANSWERED) {
-        reject(new Error(`no answer to ${MAX_UNANSWERED} probes yet`));
+      if (this.#unanswered >= MAX_UNANSWERED && this.#leftOut < LEFT_OUT) {
+        this.#leftOut += 1;
+        reject(new Error(`no answer to ${this.#unanswered} probes yet`));
         return;
       }
-      const cancel = timer.after(deadlineMs, () => reject(new DeadlineError(deadlineMs)));
+      this.#leftOut = 0;
+      const cancel = timer.after(deadlineMs, () => {
+        // Where this process was busy for that long, what has arrived meanwhile is read first.
+        scheduler.afterTurn(() => reject(new DeadlineError(deadlineMs)));
+      });
       this.#endProbe = () => {
         cancel();
         resolve();
       };
-      this.#unanswered += 1;
-      Promise.resolve(store.ping(this.#node))
-        .finally(() => {
-          this.#unanswered -= 1;
-        })
-        .then(this.#endProbe, (error: unknown) => {
-          cancel();
-          reject(error);
-        });
+      this.#ping().then(this.#endProbe, (error: unknown) => {
+        cancel();
+        reject(error);
+      });
     });
+  }
+
+  async #ping(): Promise<void> {
+    this.#unanswered += 1;
+    try {
+      await this.#options.store.ping(this.#node);
+    } finally {
+      this.#unanswered -= 1;
+    }
   }
 }
 
