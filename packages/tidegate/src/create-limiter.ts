@@ -26,6 +26,7 @@ import type { Telemetry } from "./ports/telemetry.ts";
 import type { Timer } from "./ports/timer.ts";
 import { GuardedStore } from "./resilience/guarded-store.ts";
 import { createHmacSigner } from "./runtime/hmac-signer.ts";
+import { withSteady } from "./runtime/steady-clock.ts";
 import { createSystemClock } from "./runtime/system-clock.ts";
 import { createSystemId } from "./runtime/system-ids.ts";
 import { systemRandom } from "./runtime/system-random.ts";
@@ -190,9 +191,10 @@ function openEntries(
   const standard =
     checkCoordination("coordination", options.coordination) ??
     (store?.shared === true ? "central" : "local");
+  const runtime = runtimeOf(options);
   let guarded: GuardedStore | undefined;
   const guardOf = () => {
-    guarded ??= guard(store!, options, createMemory(options));
+    guarded ??= guard(store!, options, runtime);
     return guarded;
   };
   const open: CoordinationOpener = (name) => {
@@ -200,14 +202,13 @@ function openEntries(
     if (coordination === undefined) {
       coordination =
         name === "gossip"
-          ? openGossip(options, gossip, entries)
-          : openCoordination(name, options, guardOf);
+          ? openGossip(options, runtime, gossip, entries)
+          : openCoordination(name, options, runtime, guardOf);
       opened.set(name, coordination);
     }
     return coordination;
   };
-  const clock = options.clock ?? createSystemClock();
-  const entries = new PolicyEntries(open, standard, clock, options.region ?? "");
+  const entries = new PolicyEntries(open, standard, runtime.clock, options.region ?? "");
   const used = Object.entries(policies).map(([name, one]) => entries.coordinationOf(name, one));
   if (store?.shared === true && used.every((name) => name === "local" || name === "gossip")) {
     throw new TidegateError(
@@ -230,6 +231,7 @@ function openEntries(
 function openCoordination(
   name: CoordinationName,
   options: LimiterOptions,
+  runtime: Runtime,
   guardOf: () => GuardedStore,
 ): Coordination {
   const { store, telemetry } = options;
@@ -237,7 +239,7 @@ function openCoordination(
     case "hybrid":
       requireShared(name, store);
       return createHybrid({
-        ...runtimeOf(options),
+        ...runtime,
         store: guardOf(),
         telemetry,
         id: createSystemId(),
@@ -255,6 +257,7 @@ function openCoordination(
 
 function openGossip(
   options: LimiterOptions,
+  { random, timer, clock }: Runtime,
   gossip: CheckedGossip | undefined,
   entries: PolicyEntries,
 ): Coordination {
@@ -265,7 +268,6 @@ function openGossip(
       { field: "gossip" },
     );
   }
-  const { random, timer, clock } = runtimeOf(options);
   const coordination = createGossip({
     ...{ gossip, random, timer, clock },
     region: options.region ?? "",
@@ -321,22 +323,27 @@ function createMemory({ clock, random }: LimiterOptions): MemoryStore {
 }
 
 /** Has the policies answer where the store does not. */
-function guard(store: Store, options: LimiterOptions, memory: Store): GuardedStore {
+function guard(store: Store, options: LimiterOptions, runtime: Runtime): GuardedStore {
   const { telemetry, expectedNodes = 1 } = options;
   return new GuardedStore({
-    ...runtimeOf(options),
+    ...runtime,
     store,
-    memory,
+    memory: createMemory(options),
     telemetry,
     expectedNodes,
     id: createSystemId(),
   });
 }
 
-/** The ports of a limiter: those that were passed, and for the others the machine's. */
+type Runtime = ReturnType<typeof runtimeOf>;
+
+/**
+ * The ports of a limiter: those that were passed, and for the others the machine's. There is one clock for all its
+ * parts, which compare what they read of it.
+ */
 function runtimeOf({ clock, timer, scheduler, random }: LimiterOptions) {
   return {
-    clock: clock ?? createSystemClock(),
+    clock: withSteady(clock ?? createSystemClock()),
     timer: timer ?? systemTimer,
     scheduler: scheduler ?? systemScheduler,
     random: random ?? systemRandom,

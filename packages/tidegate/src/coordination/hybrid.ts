@@ -7,18 +7,23 @@ import { LeaseKeeper, type LeaseKeeperOptions } from "../leases/lease-keeper.ts"
 import { Lending } from "../leases/lending.ts";
 import { isNever, type Policy } from "../policy/policy.ts";
 import type { AnsweringStore } from "../ports/answering-store.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Clock, SteadyClock } from "../ports/clock.ts";
 import type { Outcome, Part, Work } from "../ports/store.ts";
 import type { Telemetry } from "../ports/telemetry.ts";
 import type { Coordination } from "./coordination.ts";
 import { requireLeasable } from "./require-leasable.ts";
 
+/** What it is made of. */
+export interface HybridOptions extends LeaseKeeperOptions {
+  /** The one of the store, whose `certainNodes` are since an instant of it. */
+  readonly clock: SteadyClock;
+}
+
 /** Creates the hybrid coordination over a shared store. */
-export function createHybrid(options: LeaseKeeperOptions): Coordination {
+export function createHybrid(options: HybridOptions): Coordination {
   const { clock } = options;
   // A lease that outlives a clock's step back would be spent in the next window.
-  const steady = clock.steady === undefined ? clock : { now: clock.steady.bind(clock) };
-  return new Hybrid({ ...options, clock: steady });
+  return new Hybrid({ ...options, clock: { now: clock.steady.bind(clock) } });
 }
 
 class Hybrid implements Coordination {

@@ -2,7 +2,7 @@
 
 import { createStanding } from "../algorithms/elsewhere.ts";
 import { type Policy, shareOfPolicy } from "../policy/policy.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { SteadyClock } from "../ports/clock.ts";
 import type { CountingStore } from "../ports/counting-store.ts";
 import type { Random } from "../ports/random.ts";
 import type { Signer } from "../ports/signer.ts";
@@ -31,7 +31,7 @@ export interface GossipNodeOptions {
   readonly instance: string;
   readonly signer: Signer | undefined;
   readonly telemetry: Telemetry | undefined;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly timer: Timer;
   readonly random: Random;
   /** Finds what a key is decided by: undefined where that is not by gossip, or by no limit. */
@@ -80,7 +80,7 @@ export class GossipNode {
     const { transport, intervalMs, regionIntervalMs, fanout, maxMessageBytes } = gossip;
     this.#options = options;
     this.#keys = new CountedKeys(options.maxKeys);
-    const steady = steadyOf(clock);
+    const steady = () => clock.steady();
     this.#steady = steady;
     const wall = () => clock.now();
     const surroundings = this.#surroundings;
@@ -314,19 +314,6 @@ export class GossipNode {
     if (policy === undefined) return true;
     return this.#options.store.decide(policy, key.name, 0, false).resetAfterMs === 0;
   }
-}
-
-/** Returns what tells durations: where the clock tells none, the wall clock without its steps back. */
-function steadyOf(clock: Clock): () => number {
-  if (clock.steady !== undefined) return () => clock.steady!();
-  let last = clock.now();
-  let steady = 0;
-  return () => {
-    const now = clock.now();
-    steady += Math.max(now - last, 0);
-    last = now;
-    return steady;
-  };
 }
 
 function awayAfter(intervalUs: number): number {

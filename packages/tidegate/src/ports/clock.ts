@@ -4,7 +4,10 @@ export interface Clock {
   now(): number;
   /**
    * Returns integer microseconds since some instant, for durations: it never steps back, and steps forward only where
-   * time has passed that nobody saw. Left out where now() is as good.
+   * time has passed that nobody saw. Left out, durations are those of now(), without its steps back.
    */
   steady?(): number;
 }
+
+/** A clock that tells durations. */
+export type SteadyClock = Required<Clock>;

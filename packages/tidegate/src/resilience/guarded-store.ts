@@ -5,7 +5,7 @@ import { combineDecisions, type Decision } from "../decision.ts";
 import { isUnavailable, TidegateError } from "../errors.ts";
 import { isNever, type Policy } from "../policy/policy.ts";
 import type { AnsweringStore, CertainNodes } from "../ports/answering-store.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Clock, SteadyClock } from "../ports/clock.ts";
 import type { Random } from "../ports/random.ts";
 import type { Scheduler } from "../ports/scheduler.ts";
 import type { AnswerTo, LeaseWork, Outcome, Part, Store, Work } from "../ports/store.ts";
@@ -30,7 +30,7 @@ export interface GuardOptions {
   /** How many nodes share the store, until it has said. */
   readonly expectedNodes: number;
   readonly telemetry: Telemetry | undefined;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly timer: Timer;
   readonly scheduler: Scheduler;
   readonly random: Random;
@@ -67,7 +67,7 @@ export class GuardedStore implements AnsweringStore {
       store,
       id: options.id,
       expected: options.expectedNodes,
-      clock: clock.steady === undefined ? clock : { now: clock.steady.bind(clock) },
+      clock: { now: clock.steady.bind(clock) },
       timer,
       random,
       isAway: () => this.#circuits.away !== undefined,

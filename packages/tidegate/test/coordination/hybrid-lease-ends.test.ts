@@ -46,6 +46,22 @@ test("a wall clock that is stepped back does not prolong a lease into the next w
   assert.equal(decisions.filter(({ allowed }) => allowed).length, 8);
 });
 
+test("nor where the clock tells no durations: its steps back are left out of them", async () => {
+  const time = createManualClock();
+  let aheadUs = 0;
+  const clock = { ...time, now: () => time.now() + aheadUs };
+  const limits = [fixedWindow({ limit: 8, window: "1s" })];
+  const node = createNode({ limits, leaseFraction: 1 }, createSharedStore(time), clock);
+  assert.equal((await node.check()).allowed, true);
+  time.advanceMs(900);
+  assert.equal((await node.check()).allowed, true);
+  aheadUs = -500_000;
+  assert.equal((await node.check()).allowed, true);
+  time.advanceMs(100);
+  const decisions = await Promise.all(Array.from({ length: 16 }, () => node.check()));
+  assert.equal(decisions.filter(({ allowed }) => allowed).length, 8);
+});
+
 test("what nobody asks for any more is given back, though its lease lasts longer than a look", async () => {
   const clock = createManualClock();
   const limits = [fixedWindow({ limit: 100, window: "1h" })];

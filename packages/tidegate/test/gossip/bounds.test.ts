@@ -7,6 +7,7 @@ import { checkGossip, type GossipOptions } from "../../src/gossip/gossip-options
 import { CountedKeys } from "../../src/gossip/keys.ts";
 import { fixedWindow, type GossipStatus } from "../../src/index.ts";
 import { createPolicy } from "../../src/policy/policy.ts";
+import { withSteady } from "../../src/runtime/steady-clock.ts";
 import { createSeededRandom } from "../../src/simulation/seeded-random.ts";
 import { countingStore } from "../../src/stores/memory.ts";
 import { createManualClock } from "../support/manual-clock.ts";
@@ -26,7 +27,7 @@ function createNode() {
   const coordination = createGossip({
     gossip: checkGossip({ transport: transport(["b:1", "c:1", "d:1", "e:1"]) }),
     store: countingStore({ clock, random }),
-    ...{ clock, timer, random, instance: "00000000000000aa", region: "" },
+    ...{ clock: withSteady(clock), timer, random, instance: "00000000000000aa", region: "" },
     ...{ signer: undefined, maxKeys: 3 },
     telemetry: {
       gossipWatched: (given) => {
