@@ -265,6 +265,7 @@ export function createManualTimers(): ManualTimers {
     },
     after: (ms, work) => add(ms, undefined, work),
     every: (ms, work) => add(ms, ms, work),
+    afterTurn: (work) => work(),
     advance(ms) {
       const untilMs = nowMs + ms;
       for (;;) {

@@ -26,7 +26,7 @@ export interface GrpcTransportOptions {
   readonly findMembers: (address: string) => Membership | Promise<Membership>;
   readonly maxMessageBytes: number;
   readonly tls?: PeerTls | undefined;
-  readonly timers: Pick<Timers, "now" | "after" | "every">;
+  readonly timers: Pick<Timers, "now" | "after" | "every" | "afterTurn">;
   /** Is told of what the door refused. */
   readonly refused: PeerServerOptions["refused"];
   /** Is told of each message that did not arrive, as far as is known. */

@@ -28,7 +28,7 @@ export type LossReason = "queue" | "unreachable" | "refused" | "too-large";
 export interface PeerLinkOptions {
   readonly address: PeerAddress;
   readonly tls: PeerTls | undefined;
-  readonly timers: Pick<Timers, "now" | "after">;
+  readonly timers: Pick<Timers, "now" | "after" | "afterTurn">;
   /** Is told of each message that is given up. */
   readonly lost: (reason: LossReason) => void;
 }
@@ -39,8 +39,6 @@ interface Connection {
   readonly socket: Socket;
   readonly streams: Set<ClientHttp2Stream>;
   ready: boolean;
-  /** Answers had, so that silence can be told from slowness. */
-  answers: number;
   /** Since when something is waited for, while something is. */
   quietSinceMs: number;
   cancel: () => void;
@@ -124,9 +122,10 @@ export class PeerLink {
       socket,
       streams: new Set(),
       ready: false,
-      answers: 0,
       quietSinceMs: timers.now(),
-      cancel: timers.after(ANSWER_TIMEOUT_MS, () => this.#fail(connection, silence("connection"))),
+      cancel: this.#afterSilence(() => {
+        if (!connection.ready) this.#fail(connection, silence("connection"));
+      }),
     };
     // A connection is one once the other side has spoken HTTP/2: any listener accepts, even a frozen one.
     session.once("remoteSettings", () => {
@@ -163,6 +162,7 @@ export class PeerLink {
   /** @returns false where the connection failed. */
   #deliver(connection: Connection, message: Uint8Array): boolean {
     const { timers, lost } = this.#options;
+    const { socket, streams } = connection;
     let stream: ClientHttp2Stream;
     try {
       stream = connection.session.request(HEADERS);
@@ -171,25 +171,28 @@ export class PeerLink {
       this.#fail(connection, reasonOf(error as Error));
       return false;
     }
-    const { answers } = connection;
+    const { bytesRead } = socket;
     let status: string | undefined;
     let details = "";
-    const cancel = timers.after(ANSWER_TIMEOUT_MS, () => {
-      if (connection.answers === answers) this.#fail(connection, silence("answer"));
-      else stream.close(constants.NGHTTP2_CANCEL);
+    const cancel = this.#afterSilence(() => {
+      if (status !== undefined || !streams.has(stream)) return;
+      this.#reason = silence("answer");
+      // A node that says anything is slow, and there: only the message is given up.
+      if (socket.bytesRead > bytesRead) stream.close(constants.NGHTTP2_CANCEL);
+      else this.#fail(connection, this.#reason);
     });
     const read = (headers: Record<string, unknown>) => {
       status ??= headers["grpc-status"]?.toString();
       details ||= decode(headers["grpc-message"]?.toString() ?? "");
     };
-    if (connection.streams.size === 0) connection.quietSinceMs = timers.now();
-    connection.streams.add(stream);
+    if (streams.size === 0) connection.quietSinceMs = timers.now();
+    streams.add(stream);
     stream.on("response", read);
     stream.on("trailers", read);
     stream.on("error", () => undefined);
     stream.once("close", () => {
       cancel();
-      connection.streams.delete(stream);
+      streams.delete(stream);
       if (status === undefined) lost("unreachable");
       else this.#answered(connection, status, details);
       this.#pump(connection);
@@ -200,7 +203,6 @@ export class PeerLink {
   }
 
   #answered(connection: Connection, status: string, details: string): void {
-    connection.answers += 1;
     connection.quietSinceMs = this.#options.timers.now();
     this.#failures = 0;
     if (status === "0") {
@@ -209,6 +211,13 @@ export class PeerLink {
     }
     this.#options.lost("refused");
     this.#reason = `the node answered with gRPC status ${clip(status)}: ${clip(details)}`;
+  }
+
+  /** Does what is due where something is waited for in vain. */
+  #afterSilence(work: () => void): () => void {
+    const { timers } = this.#options;
+    // Where this process was busy for that long, what has arrived meanwhile is read first.
+    return timers.after(ANSWER_TIMEOUT_MS, () => timers.afterTurn(work));
   }
 
   #fail(connection: Connection, reason: string): void {

@@ -10,6 +10,8 @@ export interface Timers {
   after(ms: number, work: () => void): () => void;
   /** Runs `work` every `ms`; returns what cancels it. Keeps no process alive. */
   every(ms: number, work: () => void): () => void;
+  /** Runs `work` once, after everything that the current turn of the event loop has read. */
+  afterTurn(work: () => void): void;
 }
 
 /** The platform's timers. */
@@ -23,5 +25,8 @@ export const systemTimers: Timers = {
   every(ms, work) {
     const timer = setInterval(work, ms).unref();
     return () => clearInterval(timer);
+  },
+  afterTurn(work) {
+    setImmediate(work);
   },
 };
