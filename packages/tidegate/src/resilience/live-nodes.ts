@@ -9,6 +9,8 @@ import type { Timer } from "../ports/timer.ts";
 /** A node is announced this often, and counted until it has not been for so long. */
 const ANNOUNCE_MS = 1_000;
 const GONE_MS = 5_000;
+/** So long an answer is waited for: a client of the application's may keep what it cannot send, or lose the answer. */
+const ANSWER_MS = 30_000;
 /**
  * So many answers in a row must be lower for the count to fall: for as long as a node counts without being heard of.
  * After an outage the store knows nobody, and who announces itself first is not alone.
@@ -88,11 +90,11 @@ export class LiveNodes {
   }
 
   async #announce(): Promise<void> {
-    const { store, id, timer, random, clock, isAway } = this.#options;
+    const { timer, random, clock, isAway } = this.#options;
     if (!isAway()) {
       const askedAt = clock.now();
       try {
-        this.#heard(await store.announce!(id, GONE_MS));
+        this.#heard(await this.#ask());
         if (!this.#isFresh) this.#answered = 0;
         this.#answered += 1;
         this.#askedAt = askedAt;
@@ -109,6 +111,15 @@ export class LiveNodes {
     if (this.#stopped) return;
     const delayMs = Math.ceil(ANNOUNCE_MS * (0.75 + 0.25 * random.next()));
     this.#cancel = timer.after(delayMs, () => void this.#announce());
+  }
+
+  #ask(): Promise<number> {
+    const { store, id, timer } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#cancel = timer.after(ANSWER_MS, () => reject(new Error("no answer")));
+      const asking = (async () => store.announce!(id, GONE_MS))();
+      asking.then(resolve, reject).finally(this.#cancel);
+    });
   }
 
   #heard(count: number): void {
