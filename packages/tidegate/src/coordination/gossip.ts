@@ -93,12 +93,7 @@ class Gossip implements Coordination {
 
   /** Denies what may be there, but is not this node's to give before it hears from the others again. */
   #deny(counted: CountedKey, policy: Policy, cost: number): Decision {
-    const decision = this.#store.deny(
-      policy,
-      counted.name,
-      cost,
-      this.#node.waitFor(counted, cost),
-    );
+    const decision = this.#store.deny(policy, counted, cost, this.#node.waitFor(counted, cost));
     const own = Math.max(Math.floor(counted.allowance), 0);
     return own < decision.remaining ? { ...decision, remaining: own } : decision;
   }

@@ -26,6 +26,9 @@ export class Register<Origin = unknown> {
   windows: readonly WindowCount[] = [];
   /** When it was last written or learned, by this node's steady clock, in microseconds. */
   touchedAt = 0;
+  /** Where its origin's log has it last, and where it was named; -1 where it has not. Kept by the log. */
+  place = -1;
+  namedPlace = -1;
 
   constructor(origin: Origin, id: number, key: CountedKey, namedAt: number, limits: number) {
     this.origin = origin;
@@ -48,6 +51,8 @@ export interface WindowCount {
 export class CountedKey {
   readonly policyName: string;
   readonly name: string;
+  /** Where the store has it. */
+  at = 0;
   /** Whether it is not among the keys any more. */
   isForgotten = false;
   /** What it is decided by here; undefined where this node does not count it by gossip. */

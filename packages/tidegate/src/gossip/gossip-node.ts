@@ -241,7 +241,7 @@ export class GossipNode {
     for (const key of this.#keys.all()) {
       const policy = this.#policyOf(key);
       if (policy === undefined) continue;
-      this.#options.store.standing(policy, key.name, 0, standing);
+      this.#options.store.standing(policy, key, 0, standing);
       if (standing.room >= 0) continue;
       debts.keys += 1;
       debts.units -= standing.room;

@@ -3,17 +3,9 @@
 import type { Random } from "../ports/random.ts";
 import type { Timer } from "../ports/timer.ts";
 import type { Envelope } from "./envelope.ts";
-import {
-  type BlockEnd,
-  type BlockHead,
-  type DigestEntry,
-  type Header,
-  MAX_VERSION,
-  type MessageKind,
-  type MessageSink,
-  MessageWriter,
-  type SentRegister,
-} from "./message.ts";
+import { Exchanges } from "./exchanges.ts";
+import { Incoming } from "./incoming.ts";
+import { type Header, MAX_VERSION, type MessageKind, MessageWriter } from "./message.ts";
 import type { Origin, OriginRegister } from "./origin.ts";
 import type { Peers } from "./peers.ts";
 import type { Publisher } from "./publisher.ts";
@@ -54,11 +46,15 @@ const JOIN_MS = 2_000;
 
 /** How long it waits to hear that others know all when it leaves. */
 const LEAVE_MS = 500;
+const LEAVE_STEP_MS = 20;
+/** While it leaves, whoever was not heard from for so long is asked again, in microseconds. */
+const ASK_AGAIN_US = 50_000;
 
 /** Gossips. */
 export class Gossiper {
   readonly #options: GossiperOptions;
-  readonly #sink: Sink;
+  readonly #incoming: Incoming;
+  readonly #exchanges: Exchanges;
   #cancel: (() => void) | undefined;
   /** Whether the transport is open. */
   #isOpen = false;
@@ -70,6 +66,8 @@ export class Gossiper {
   readonly #heard = new Set<string>();
   #waitingToJoin: (() => void)[] = [];
   #waitingToLeave: (() => void) | undefined;
+  /** While it leaves: when others were heard from, or else asked, by address. */
+  readonly #heardAt = new Map<string, number>();
   /** Messages asked for beyond the first, by address, in this round. */
   readonly #inARow = new Map<string, number>();
   /** What an instant's mark is counted from, so that marks of another life of this node mean nothing to it. */
@@ -80,7 +78,10 @@ export class Gossiper {
     this.#options = options;
     this.#beganAt = options.steady();
     this.#marksFrom = this.#beganAt - Math.floor(options.random.next() * 2 ** 40) - 1;
-    this.#sink = new Sink(options.replica, (mark) => this.#instantOf(mark));
+    this.#incoming = new Incoming(options.replica, (mark) => this.#instantOf(mark));
+    const { timer, steady, intervalMs, fanout } = options;
+    const ask = (address: string) => this.#ask(address);
+    this.#exchanges = new Exchanges({ timer, steady, patienceMs: intervalMs / fanout, ask });
   }
 
   /**
@@ -113,6 +114,7 @@ export class Gossiper {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#cancel?.();
+    this.#exchanges.stop();
     this.#isLeaving = true;
     await this.#leave();
     this.#isClosed = true;
@@ -134,26 +136,30 @@ export class Gossiper {
     peers.refresh(now);
     this.#inARow.clear();
     if (this.#isOpen) {
-      for (const address of this.#targets(now)) this.#ask(address);
+      for (const address of this.#unheard(now)) this.#send(address);
+      this.#exchanges.begin(this.#targets(now));
       if (now > this.#joinUntil || surroundings.nodes === 1) this.#setJoined();
     }
     eachRound();
   }
 
-  /** Chooses whom to ask: some of the region, one that is silent, and now and then some of each other region. */
+  /** Chooses whom to ask in turn: some of the region, and now and then some of each other region. */
   #targets(now: number): string[] {
     const { peers, fanout, regionIntervalMs, replica } = this.#options;
     const targets = this.#some(peers.near(), fanout);
-    targets.push(
-      ...this.#some(peers.silent(), this.#options.surroundings.hasJoined ? 1 : MOST_AT_ONCE),
-    );
-    targets.push(...peers.doubtful(now));
     if (now < this.#nextFarAt) return targets;
     this.#nextFarAt = now + 1_000 * regionIntervalMs;
     const isBridge = peers.instancesNear().indexOf(replica.own.instance) < BRIDGES;
     if (!isBridge) return targets;
     for (const addresses of peers.far().values()) targets.push(...this.#some(addresses, 1));
     return targets;
+  }
+
+  /** Chooses whom to ask whether they are there: one that is silent, and addresses that may be another's by now. */
+  #unheard(now: number): string[] {
+    const { peers, surroundings } = this.#options;
+    const silent = this.#some(peers.silent(), surroundings.hasJoined ? 1 : MOST_AT_ONCE);
+    return [...silent, ...peers.doubtful(now)];
   }
 
   #some(addresses: string[], count: number): string[] {
@@ -168,6 +174,11 @@ export class Gossiper {
   }
 
   #ask(address: string): void {
+    this.#exchanges.expect(address);
+    this.#send(address);
+  }
+
+  #send(address: string): void {
     const writer = this.#begin("syn", address);
     writer.digest(this.#digest());
     writer.end(false);
@@ -178,11 +189,12 @@ export class Gossiper {
     if (this.#isClosed) return;
     const { peers, replica, steady } = this.#options;
     const { own } = replica;
-    const sink = this.#sink;
+    const exchanges = this.#exchanges;
+    const incoming = this.#incoming;
     const now = steady();
-    sink.reset(now);
-    readMessage(message, sink);
-    const { header, known, isAll } = sink;
+    incoming.reset(now);
+    readMessage(message, incoming);
+    const { header, known } = incoming;
     if (header.instance === own.instance) {
       peers.isMyself(header.to, now);
       return;
@@ -194,19 +206,28 @@ export class Gossiper {
     const origin = replica.find(header.instance);
     const wasAway = origin?.isAway !== false;
     if (header.kind === "syn") {
-      this.#answer("ack", header, known);
-      // That a node is there, or there again, is not left to the next round.
+      // That a node is there, or there again, is not left to the next round. It tells all in its answer, and not twice.
       if (wasAway) this.#askForMore(header.address);
+      this.#answer("ack", header, known);
       return;
     }
+    exchanges.came(header.askedBy);
     if (wasAway && origin !== undefined && peers.isThere(origin, now)) peers.refresh(now);
-    if (header.kind === "push") return;
+    if (header.kind === "ack") this.#hasAnswered(header, known);
+    if (!this.#isLeaving) exchanges.goOn();
+  }
+
+  /** Tells a node that answered what it does not know, and asks it for the rest where there is more. */
+  #hasAnswered(header: Header, known: ReadonlyMap<string, number>): void {
+    const { own } = this.#options.replica;
     // First, so that the answer to what is asked next does not tell the same again.
-    const wasTold = this.#answer("push", header, known);
-    if (isAll) this.#noteComplete(header);
+    const wasTold =
+      header.isSated && !this.#isLeaving ? false : this.#answer("push", header, known);
+    if (this.#incoming.isAll) this.#noteComplete(header);
     else this.#askForMore(header.address);
     if (!this.#isLeaving) return;
-    if (told >= own.version) this.#waitingToLeave?.();
+    this.#heardAt.set(header.askedBy, this.#options.steady());
+    if ((known.get(own.instance) ?? 0) >= own.version) this.#waitingToLeave?.();
     else if (!wasTold) this.#askForMore(header.address);
   }
 
@@ -230,7 +251,12 @@ export class Gossiper {
   #answer(kind: MessageKind, header: Header, known: ReadonlyMap<string, number>): boolean {
     const { replica, envelope } = this.#options;
     const { own } = replica;
-    const writer = this.#begin(kind, header.address, header);
+    // Whoever is being told by one already need not be told by another.
+    const isSated = kind === "ack" && this.#exchanges.isBusy;
+    if (kind === "ack" && !isSated && this.#knowsMore(header, known)) {
+      this.#exchanges.expect(header.address);
+    }
+    const writer = this.#begin(kind, header.address, header, isSated);
     writer.digest(kind === "ack" ? this.#digest() : []);
     const before = writer.bytes.length;
     const isFar = header.region !== own.region;
@@ -245,14 +271,24 @@ export class Gossiper {
     return wasAll;
   }
 
-  #begin(kind: MessageKind, to: string, answered?: Header): MessageWriter {
+  /** Whether a node will have something to push. */
+  #knowsMore({ region }: Header, known: ReadonlyMap<string, number>): boolean {
+    const { replica } = this.#options;
+    if (region !== replica.own.region) return false;
+    for (const [instance, version] of known) {
+      if (version > (replica.find(instance)?.version ?? 0)) return true;
+    }
+    return false;
+  }
+
+  #begin(kind: MessageKind, to: string, answered?: Header, isSated = false): MessageWriter {
     const { replica, steady, maxBytes } = this.#options;
     const { instance, address, region } = replica.own;
     const now = steady();
     replica.own.asOf = now;
     const header = {
       ...{ kind, instance, address, region, to, hasJoined: this.#options.surroundings.hasJoined },
-      askedBy: answered?.to ?? "",
+      ...{ askedBy: answered?.to ?? "", isSated },
       mark: Math.floor(now - this.#marksFrom),
       echo: answered?.mark ?? 0,
     };
@@ -293,17 +329,23 @@ export class Gossiper {
     replica.own.version += 1;
     const targets = this.#some(near.length > 0 ? near : others, 3);
     if (targets.length === 0) return;
+    // Messages may be lost; and only what is asked for after the push tells whether that arrived.
     const ask = () => {
-      for (const address of targets) this.#ask(address);
+      const now = steady();
+      for (const address of targets) {
+        if (now - (this.#heardAt.get(address) ?? Number.NEGATIVE_INFINITY) < ASK_AGAIN_US) continue;
+        this.#heardAt.set(address, now);
+        this.#ask(address);
+      }
     };
     await new Promise<void>((resolve) => {
-      // Messages may be lost; and only what is asked for after the push tells whether that arrived.
-      const cancels = [20, 100, 200, 400].map((afterMs) => timer.after(afterMs, ask));
+      const cancels = [timer.after(LEAVE_MS, () => done())];
+      for (let ms = LEAVE_STEP_MS; ms < LEAVE_MS; ms += LEAVE_STEP_MS)
+        cancels.push(timer.after(ms, ask));
       const done = () => {
         for (const cancel of cancels) cancel();
         resolve();
       };
-      cancels.push(timer.after(LEAVE_MS, done));
       this.#waitingToLeave = done;
       ask();
     });
@@ -312,57 +354,4 @@ export class Gossiper {
 
 function isRegional(register: OriginRegister | undefined): boolean {
   return register?.key.policy?.isRegional === true;
-}
-
-/** Takes the parts of a message. */
-class Sink implements MessageSink {
-  header!: Header;
-  known: Map<string, number> = new Map();
-  /** Whether the message said all that its sender knew. */
-  isAll = true;
-  readonly #replica: Replica;
-  readonly #instantOf: (mark: number) => number;
-  #entries: readonly DigestEntry[] = [];
-  #now = 0;
-  #writtenAt = Number.NEGATIVE_INFINITY;
-
-  constructor(replica: Replica, instantOf: (mark: number) => number) {
-    this.#replica = replica;
-    this.#instantOf = instantOf;
-  }
-
-  reset(now: number): void {
-    this.#now = now;
-    this.known = new Map();
-    this.isAll = true;
-  }
-
-  head(header: Header): void {
-    this.header = header;
-    this.#writtenAt = this.#instantOf(header.echo);
-  }
-
-  digest(entries: readonly DigestEntry[]): void {
-    for (const { instance, version } of entries) this.known.set(instance, version);
-    this.#entries = entries;
-  }
-
-  begin(head: BlockHead): boolean {
-    return this.#replica.begin(head, this.#now, this.#writtenAt);
-  }
-
-  register(register: SentRegister): void {
-    this.#replica.register(register);
-  }
-
-  end(end: BlockEnd): void {
-    this.#replica.end(end);
-    if (!end.isAll) this.isAll = false;
-  }
-
-  done(isMore: boolean): void {
-    if (isMore) this.isAll = false;
-    // What is known here as well is as young as it is there.
-    this.#replica.noteAges(this.#entries, this.#writtenAt);
-  }
 }

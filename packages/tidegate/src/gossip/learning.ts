@@ -54,7 +54,7 @@ export class Learning {
       }
       this.#used[index] = used;
     });
-    store.assume(policy, register.key.name, this.#used, ageUs);
+    store.assume(policy, register.key, this.#used, ageUs);
   }
 
   #count(register: OriginRegister, policy: Policy, before: Before): void {
@@ -73,7 +73,7 @@ export class Learning {
     }
     if (units === 0) return;
     this.#spread(register, policy, units);
-    this.forgiven += store.count(policy, key.name, this.#units);
+    this.forgiven += store.count(policy, key, this.#units);
     // No more than the limits count, however much is told.
     const most = 2 * mostOf(policy);
     key.expectedRoom -= Math.min(Math.max(units, -most), most);

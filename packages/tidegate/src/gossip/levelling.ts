@@ -52,7 +52,7 @@ export class Levelling {
       isAny = true;
       key.expectedRoom -= units;
     }
-    if (isAny) store.count(policy, key.name, this.#units);
+    if (isAny) store.count(policy, key, this.#units);
     return isAny;
   }
 
@@ -68,7 +68,7 @@ export class Levelling {
     }
     key.inDebtSince = Math.min(key.inDebtSince, now);
     const { store } = this.#options;
-    const view = store.view(policy, key.name);
+    const view = store.view(policy, key);
     if (view === undefined) return false;
     let isAny = false;
     for (let index = 0; index < policy.limits.length; index += 1) {
@@ -83,7 +83,7 @@ export class Levelling {
       key.expectedRoom += debt;
       isAny = true;
     }
-    if (isAny) store.count(policy, key.name, this.#units);
+    if (isAny) store.count(policy, key, this.#units);
     return isAny;
   }
 

@@ -2,7 +2,7 @@
 // does not know, and with a digest of its own ("ack"), which is answered in turn ("push"). Layout, all numbers of
 // variable length but bytes:
 //
-//   "TG", version, kind, 1 where the sender has joined (bytes), its instance (8 bytes), its address, its region, the
+//   "TG", version, kind, 1 where the sender has joined + 2 where it wants no push (bytes), its instance (8 bytes), its address, its region, the
 //   address that it wrote to, the address that it was asked by (texts), a mark of the instant at which it wrote, the
 //   mark of the message that it answers (numbers)
 //   digest: a number of origins, for each its instance, version, age in ms
@@ -37,6 +37,8 @@ export interface Header {
   readonly askedBy: string;
   /** Whether the sender has learned what there was before it came. */
   readonly hasJoined: boolean;
+  /** Of an ack: whether the sender is being told by another what it does not know, and wants no push. */
+  readonly isSated: boolean;
   /** Stands for the instant at which it was written, for the sender alone; `echo` is the mark of what it answers. */
   readonly mark: number;
   readonly echo: number;
@@ -139,7 +141,7 @@ export class MessageWriter {
   constructor(header: Header, now: number, maxBytes: number) {
     const writer = this.#writer;
     for (const byte of [...MAGIC, MESSAGE_VERSION, KINDS.indexOf(header.kind)]) writer.byte(byte);
-    writer.byte(header.hasJoined ? 1 : 0);
+    writer.byte((header.hasJoined ? 1 : 0) + (header.isSated ? 2 : 0));
     writeInstance(writer, header.instance);
     for (const text of [header.address, header.region, header.to, header.askedBy])
       writer.text(text);

@@ -4,6 +4,8 @@
 // Protocols" (LADIS 2008), "scuttlebutt".
 
 import { type CountedKey, Register } from "./counted-key.ts";
+import { RegisterLog } from "./register-log.ts";
+import { RegistersById } from "./registers-by-id.ts";
 
 /** A node's register. */
 export type OriginRegister = Register<Origin>;
@@ -30,14 +32,8 @@ export class Origin {
   /** When it was last rewound, and when what others speak for was last shed; by the steady clock. */
   rewoundAt = Number.NEGATIVE_INFINITY;
   shedAt = Number.NEGATIVE_INFINITY;
-  readonly #registers = new Map<number, OriginRegister>();
-  /**
-   * Registers in the order of their versions, and the versions that they had then. Of use are the present one and that
-   * at which a register was named: a message may be cut off, and what is left out of it because it was written again
-   * must not lose its name.
-   */
-  #log: OriginRegister[] = [];
-  #versions: number[] = [];
+  readonly #registers = new RegistersById();
+  readonly #log = new RegisterLog();
 
   constructor(instance: string) {
     this.instance = instance;
@@ -49,12 +45,12 @@ export class Origin {
   }
 
   find(id: number): OriginRegister | undefined {
-    return this.#registers.get(id);
+    return this.#registers.find(id);
   }
 
   create(id: number, key: CountedKey, version: number, limits: number): OriginRegister {
     const register = new Register<Origin>(this, id, key, version, limits);
-    this.#registers.set(id, register);
+    this.#registers.set(register);
     return register;
   }
 
@@ -62,24 +58,20 @@ export class Origin {
   wrote(register: OriginRegister, version: number, now: number): void {
     register.version = version;
     register.touchedAt = now;
-    this.#log.push(register);
-    this.#versions.push(version);
-    if (this.#log.length > 4 * this.#registers.size + 1_024) this.#compact();
+    this.#log.append(register, version);
   }
 
   /** Forgets up to which version all is known, so that all is told again: something was told that cannot be read. */
   rewind(now: number): void {
     this.version = 0;
     this.rewoundAt = now;
-    this.#log = [];
-    this.#versions = [];
+    this.#log.clear();
   }
 
   /** Says all anew, at versions above one that it is believed to have reached. */
   raise(version: number): void {
-    const inOrder = [...this.#registers.values()].sort((one, other) => one.version - other.version);
-    this.#log = [];
-    this.#versions = [];
+    const inOrder = [...this.#registers.all()].sort((one, other) => one.version - other.version);
+    this.#log.clear();
     this.version = version + 1;
     for (const register of inOrder) {
       this.version += 1;
@@ -89,12 +81,12 @@ export class Origin {
   }
 
   drop(register: OriginRegister): void {
-    this.#registers.delete(register.id);
-    register.version = 0;
+    this.#registers.delete(register);
+    this.#log.remove(register);
   }
 
   registers(): Iterable<OriginRegister> {
-    return this.#registers.values();
+    return this.#registers.all();
   }
 
   /**
@@ -102,44 +94,6 @@ export class Origin {
    * @returns the version up to which all are handed out.
    */
   after(version: number, take: (register: OriginRegister, at: number) => boolean): number {
-    let last = version;
-    for (let index = this.#firstAfter(version); index < this.#log.length; index += 1) {
-      const register = this.#log[index]!;
-      const at = this.#versions[index]!;
-      if (!isOfUse(register, at)) continue;
-      if (!take(register, at)) return last;
-      last = at;
-    }
-    return this.version;
+    return this.#log.after(version, take) ?? this.version;
   }
-
-  #firstAfter(version: number): number {
-    let low = 0;
-    let high = this.#versions.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#versions[middle]! > version) high = middle;
-      else low = middle + 1;
-    }
-    return low;
-  }
-
-  #compact(): void {
-    const log: OriginRegister[] = [];
-    const versions: number[] = [];
-    for (let index = 0; index < this.#log.length; index += 1) {
-      const register = this.#log[index]!;
-      const version = this.#versions[index]!;
-      if (!isOfUse(register, version)) continue;
-      log.push(register);
-      versions.push(version);
-    }
-    this.#log = log;
-    this.#versions = versions;
-  }
-}
-
-/** Whether a register is to be told of at a version. One that was dropped has none. */
-function isOfUse(register: OriginRegister, at: number): boolean {
-  return register.version === at || (register.namedAt === at && register.version > 0);
 }

@@ -200,7 +200,7 @@ export class Publisher {
   /** Fills in how the limits stand here. */
   #fill(register: OriginRegister, key: CountedKey, policy: Policy, now: number): void {
     const { store, wall } = this.#options;
-    const view = store.view(policy, key.name);
+    const view = store.view(policy, key);
     const wallNow = wall();
     const windows: WindowCount[] = [];
     for (let index = 0; index < policy.limits.length; index += 1) {

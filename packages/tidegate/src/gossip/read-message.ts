@@ -62,7 +62,9 @@ function readHeader(reader: ByteReader): Header {
   if (reader.byte() !== MESSAGE_VERSION) throw new MalformedMessage("of another version");
   const kind = KINDS[reader.byte()];
   if (kind === undefined) throw new MalformedMessage("of an unknown kind");
-  const hasJoined = reader.byte() === 1;
+  const flags = reader.byte();
+  const hasJoined = (flags & 1) !== 0;
+  const isSated = (flags & 2) !== 0;
   const instance = readInstance(reader);
   const address = reader.text(MAX_ADDRESS);
   const region = reader.text(MAX_REGION);
@@ -70,7 +72,7 @@ function readHeader(reader: ByteReader): Header {
   const askedBy = reader.text(MAX_ADDRESS);
   const mark = reader.number();
   const echo = reader.number();
-  return { kind, hasJoined, instance, address, region, to, askedBy, mark, echo };
+  return { kind, hasJoined, isSated, instance, address, region, to, askedBy, mark, echo };
 }
 
 function readBlock(reader: ByteReader, policies: string[], sink: MessageSink): void {

@@ -61,14 +61,14 @@ export class Shares {
   reckon(key: CountedKey, policy: Policy, cost: number, now: number): void {
     const { store, intervalUs, random, surroundings } = this.#options;
     const standing = this.#standing;
-    store.standing(policy, key.name, intervalUs, standing);
+    store.standing(policy, key, intervalUs, standing);
     this.divide(key, policy);
     const view = viewOf(policy, surroundings);
     const spent = key.granted - key.allowance;
     const lagUs = Math.max(view.lagUs, intervalUs / 2);
     const isChanged = this.#levelling.level(key, policy, now);
     if (this.#levelling.forgive(key, policy, standing.room, lagUs, now) || isChanged) {
-      store.standing(policy, key.name, intervalUs, standing);
+      store.standing(policy, key, intervalUs, standing);
     }
     if (this.#partSilent > 0) this.#presume(key, policy, spent);
     else if (key.presumed > 0 || key.expectedRoom !== 0) this.#settle(key, policy);
@@ -154,8 +154,8 @@ export class Shares {
     const units = Math.floor(key.presumedRest);
     if (units > 0) {
       this.#presumed.present.fill(units);
-      store.count(policy, key.name, this.#presumed);
-      store.standing(policy, key.name, intervalUs, standing);
+      store.count(policy, key, this.#presumed);
+      store.standing(policy, key, intervalUs, standing);
       key.presumed += units;
       key.presumedRest -= units;
     }
@@ -171,8 +171,8 @@ export class Shares {
         const isOld = isWindow(limit) && policy.limits.length > 1;
         this.#presumed.present[index] = isOld ? 0 : -key.presumed;
       });
-      store.count(policy, key.name, this.#presumed);
-      store.standing(policy, key.name, intervalUs, this.#standing);
+      store.count(policy, key, this.#presumed);
+      store.standing(policy, key, intervalUs, this.#standing);
     }
     key.presumed = 0;
     key.presumedRest = 0;

@@ -16,6 +16,13 @@ export interface StateView {
   readonly now: number;
 }
 
+/** A key, and where a store had it when it last looked: most keys are there still. */
+export interface KeyAt {
+  readonly name: string;
+  /** Kept by the store; 0 at first. */
+  at: number;
+}
+
 /** A store in memory, for policies whose limits are plain. */
 export interface CountingStore extends Store {
   decide(policy: Policy, key: string, cost: number, consume: boolean): Decision;
@@ -26,13 +33,13 @@ export interface CountingStore extends Store {
   /** A number above 0 for where the store has a key, unlike that of another of its policy at the time; 0: nowhere. */
   placeOf(policy: Policy, key: string): number;
   /** Answers a denial for a while at least, and for as long as the limits deny, in the numbers of now. */
-  deny(policy: Policy, key: string, cost: number, waitUs: number): Decision;
+  deny(policy: Policy, key: KeyAt, cost: number, waitUs: number): Decision;
   /** Says how a key stands, over a span in microseconds. */
-  standing(policy: Policy, key: string, spanUs: number, into: Standing): void;
+  standing(policy: Policy, key: KeyAt, spanUs: number, into: Standing): void;
   /** Returns a key's state now; undefined where it is as if never used. */
-  view(policy: Policy, key: string): StateView | undefined;
+  view(policy: Policy, key: KeyAt): StateView | undefined;
   /** Counts what other nodes admitted; answers how many units are beyond what is repaid. */
-  count(policy: Policy, key: string, units: Elsewhere): number;
+  count(policy: Policy, key: KeyAt, units: Elsewhere): number;
   /** Has a key be used at least as far as another node saw it, some microseconds ago. */
-  assume(policy: Policy, key: string, used: Float64Array, ageUs: number): void;
+  assume(policy: Policy, key: KeyAt, used: Float64Array, ageUs: number): void;
 }

@@ -70,6 +70,11 @@ export class KeyTable {
     return slot;
   }
 
+  /** Does the same for a key that was at a slot once. */
+  findAt(key: string, slot: number): number | undefined {
+    return slot !== OVERFLOW_SLOT && this.#keys[slot] === key ? slot : this.find(key);
+  }
+
   chunkOf(slot: number): Float64Array {
     return this.#chunks[slot >> CHUNK_BITS]!;
   }

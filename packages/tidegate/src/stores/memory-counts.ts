@@ -11,8 +11,13 @@ import {
 } from "../algorithms/elsewhere.ts";
 import { createDecision, type Decision } from "../decision.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
-import type { StateView } from "../ports/counting-store.ts";
-import { type KeySpace, type Place, stateAt } from "./key-space.ts";
+import type { KeyAt, StateView } from "../ports/counting-store.ts";
+import type { KeySpace } from "./key-space.ts";
+
+/** Slot of a key that is not there. */
+const NOWHERE = -1;
+
+type Numbers = Pick<StateView, "numbers" | "at">;
 
 /** Numbers of a key that is as if never used. */
 const ignored = createStanding();
@@ -26,59 +31,70 @@ export class MemoryCounts {
     this.#keys = keys;
   }
 
-  deny(policy: Policy, key: string, cost: number, waitUs: number, now: number): Decision {
+  deny(policy: Policy, key: KeyAt, cost: number, waitUs: number, now: number): Decision {
     const { numbers, at } = this.#stateOf(policy, key, now);
     const wait = Math.max(decide(policy.limits, numbers, at, now, cost, false), waitUs);
-    return createDecision(policy, key, cost, wait, false, numbers, at, now, "local");
+    return createDecision(policy, key.name, cost, wait, false, numbers, at, now, "local");
   }
 
-  standing(policy: Policy, key: string, now: number, spanUs: number, into: Standing): void {
+  standing(policy: Policy, key: KeyAt, now: number, spanUs: number, into: Standing): void {
     const { numbers, at } = this.#stateOf(policy, key, now);
     standingOf(policy.limits, numbers, at, now, spanUs, into);
   }
 
-  view(policy: Policy, key: string, now: number): StateView | undefined {
-    const place = this.#find(policy, key, now);
-    if (place === undefined) return undefined;
-    const { numbers, at } = stateAt(place);
+  view(policy: Policy, key: KeyAt, now: number): StateView | undefined {
+    const slot = this.#find(policy, key, now);
+    if (slot === NOWHERE) return undefined;
+    const { numbers, at } = this.#stateAt(policy, slot, now);
     standingOf(policy.limits, numbers, at, now, 0, ignored);
     return { numbers, at, now };
   }
 
-  count(policy: Policy, key: string, now: number, units: Elsewhere): number {
-    const { numbers, at } = stateAt(this.#place(policy, key, now));
+  count(policy: Policy, key: KeyAt, now: number, units: Elsewhere): number {
+    const { numbers, at } = this.#stateAt(policy, this.#obtain(policy, key, now), now);
     return countElsewhere(policy.limits, numbers, at, now, units);
   }
 
-  assume(policy: Policy, key: string, now: number, used: Float64Array, ageUs: number): void {
-    const { numbers, at } = stateAt(this.#place(policy, key, now));
+  assume(policy: Policy, key: KeyAt, now: number, used: Float64Array, ageUs: number): void {
+    const { numbers, at } = this.#stateAt(policy, this.#obtain(policy, key, now), now);
     assumeUsed(policy.limits, numbers, at, now, used, ageUs);
   }
 
   /** Returns a key's state; that of a key that is not known is written to nowhere. */
-  #stateOf(policy: Policy, key: string, now: number): Pick<StateView, "numbers" | "at"> {
-    const place = this.#find(policy, key, now);
-    if (place !== undefined) return stateAt(place);
+  #stateOf(policy: Policy, key: KeyAt, now: number): Numbers {
+    const slot = this.#find(policy, key, now);
+    if (slot !== NOWHERE) return this.#stateAt(policy, slot, now);
     unused.fill(0);
     return { numbers: unused, at: 0 };
   }
 
-  #find(policy: Policy, key: string, now: number): Place | undefined {
-    return this.#keys.find(policy, key, now) ?? this.#carry(policy, key, now);
+  #stateAt(policy: Policy, slot: number, now: number): Numbers {
+    const table = this.#keys.tableOf(policy, now);
+    return { numbers: table.chunkOf(slot), at: table.offsetOf(slot) };
+  }
+
+  /** Finds the slot of a key, in the table of its policy. */
+  #find(policy: Policy, key: KeyAt, now: number): number {
+    const table = this.#keys.tableOf(policy, now);
+    const slot = table.findAt(key.name, key.at);
+    if (slot === undefined) return this.#carry(policy, key, now);
+    key.at = slot;
+    if (table.mixed) table.adopt(slot, policy.limits, now);
+    return slot;
   }
 
   /** Moves a key that was written under limits of another width. */
-  #carry(policy: Policy, key: string, now: number): Place | undefined {
-    const carried = this.#keys.takeCarried(policy, key, now);
-    if (carried === undefined) return undefined;
-    if (!this.#keys.findRoom(policy, now)) return this.#keys.overflow(policy, now);
-    return this.#keys.insert(policy, key, carried.numbers, carried.entries, now);
+  #carry(policy: Policy, { name }: KeyAt, now: number): number {
+    const carried = this.#keys.takeCarried(policy, name, now);
+    if (carried === undefined) return NOWHERE;
+    if (!this.#keys.findRoom(policy, now)) return this.#keys.overflow(policy, now).slot;
+    return this.#keys.insert(policy, name, carried.numbers, carried.entries, now).slot;
   }
 
-  #place(policy: Policy, key: string, now: number): Place {
-    const place = this.#find(policy, key, now);
-    if (place !== undefined) return place;
-    if (!this.#keys.findRoom(policy, now)) return this.#keys.overflow(policy, now);
-    return this.#keys.insert(policy, key, unused.fill(0), undefined, now);
+  #obtain(policy: Policy, key: KeyAt, now: number): number {
+    const slot = this.#find(policy, key, now);
+    if (slot !== NOWHERE) return slot;
+    if (!this.#keys.findRoom(policy, now)) return this.#keys.overflow(policy, now).slot;
+    return this.#keys.insert(policy, key.name, unused.fill(0), undefined, now).slot;
   }
 }

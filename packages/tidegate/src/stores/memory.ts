@@ -7,7 +7,7 @@ import { createDecision, type Decision } from "../decision.ts";
 import { checkOptions, checkPort, optionError, positiveInteger } from "../policy/options.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { Counted, CountingStore, StateView } from "../ports/counting-store.ts";
+import type { Counted, CountingStore, KeyAt, StateView } from "../ports/counting-store.ts";
 import { Listeners } from "../ports/listeners.ts";
 import type { Random } from "../ports/random.ts";
 import type { Outcome, Part, Store, Work } from "../ports/store.ts";
@@ -158,23 +158,23 @@ class InMemory implements MemoryStore, CountingStore {
     return table.find(key) ?? 0;
   }
 
-  deny(policy: Policy, key: string, cost: number, waitUs: number): Decision {
+  deny(policy: Policy, key: KeyAt, cost: number, waitUs: number): Decision {
     return this.#counts.deny(policy, key, cost, waitUs, this.#clock.now());
   }
 
-  standing(policy: Policy, key: string, spanUs: number, into: Standing): void {
+  standing(policy: Policy, key: KeyAt, spanUs: number, into: Standing): void {
     this.#counts.standing(policy, key, this.#clock.now(), spanUs, into);
   }
 
-  view(policy: Policy, key: string): StateView | undefined {
+  view(policy: Policy, key: KeyAt): StateView | undefined {
     return this.#counts.view(policy, key, this.#clock.now());
   }
 
-  count(policy: Policy, key: string, units: Elsewhere): number {
+  count(policy: Policy, key: KeyAt, units: Elsewhere): number {
     return this.#counts.count(policy, key, this.#clock.now(), units);
   }
 
-  assume(policy: Policy, key: string, used: Float64Array, ageUs: number): void {
+  assume(policy: Policy, key: KeyAt, used: Float64Array, ageUs: number): void {
     this.#counts.assume(policy, key, this.#clock.now(), used, ageUs);
   }
 

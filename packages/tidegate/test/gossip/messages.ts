@@ -22,6 +22,7 @@ export function headerOf(fields: Partial<Header> = {}): Header {
     to: "node-2:9000",
     askedBy: "",
     hasJoined: true,
+    isSated: false,
     mark: 12_345,
     echo: 0,
     ...fields,

@@ -176,7 +176,7 @@ test("what was presumed and not spent is given back, but not to a window that ma
     [[bucket, day], 50],
   ] as const) {
     const rig = createRig(limits, { coordination: "gossip", partition: "share" });
-    rig.store.count(rig.policy, "k", {
+    rig.store.count(rig.policy, rig.key, {
       present: new Float64Array([50, 50]),
       before: new Float64Array(2),
     });

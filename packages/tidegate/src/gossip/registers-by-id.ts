@@ -1,0 +1,66 @@
+// The registers of an origin by their ids. Ids are given one after another and written in much the same order in each
+// round, so they stand side by side, in small pages: a map would have them all over memory.
+
+import type { OriginRegister } from "./origin.ts";
+
+/** Small, since a stranger may say ids that are far apart, each of which takes a page of its own. */
+const PAGE_SIZE = 32;
+
+interface Page {
+  readonly registers: (OriginRegister | undefined)[];
+  count: number;
+}
+
+/** The registers. */
+export class RegistersById {
+  readonly #pages = new Map<number, Page>();
+  #last: Page | undefined;
+  #lastNumber = -1;
+  size = 0;
+
+  find(id: number): OriginRegister | undefined {
+    return this.#pageOf(id)?.registers[id % PAGE_SIZE];
+  }
+
+  set(register: OriginRegister): void {
+    const { id } = register;
+    let page = this.#pageOf(id);
+    if (page === undefined) {
+      page = { registers: new Array(PAGE_SIZE).fill(undefined), count: 0 };
+      this.#pages.set(Math.floor(id / PAGE_SIZE), page);
+      this.#lastNumber = -1;
+    }
+    const place = id % PAGE_SIZE;
+    if (page.registers[place] === undefined) {
+      page.count += 1;
+      this.size += 1;
+    }
+    page.registers[place] = register;
+  }
+
+  delete(register: OriginRegister): void {
+    const { id } = register;
+    const page = this.#pageOf(id);
+    if (page?.registers[id % PAGE_SIZE] !== register) return;
+    page.registers[id % PAGE_SIZE] = undefined;
+    page.count -= 1;
+    this.size -= 1;
+    if (page.count > 0) return;
+    this.#pages.delete(Math.floor(id / PAGE_SIZE));
+    this.#lastNumber = -1;
+  }
+
+  *all(): Generator<OriginRegister> {
+    for (const { registers } of this.#pages.values()) {
+      for (const register of registers) if (register !== undefined) yield register;
+    }
+  }
+
+  #pageOf(id: number): Page | undefined {
+    const number = Math.floor(id / PAGE_SIZE);
+    if (number === this.#lastNumber) return this.#last;
+    this.#lastNumber = number;
+    this.#last = this.#pages.get(number);
+    return this.#last;
+  }
+}
