@@ -19,6 +19,11 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.length);
   }
 
+  /** Begins anew, in the same memory. */
+  clear(): void {
+    this.length = 0;
+  }
+
   byte(value: number): void {
     if (this.length === this.#bytes.length) this.#grow(1);
     this.#bytes[this.length++] = value;
@@ -27,12 +32,15 @@ export class ByteWriter {
   /** Writes a whole number from 0 to 2^53 - 1: seven bits a byte, the lowest first. */
   number(value: number): void {
     if (this.length + 8 > this.#bytes.length) this.#grow(8);
+    const bytes = this.#bytes;
+    let at = this.length;
     let left = value;
     while (left >= 0x80) {
-      this.#bytes[this.length++] = (left % 0x80) + 0x80;
+      bytes[at++] = (left % 0x80) + 0x80;
       left = left < 0x8000_0000 ? left >>> 7 : Math.floor(left / 0x80);
     }
-    this.#bytes[this.length++] = left;
+    bytes[at++] = left;
+    this.length = at;
   }
 
   /** Writes a whole number that may be below 0. */

@@ -20,8 +20,11 @@ export class Register<Origin = unknown> {
   demand = 0;
   /** Times that the key was reset there. */
   resets = 0;
-  /** By limit, how much of it was in use there, by its own account of all nodes: in hundredths, 255 at most. */
-  levels: Uint8Array;
+  /** Number of limits of its policy there. */
+  readonly limits: number;
+  /** By limit, a byte each: how much of it was in use there, by its own account of all nodes; in hundredths. */
+  #levels = 0;
+  #moreLevels = 0;
   /** For each limit that counts in windows, the window there, and what was admitted there in it. */
   windows: readonly WindowCount[] = [];
   /** When it was last written or learned, by this node's steady clock, in microseconds. */
@@ -35,7 +38,20 @@ export class Register<Origin = unknown> {
     this.id = id;
     this.key = key;
     this.namedAt = namedAt;
-    this.levels = new Uint8Array(limits);
+    this.limits = limits;
+  }
+
+  /** How much of a limit was in use there, by its own account of all nodes: in hundredths, 255 at most. */
+  levelOf(limit: number): number {
+    const levels = limit < 4 ? this.#levels : this.#moreLevels;
+    return (levels >>> (8 * (limit % 4))) & 0xff;
+  }
+
+  setLevel(limit: number, level: number): void {
+    const at = 8 * (limit % 4);
+    const others = ~(0xff << at);
+    if (limit < 4) this.#levels = (this.#levels & others) | (level << at);
+    else this.#moreLevels = (this.#moreLevels & others) | (level << at);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Random } from "../ports/random.ts";
 import type { Timer } from "../ports/timer.ts";
+import { ByteWriter } from "./bytes.ts";
 import type { Envelope } from "./envelope.ts";
 import { Exchanges } from "./exchanges.ts";
 import { Incoming } from "./incoming.ts";
@@ -55,6 +56,8 @@ export class Gossiper {
   readonly #options: GossiperOptions;
   readonly #incoming: Incoming;
   readonly #exchanges: Exchanges;
+  /** All messages are written in it, one after another: a message is sent before the next begins. */
+  readonly #writer = new ByteWriter();
   #cancel: (() => void) | undefined;
   /** Whether the transport is open. */
   #isOpen = false;
@@ -292,7 +295,7 @@ export class Gossiper {
       mark: Math.floor(now - this.#marksFrom),
       echo: answered?.mark ?? 0,
     };
-    return new MessageWriter(header, now, maxBytes);
+    return new MessageWriter(this.#writer, header, now, maxBytes);
   }
 
   /**

@@ -26,6 +26,8 @@ export class Learning {
   readonly #options: LearningOptions;
   readonly #units = createElsewhere(MAX_LIMITS);
   readonly #used = new Float64Array(MAX_LIMITS);
+  #lastPolicy: Policy | undefined;
+  #lastMost = 0;
 
   constructor(options: LearningOptions) {
     this.#options = options;
@@ -46,7 +48,7 @@ export class Learning {
     const ageUs = Math.max(steady() - register.touchedAt, 0);
     let window = 0;
     policy.limits.forEach((limit, index) => {
-      const level = register.levels[index] ?? 0;
+      const level = register.levelOf(index);
       let used = (level * limit.limit) / 100;
       if (isWindow(limit)) {
         const there = register.windows[window++];
@@ -75,7 +77,7 @@ export class Learning {
     this.#spread(register, policy, units);
     this.forgiven += store.count(policy, key, this.#units);
     // No more than the limits count, however much is told.
-    const most = 2 * mostOf(policy);
+    const most = 2 * this.#mostOf(policy);
     key.expectedRoom -= Math.min(Math.max(units, -most), most);
   }
 
@@ -110,8 +112,13 @@ export class Learning {
     const startedAt = now - (steady() - there.startedAt);
     return Math.round((startedAt - windowStart(limit, now)) / limit.windowUs);
   }
-}
 
-function mostOf({ limits }: Policy): number {
-  return limits.reduce((most, { limit }) => Math.max(most, limit), 0);
+  /** The largest of a policy's limits: that of the policy asked about last is known. */
+  #mostOf(policy: Policy): number {
+    if (policy !== this.#lastPolicy) {
+      this.#lastPolicy = policy;
+      this.#lastMost = policy.limits.reduce((most, { limit }) => Math.max(most, limit), 0);
+    }
+    return this.#lastMost;
+  }
 }

@@ -45,7 +45,7 @@ export class Levelling {
       this.#units.present[index] = 0;
       if (isWindow(limit)) continue;
       const mean = this.#meanLevel(own, index, now);
-      const apart = ((mean - own.levels[index]!) * limit.limit) / 100;
+      const apart = ((mean - own.levelOf(index)) * limit.limit) / 100;
       const units = Math.floor(STEP * apart + random.next());
       this.#units.present[index] = units;
       if (units === 0) continue;
@@ -93,12 +93,12 @@ export class Levelling {
    */
   #meanLevel(own: Register, index: number, now: number): number {
     const { region } = this.#options;
-    let sum = own.levels[index]!;
+    let sum = own.levelOf(index);
     let count = 1;
     for (const register of own.key.registers) {
       const { isStale, region: where } = register.origin as Origin;
       if (isStale || where !== region || !this.#isRecent(register, now)) continue;
-      sum += register.levels[index] ?? 0;
+      sum += register.levelOf(index);
       count += 1;
     }
     return sum / count;

@@ -2,9 +2,9 @@
 // does not know, and with a digest of its own ("ack"), which is answered in turn ("push"). Layout, all numbers of
 // variable length but bytes:
 //
-//   "TG", version, kind, 1 where the sender has joined + 2 where it wants no push (bytes), its instance (8 bytes), its address, its region, the
-//   address that it wrote to, the address that it was asked by (texts), a mark of the instant at which it wrote, the
-//   mark of the message that it answers (numbers)
+//   "TG", version, kind, 1 where the sender has joined + 2 where it wants no push (bytes), its instance (8 bytes), its
+//   address, its region, the address that it wrote to, the address that it was asked by (texts), a mark of the instant
+//   at which it wrote, the mark of the message that it answers (numbers)
 //   digest: a number of origins, for each its instance, version, age in ms
 //   blocks: for each origin 1 (byte), its instance, 1 where it has left (byte), address, region, the version after
 //     which it begins; registers; 0; the version that it goes up to, 1 where that is all there is (byte), age in ms;
@@ -14,7 +14,7 @@
 //     (signed), age in ms; units (signed); demand (byte), levels (bytes); where long: resets, a number of windows, for
 //     each its age in ms, units in it and in the one before.
 
-import { ByteWriter } from "./bytes.ts";
+import type { ByteWriter } from "./bytes.ts";
 import type { Origin, OriginRegister } from "./origin.ts";
 
 /** What a message is for. */
@@ -127,7 +127,7 @@ export const MAX_TOLD_UNITS = 2 ** 50;
 
 /** Writes a message. */
 export class MessageWriter {
-  readonly #writer = new ByteWriter();
+  readonly #writer: ByteWriter;
   readonly #policies = new Map<string, number>();
   readonly #now: number;
   readonly #maxBytes: number;
@@ -135,11 +135,13 @@ export class MessageWriter {
   #versionBefore = 0;
 
   /**
+   * @param writer is cleared; whoever writes one message after another does so in the same memory.
    * @param now the sender's steady clock, in microseconds.
    * @param maxBytes how long it may become, beside its digest.
    */
-  constructor(header: Header, now: number, maxBytes: number) {
-    const writer = this.#writer;
+  constructor(writer: ByteWriter, header: Header, now: number, maxBytes: number) {
+    this.#writer = writer;
+    writer.clear();
     for (const byte of [...MAGIC, MESSAGE_VERSION, KINDS.indexOf(header.kind)]) writer.byte(byte);
     writer.byte((header.hasJoined ? 1 : 0) + (header.isSated ? 2 : 0));
     writeInstance(writer, header.instance);
@@ -152,7 +154,7 @@ export class MessageWriter {
     this.#most = maxBytes;
   }
 
-  /** The message; valid as long as this is. */
+  /** The message; valid until another is written in the same memory. */
   get bytes(): Uint8Array {
     return this.#writer.written;
   }
@@ -205,12 +207,12 @@ export class MessageWriter {
 
   #register(register: OriginRegister, at: number): void {
     const writer = this.#writer;
-    const { id, key, levels, resets, windows } = register;
+    const { id, key, limits, resets, windows } = register;
     const isNamed = register.namedAt === at;
     const isLong = resets > 0 || windows.length > 0;
     writer.number(at - this.#versionBefore);
     this.#versionBefore = at;
-    writer.number(id * 32 + (levels.length - 1) * 4 + (isNamed ? 1 : 0) + (isLong ? 2 : 0));
+    writer.number(id * 32 + (limits - 1) * 4 + (isNamed ? 1 : 0) + (isLong ? 2 : 0));
     if (isNamed) {
       this.#policy(key.policyName);
       writer.text(key.name);
@@ -219,7 +221,7 @@ export class MessageWriter {
     }
     writer.signed(told(register.units));
     writer.byte(register.demand);
-    for (let index = 0; index < levels.length; index += 1) writer.byte(levels[index]!);
+    for (let index = 0; index < limits; index += 1) writer.byte(register.levelOf(index));
     if (!isLong) return;
     writer.number(resets);
     writer.number(windows.length);

@@ -32,8 +32,8 @@ export class Origin {
   /** When it was last rewound, and when what others speak for was last shed; by the steady clock. */
   rewoundAt = Number.NEGATIVE_INFINITY;
   shedAt = Number.NEGATIVE_INFINITY;
-  readonly #registers = new RegistersById();
-  readonly #log = new RegisterLog();
+  readonly #registers = new RegistersById<Origin>();
+  readonly #log = new RegisterLog<Origin>();
 
   constructor(instance: string) {
     this.instance = instance;

@@ -168,7 +168,7 @@ export class Publisher {
     const { own, silenceUs } = this.#options;
     const before = key.own as OriginRegister | undefined;
     const { length } = policy.limits;
-    if (before?.levels.length === length && Math.abs(key.units) < MOST_UNITS) {
+    if (before?.limits === length && Math.abs(key.units) < MOST_UNITS) {
       if (now - before.touchedAt > silenceUs) {
         before.namedAt = version;
         before.base = before.units;
@@ -209,7 +209,7 @@ export class Publisher {
         view === undefined
           ? 0
           : consumed(limit, view.numbers, view.at + policy.offsets[index]!, view.now);
-      register.levels[index] = Math.min(Math.ceil((100 * used) / limit.limit), 255);
+      register.setLevel(index, Math.min(Math.ceil((100 * used) / limit.limit), 255));
       if (!isWindow(limit)) continue;
       const own = key.windows[windows.length];
       if (own === undefined) continue;

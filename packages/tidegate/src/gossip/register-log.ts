@@ -1,7 +1,7 @@
 // The registers of an origin in the order of the versions at which they were written. What was written again since has
 // no place in it any more, so that nobody looks at it to find that out.
 
-import type { OriginRegister } from "./origin.ts";
+import type { Register } from "./counted-key.ts";
 
 /** The log is made shorter once so many of its entries have been struck out for each that has not. */
 const STRUCK_PER_ENTRY = 3;
@@ -11,13 +11,13 @@ const STRUCK_AT_LEAST = 1_024;
  * The order. A register has two entries at most: where it was written last, and where it was named: a message may be
  * cut off between the two, and must not lose the name.
  */
-export class RegisterLog {
-  #entries: (OriginRegister | undefined)[] = [];
+export class RegisterLog<Origin> {
+  #entries: (Register<Origin> | undefined)[] = [];
   #versions: number[] = [];
   #struck = 0;
 
   /** Adds a register, at a version that is the highest so far. */
-  append(register: OriginRegister, version: number): void {
+  append(register: Register<Origin>, version: number): void {
     const isNamed = register.namedAt === version;
     if (register.place !== register.namedPlace) this.#strike(register.place);
     if (isNamed) this.#strike(register.namedPlace);
@@ -30,7 +30,7 @@ export class RegisterLog {
   }
 
   /** Takes a register out. */
-  remove(register: OriginRegister): void {
+  remove(register: Register<Origin>): void {
     if (register.place !== register.namedPlace) this.#strike(register.place);
     this.#strike(register.namedPlace);
     register.place = -1;
@@ -55,7 +55,7 @@ export class RegisterLog {
    */
   after(
     version: number,
-    take: (register: OriginRegister, at: number) => boolean,
+    take: (register: Register<Origin>, at: number) => boolean,
   ): number | undefined {
     let last = version;
     for (let index = this.#firstAfter(version); index < this.#entries.length; index += 1) {

@@ -1,28 +1,28 @@
 // The registers of an origin by their ids. Ids are given one after another and written in much the same order in each
 // round, so they stand side by side, in small pages: a map would have them all over memory.
 
-import type { OriginRegister } from "./origin.ts";
+import type { Register } from "./counted-key.ts";
 
 /** Small, since a stranger may say ids that are far apart, each of which takes a page of its own. */
 const PAGE_SIZE = 32;
 
-interface Page {
-  readonly registers: (OriginRegister | undefined)[];
+interface Page<Origin> {
+  readonly registers: (Register<Origin> | undefined)[];
   count: number;
 }
 
 /** The registers. */
-export class RegistersById {
-  readonly #pages = new Map<number, Page>();
-  #last: Page | undefined;
+export class RegistersById<Origin> {
+  readonly #pages = new Map<number, Page<Origin>>();
+  #last: Page<Origin> | undefined;
   #lastNumber = -1;
   size = 0;
 
-  find(id: number): OriginRegister | undefined {
+  find(id: number): Register<Origin> | undefined {
     return this.#pageOf(id)?.registers[id % PAGE_SIZE];
   }
 
-  set(register: OriginRegister): void {
+  set(register: Register<Origin>): void {
     const { id } = register;
     let page = this.#pageOf(id);
     if (page === undefined) {
@@ -38,7 +38,7 @@ export class RegistersById {
     page.registers[place] = register;
   }
 
-  delete(register: OriginRegister): void {
+  delete(register: Register<Origin>): void {
     const { id } = register;
     const page = this.#pageOf(id);
     if (page?.registers[id % PAGE_SIZE] !== register) return;
@@ -50,13 +50,13 @@ export class RegistersById {
     this.#lastNumber = -1;
   }
 
-  *all(): Generator<OriginRegister> {
+  *all(): Generator<Register<Origin>> {
     for (const { registers } of this.#pages.values()) {
       for (const register of registers) if (register !== undefined) yield register;
     }
   }
 
-  #pageOf(id: number): Page | undefined {
+  #pageOf(id: number): Page<Origin> | undefined {
     const number = Math.floor(id / PAGE_SIZE);
     if (number === this.#lastNumber) return this.#last;
     this.#lastNumber = number;

@@ -21,7 +21,7 @@ export interface Before {
 
 const NO_WINDOWS: OriginRegister["windows"] = [];
 
-/** Is told what was learned, after it was. */
+/** Is told what was learned, after it was. One object is used for all that was known before. */
 export type Learned = (register: OriginRegister, before: Before) => void;
 
 /** The registers of all nodes. */
@@ -37,6 +37,7 @@ export class Replica {
   #isBroken = false;
   #now = 0;
   #writtenAt = 0;
+  readonly #before = { units: 0, resets: 0, isStrange: false };
   readonly #caughtUp = new WeakSet<Origin>();
   /** Where telling begins, so that what finds no room in one message does so in another. */
   #turn = 0;
@@ -110,11 +111,10 @@ export class Replica {
     if (register === undefined) return;
     origin.version = version;
     const isNews = version > register.version;
-    const before = {
-      units: known?.units ?? register.base,
-      resets: register.resets,
-      isStrange: known === undefined && !this.#caughtUp.has(origin),
-    };
+    const before = this.#before;
+    before.units = known?.units ?? register.base;
+    before.resets = register.resets;
+    before.isStrange = known === undefined && !this.#caughtUp.has(origin);
     if (isNews) this.#copy(sent, register);
     const writtenUs = name === undefined ? this.#now : this.#now - name.ageUs;
     origin.wrote(register, version, Math.max(writtenUs, register.touchedAt));
@@ -192,8 +192,8 @@ export class Replica {
     to.units = units;
     to.demand = demand;
     to.resets = resets;
-    const limits = Math.min(levels.length, to.levels.length);
-    for (let index = 0; index < limits; index += 1) to.levels[index] = levels[index]!;
+    const limits = Math.min(levels.length, to.limits);
+    for (let index = 0; index < limits; index += 1) to.setLevel(index, levels[index]!);
     to.windows =
       windows.length === 0
         ? NO_WINDOWS

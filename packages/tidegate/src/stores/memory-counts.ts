@@ -9,6 +9,7 @@ import {
   type Standing,
   standingOf,
 } from "../algorithms/elsewhere.ts";
+import type { KeyEntries } from "../algorithms/key-state.ts";
 import { createDecision, type Decision } from "../decision.ts";
 import { MAX_LIMITS, type Policy } from "../policy/policy.ts";
 import type { KeyAt, StateView } from "../ports/counting-store.ts";
@@ -84,17 +85,30 @@ export class MemoryCounts {
   }
 
   /** Moves a key that was written under limits of another width. */
-  #carry(policy: Policy, { name }: KeyAt, now: number): number {
-    const carried = this.#keys.takeCarried(policy, name, now);
+  #carry(policy: Policy, key: KeyAt, now: number): number {
+    const carried = this.#keys.takeCarried(policy, key.name, now);
     if (carried === undefined) return NOWHERE;
-    if (!this.#keys.findRoom(policy, now)) return this.#keys.overflow(policy, now).slot;
-    return this.#keys.insert(policy, name, carried.numbers, carried.entries, now).slot;
+    return this.#insert(policy, key, carried.numbers, carried.entries, now);
   }
 
   #obtain(policy: Policy, key: KeyAt, now: number): number {
     const slot = this.#find(policy, key, now);
-    if (slot !== NOWHERE) return slot;
-    if (!this.#keys.findRoom(policy, now)) return this.#keys.overflow(policy, now).slot;
-    return this.#keys.insert(policy, key.name, unused.fill(0), undefined, now).slot;
+    return slot === NOWHERE ? this.#insert(policy, key, unused.fill(0), undefined, now) : slot;
+  }
+
+  /** Gives a key a slot; where there is no room, that of all keys that have none. */
+  #insert(
+    policy: Policy,
+    key: KeyAt,
+    numbers: Float64Array,
+    entries: KeyEntries | undefined,
+    now: number,
+  ): number {
+    const isRoom = this.#keys.findRoom(policy, now);
+    const { slot } = isRoom
+      ? this.#keys.insert(policy, key.name, numbers, entries, now)
+      : this.#keys.overflow(policy, now);
+    key.at = slot;
+    return slot;
   }
 }

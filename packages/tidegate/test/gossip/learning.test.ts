@@ -6,6 +6,7 @@ import { Learning } from "../../src/gossip/learning.ts";
 import type { OriginRegister } from "../../src/gossip/origin.ts";
 import type { Before } from "../../src/gossip/replica.ts";
 import { fixedWindow, slidingWindow, tokenBucket } from "../../src/index.ts";
+import { setFields } from "./messages.ts";
 import { createRig } from "./rig.ts";
 
 const minute = fixedWindow({ limit: 100, window: "1m" });
@@ -101,7 +102,7 @@ test("of whoever is met just now it counts how full the key is there, as long ag
   assert.equal(remaining(), 50, "60 then, and 10 are back");
   learning.learned(register, known(0, { isStrange: true }));
   assert.equal(remaining(), 50, "no more than that however many say it");
-  register.levels = new Uint8Array([0, 80]);
+  setFields(register, { levels: new Uint8Array([0, 80]) });
   learning.learned(register, known(0, { isStrange: true }));
   assert.equal(remaining(), 20, "a window that goes on");
 });

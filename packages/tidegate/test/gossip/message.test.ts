@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { MalformedMessage } from "../../src/gossip/bytes.ts";
+import { ByteWriter, MalformedMessage } from "../../src/gossip/bytes.ts";
 import { CountedKey } from "../../src/gossip/counted-key.ts";
 import { MAX_TOLD_UNITS, MAX_VERSION, MessageWriter } from "../../src/gossip/message.ts";
 import { isMessage, readMessage, versionOf } from "../../src/gossip/read-message.ts";
@@ -14,7 +14,7 @@ const two = "ffffffffffffffff";
 
 test("a header and a digest are read as they were written", () => {
   const header = headerOf({ kind: "ack", askedBy: "10.0.0.7:9000", mark: 2 ** 45, echo: 77 });
-  const writer = new MessageWriter(header, 5_000_000, 1_024);
+  const writer = new MessageWriter(new ByteWriter(), header, 5_000_000, 1_024);
   const origin = originOf(two);
   origin.version = MAX_VERSION;
   origin.asOf = 3_498_499;
@@ -116,7 +116,7 @@ test("what does not fit waits, and is told from where the message ended", () => 
   const seen: number[] = [];
   let messages = 0;
   for (let from = 0; from < origin.version; messages += 1) {
-    const writer = new MessageWriter(headerOf(), 0, 1_024);
+    const writer = new MessageWriter(new ByteWriter(), headerOf(), 0, 1_024);
     writer.digest(Array.from({ length: 100 }, () => origin));
     const before = writer.bytes.length;
     const isAll = writer.block(origin, from, () => true);

@@ -1,5 +1,6 @@
 // Messages as nodes write them, and what is read of them, as plain values.
 
+import { ByteWriter } from "../../src/gossip/bytes.ts";
 import { CountedKey } from "../../src/gossip/counted-key.ts";
 import {
   type BlockEnd,
@@ -71,18 +72,30 @@ export function readWhole(bytes: Uint8Array): ReadMessage {
   return read;
 }
 
+/** What a test says of a register. */
+export type RegisterFields = Partial<
+  Pick<OriginRegister, "units" | "demand" | "resets" | "windows">
+> & { readonly levels?: Uint8Array };
+
+/** Has a register say so. */
+export function setFields(register: OriginRegister, fields: RegisterFields): void {
+  const { levels, ...rest } = fields;
+  Object.assign(register, rest);
+  levels?.forEach((level, limit) => void register.setLevel(limit, level));
+}
+
 /** Writes a register as a node does that says something of a key. */
 export function say(
   origin: Origin,
   key: CountedKey | { readonly policy: string; readonly name: string },
-  fields: Partial<Pick<OriginRegister, "units" | "demand" | "resets" | "levels" | "windows">> = {},
+  fields: RegisterFields = {},
   now = 0,
 ): OriginRegister {
   const counted = key instanceof CountedKey ? key : new CountedKey(key.policy, key.name);
   const { levels = new Uint8Array(1), ...rest } = fields;
   origin.version += 1;
   const register = origin.create(origin.size + 1, counted, origin.version, levels.length);
-  Object.assign(register, rest, { levels });
+  setFields(register, { ...rest, levels });
   origin.wrote(register, origin.version, now);
   return register;
 }
@@ -116,7 +129,7 @@ export function messageOf(
   header = headerOf({ kind: "push" }),
   maxBytes = 1_000_000,
 ): Uint8Array {
-  const writer = new MessageWriter(header, now, maxBytes);
+  const writer = new MessageWriter(new ByteWriter(), header, now, maxBytes);
   writer.digest([]);
   for (const [origin, from] of blocks) writer.block(origin, from, () => true);
   writer.end(false);

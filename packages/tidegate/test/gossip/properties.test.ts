@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { ByteWriter } from "../../src/gossip/bytes.ts";
 import { CountedKeys } from "../../src/gossip/keys.ts";
 import { MessageWriter } from "../../src/gossip/message.ts";
 import { Origin, type OriginRegister } from "../../src/gossip/origin.ts";
@@ -57,7 +58,7 @@ class Node {
 
   /** Writes what another does not know, by what it knew. */
   tell(digest: ReadonlyMap<string, number>, maxBytes: number): Uint8Array {
-    const writer = new MessageWriter(headerOf({ kind: "push" }), 0, maxBytes);
+    const writer = new MessageWriter(new ByteWriter(), headerOf({ kind: "push" }), 0, maxBytes);
     writer.digest([...this.replica.origins()]);
     this.replica.tell(writer, digest, () => true);
     return writer.bytes.slice();

@@ -46,7 +46,7 @@ test("a key is told of when its sum changed, and not else", () => {
   assert.equal(own.version, 1);
   admit(5);
   round();
-  assert.deepEqual([own.version, key.own!.units, key.own!.levels[0]], [2, 5, 0]);
+  assert.deepEqual([own.version, key.own!.units, key.own!.levelOf(0)], [2, 5, 0]);
   admit(-2);
   round();
   assert.deepEqual([own.version, key.own!.units], [3, 3]);
@@ -145,7 +145,7 @@ test("under another number of limits it is told anew: what was not told yet is, 
   admit(2);
   round();
   assert.notEqual(key.own, before);
-  assert.deepEqual([key.own!.units, key.own!.resets, key.own!.levels.length], [2, 0, 2]);
+  assert.deepEqual([key.own!.units, key.own!.resets, key.own!.limits], [2, 0, 2]);
   assert.deepEqual([own.size, key.own!.windows[0]!.present], [1, 9]);
   publisher.reset(key, createPolicy("api", { limits: [minute] }), steady());
   assert.deepEqual([key.own!.units, key.own!.resets], [0, 1], "a reset that comes with it is told");

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ByteWriter } from "../../src/gossip/bytes.ts";
 import { CountedKeys } from "../../src/gossip/keys.ts";
 import { MessageWriter } from "../../src/gossip/message.ts";
 import type { Origin } from "../../src/gossip/origin.ts";
@@ -24,7 +25,7 @@ function createReplica(maxKeys?: number) {
   const learned: Learned[] = [];
   const keys = new CountedKeys(maxKeys);
   const replica = new Replica(originOf(B), keys, ({ key, units }, before) => {
-    learned.push({ key: key.name, units, before });
+    learned.push({ key: key.name, units, before: { ...before } });
   });
   const take = (message: Uint8Array, now = 0, writtenAt = now) => {
     readInto(replica, message, now, writtenAt);
@@ -292,7 +293,7 @@ test("a small message tells some of each origin in turn, so that all are told in
   let messages = 0;
   for (let isAll = false; !isAll; messages += 1) {
     assert.ok(messages < 20, `${messages} messages`);
-    const writer = new MessageWriter(headerOf(), 0, 1_024);
+    const writer = new MessageWriter(new ByteWriter(), headerOf(), 0, 1_024);
     writer.digest([]);
     const digest = new Map(
       [...other.origins()].map(({ instance, version }) => [instance, version]),

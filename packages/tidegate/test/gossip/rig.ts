@@ -9,7 +9,7 @@ import { createPolicy, type Policy, type PolicyOptions } from "../../src/policy/
 import { createSeededRandom } from "../../src/simulation/seeded-random.ts";
 import { countingStore } from "../../src/stores/memory.ts";
 import { createManualClock } from "../support/manual-clock.ts";
-import { originOf } from "./messages.ts";
+import { originOf, type RegisterFields, setFields } from "./messages.ts";
 
 /** Steady time and wall time are so far apart. */
 export const STEADY_AT_START = 1_000_000_000;
@@ -31,13 +31,13 @@ export function createRig(limits: readonly Limit[], options: Omit<PolicyOptions,
     wall: () => clock.now(),
     steady: () => clock.now() - began + STEADY_AT_START,
     /** Adds what another node says of the key. */
-    other(demand: number, fields: Partial<OriginRegister> = {}): OriginRegister {
+    other(demand: number, fields: RegisterFields = {}): OriginRegister {
       others += 1;
       const origin: Origin = originOf(`${others}`.padStart(16, "0"));
       origin.isAway = false;
       origin.isStale = false;
       const register = origin.create(1, key, 1, limits.length);
-      Object.assign(register, { demand: codeDemand(demand), ...fields });
+      setFields(register, { demand: codeDemand(demand), ...fields });
       register.touchedAt = clock.now() - began + STEADY_AT_START;
       key.registers.push(register);
       return register;
