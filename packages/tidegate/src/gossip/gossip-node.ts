@@ -117,6 +117,7 @@ export class GossipNode {
       ...{ replica: this.#replica, peers: this.#peers, publisher: this.#publisher, surroundings },
       ...{ timer, random, steady, intervalMs, regionIntervalMs, fanout, maxBytes: maxMessageBytes },
       envelope: new Envelope({ transport, signer, telemetry, maxBytes: maxMessageBytes }),
+      eachMessage: () => this.#learning.begin(),
       eachRound: () => {
         this.#noteSilence();
         this.#sweep();

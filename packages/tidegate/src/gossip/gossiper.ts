@@ -29,6 +29,8 @@ export interface GossiperOptions {
   readonly regionIntervalMs: number;
   readonly fanout: number;
   readonly maxBytes: number;
+  /** Is called before what a message says is learned. */
+  readonly eachMessage: () => void;
   /** Is called in each round, after what changed was published. */
   readonly eachRound: () => void;
 }
@@ -190,12 +192,13 @@ export class Gossiper {
 
   #receive(message: Uint8Array): void {
     if (this.#isClosed) return;
-    const { peers, replica, steady } = this.#options;
+    const { peers, replica, steady, eachMessage } = this.#options;
     const { own } = replica;
     const exchanges = this.#exchanges;
     const incoming = this.#incoming;
     const now = steady();
     incoming.reset(now);
+    eachMessage();
     readMessage(message, incoming);
     const { header, known } = incoming;
     if (header.instance === own.instance) {

@@ -26,11 +26,21 @@ export class Learning {
   readonly #options: LearningOptions;
   readonly #units = createElsewhere(MAX_LIMITS);
   readonly #used = new Float64Array(MAX_LIMITS);
+  /** When what is learned came: by the store's clock, and by the steady one. */
+  #now = 0;
+  #steadyNow = 0;
   #lastPolicy: Policy | undefined;
   #lastMost = 0;
 
   constructor(options: LearningOptions) {
     this.#options = options;
+  }
+
+  /** Begins with what came in one message. */
+  begin(): void {
+    const { wall, steady } = this.#options;
+    this.#now = wall();
+    this.#steadyNow = steady();
   }
 
   learned(register: OriginRegister, before: Before): void {
@@ -44,8 +54,8 @@ export class Learning {
 
   /** Of what was admitted before anything was known, the sum says nothing; how full the key was there does. */
   #assume(register: OriginRegister, policy: Policy): void {
-    const { store, steady } = this.#options;
-    const ageUs = Math.max(steady() - register.touchedAt, 0);
+    const { store } = this.#options;
+    const ageUs = Math.max(this.#steadyNow - register.touchedAt, 0);
     let window = 0;
     policy.limits.forEach((limit, index) => {
       const level = register.levelOf(index);
@@ -75,7 +85,7 @@ export class Learning {
     }
     if (units === 0) return;
     this.#spread(register, policy, units);
-    this.forgiven += store.count(policy, key, this.#units);
+    this.forgiven += store.count(policy, key, this.#units, this.#now);
     // No more than the limits count, however much is told.
     const most = 2 * this.#mostOf(policy);
     key.expectedRoom -= Math.min(Math.max(units, -most), most);
@@ -107,10 +117,8 @@ export class Learning {
 
   /** By how many windows another node's is before the present one here, by its age: the nearest is the same. */
   #windowsApart(limit: Limit, there: WindowCount): number {
-    const { steady, wall } = this.#options;
-    const now = wall();
-    const startedAt = now - (steady() - there.startedAt);
-    return Math.round((startedAt - windowStart(limit, now)) / limit.windowUs);
+    const startedAt = this.#now - (this.#steadyNow - there.startedAt);
+    return Math.round((startedAt - windowStart(limit, this.#now)) / limit.windowUs);
   }
 
   /** The largest of a policy's limits: that of the policy asked about last is known. */

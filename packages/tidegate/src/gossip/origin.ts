@@ -33,7 +33,7 @@ export class Origin {
   rewoundAt = Number.NEGATIVE_INFINITY;
   shedAt = Number.NEGATIVE_INFINITY;
   readonly #registers = new RegistersById<Origin>();
-  readonly #log = new RegisterLog<Origin>();
+  readonly #log = new RegisterLog<Origin>(this.#registers);
 
   constructor(instance: string) {
     this.instance = instance;

@@ -38,8 +38,11 @@ export interface CountingStore extends Store {
   standing(policy: Policy, key: KeyAt, spanUs: number, into: Standing): void;
   /** Returns a key's state now; undefined where it is as if never used. */
   view(policy: Policy, key: KeyAt): StateView | undefined;
-  /** Counts what other nodes admitted; answers how many units are beyond what is repaid. */
-  count(policy: Policy, key: KeyAt, units: Elsewhere): number;
+  /**
+   * Counts what other nodes admitted; answers how many units are beyond what is repaid.
+   * @param now an instant of the store's clock, for whoever counts much at once; left out, it is looked at.
+   */
+  count(policy: Policy, key: KeyAt, units: Elsewhere, now?: number): number;
   /** Has a key be used at least as far as another node saw it, some microseconds ago. */
   assume(policy: Policy, key: KeyAt, used: Float64Array, ageUs: number): void;
 }

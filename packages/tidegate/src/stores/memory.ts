@@ -170,8 +170,8 @@ class InMemory implements MemoryStore, CountingStore {
     return this.#counts.view(policy, key, this.#clock.now());
   }
 
-  count(policy: Policy, key: KeyAt, units: Elsewhere): number {
-    return this.#counts.count(policy, key, this.#clock.now(), units);
+  count(policy: Policy, key: KeyAt, units: Elsewhere, now = this.#clock.now()): number {
+    return this.#counts.count(policy, key, now, units);
   }
 
   assume(policy: Policy, key: KeyAt, used: Float64Array, ageUs: number): void {

@@ -21,7 +21,11 @@ function createLearning(...args: Parameters<typeof createRig>) {
   const rig = createRig(...args);
   const { store, wall, steady, policy } = rig;
   const learning = new Learning({ store, wall, steady, region: "", policyOf: () => policy });
-  return { ...rig, learning };
+  const learned: Learning["learned"] = (register, before) => {
+    learning.begin();
+    learning.learned(register, before);
+  };
+  return { ...rig, learning, learned };
 }
 
 /** A window of another node that began so long ago, and what was admitted in it and in the one before. */
@@ -30,15 +34,15 @@ const windowOf = (steady: number, agoMs: number, present: number, before = 0) =>
 };
 
 test("the difference to what was known is counted, and given back where it is below", () => {
-  const { learning, other, remaining } = createLearning([bucket]);
+  const { learned, other, remaining } = createLearning([bucket]);
   const register = other(1, { units: 30 });
-  learning.learned(register, known(0));
-  learning.learned(register, known(20));
+  learned(register, known(0));
+  learned(register, known(20));
   assert.equal(remaining(), 60);
   register.units = 5;
-  learning.learned(register, known(30));
+  learned(register, known(30));
   assert.equal(remaining(), 85);
-  learning.learned(register, known(5));
+  learned(register, known(5));
   assert.equal(remaining(), 85, "no news");
 });
 
@@ -62,35 +66,35 @@ for (const [name, limit] of [
       ["one that has not begun here", -20_000, 10, 0, 90],
     ];
     for (const [what, agoMs, present, before, left] of cases) {
-      const { learning, other, remaining, clock, steady } = createLearning([limit]);
+      const { learned, other, remaining, clock, steady } = createLearning([limit]);
       clock.advanceMs(30_000);
       const register = other(1, { units: 10, windows: windowOf(steady(), agoMs, present, before) });
-      learning.learned(register, known(0));
+      learned(register, known(0));
       assert.equal(remaining(), left, what);
     }
   });
 }
 
 test("a debt ends at the limit, and what is beyond is forgiven and counted", () => {
-  const { learning, other, clock, remaining } = createLearning([bucket]);
-  learning.learned(other(1, { units: 150 }), known(0));
+  const { learned, learning, other, clock, remaining } = createLearning([bucket]);
+  learned(other(1, { units: 150 }), known(0));
   assert.deepEqual([learning.forgiven, remaining()], [0, 0]);
-  learning.learned(other(1, { units: 1_000_000 }), known(0));
+  learned(other(1, { units: 1_000_000 }), known(0));
   assert.equal(learning.forgiven, 999_950);
   clock.advanceMs(61_000);
   assert.equal(remaining(), 1, "the debt is a minute long");
 });
 
 test("a window owes nothing to the next: all that is beyond it is forgiven", () => {
-  const { learning, other, clock, remaining } = createLearning([minute]);
-  learning.learned(other(1, { units: 130 }), known(0));
+  const { learned, learning, other, clock, remaining } = createLearning([minute]);
+  learned(other(1, { units: 130 }), known(0));
   assert.deepEqual([learning.forgiven, remaining()], [30, 0]);
   clock.advanceMs(60_000);
   assert.equal(remaining(), 100);
 });
 
 test("of whoever is met just now it counts how full the key is there, as long ago as that was", () => {
-  const { learning, other, remaining, clock, steady } = createLearning([bucket, minute]);
+  const { learned, other, remaining, clock, steady } = createLearning([bucket, minute]);
   clock.advanceMs(30_000);
   const register = other(1, {
     units: 1_000_000,
@@ -98,59 +102,56 @@ test("of whoever is met just now it counts how full the key is there, as long ag
     windows: windowOf(steady(), 30_000, 1),
   });
   register.touchedAt = steady() - 6_000_000;
-  learning.learned(register, known(0, { isStrange: true }));
+  learned(register, known(0, { isStrange: true }));
   assert.equal(remaining(), 50, "60 then, and 10 are back");
-  learning.learned(register, known(0, { isStrange: true }));
+  learned(register, known(0, { isStrange: true }));
   assert.equal(remaining(), 50, "no more than that however many say it");
   setFields(register, { levels: new Uint8Array([0, 80]) });
-  learning.learned(register, known(0, { isStrange: true }));
+  learned(register, known(0, { isStrange: true }));
   assert.equal(remaining(), 20, "a window that goes on");
 });
 
 test("a window that is over there is over here", () => {
-  const { learning, other, remaining, steady } = createLearning([minute]);
+  const { learned, other, remaining, steady } = createLearning([minute]);
   const windows = windowOf(steady(), 90_000, 70);
-  learning.learned(
-    other(1, { levels: new Uint8Array([70]), windows }),
-    known(0, { isStrange: true }),
-  );
+  learned(other(1, { levels: new Uint8Array([70]), windows }), known(0, { isStrange: true }));
   assert.equal(remaining(), 100);
 });
 
 test("a reset clears the key, and what was admitted since counts", () => {
-  const { learning, other, remaining } = createLearning([bucket]);
+  const { learned, other, remaining } = createLearning([bucket]);
   const register = other(1, { units: 70 });
-  learning.learned(register, known(0));
+  learned(register, known(0));
   Object.assign(register, { units: 4, resets: 1 });
-  learning.learned(register, known(70));
+  learned(register, known(70));
   assert.equal(remaining(), 96);
-  learning.learned(register, known(4, { resets: 1 }));
+  learned(register, known(4, { resets: 1 }));
   assert.equal(remaining(), 96);
 });
 
 test("what was presumed of a silent node is not counted again, whoever tells of it", () => {
-  const { learning, other, remaining, key } = createLearning([bucket]);
+  const { learned, other, remaining, key } = createLearning([bucket]);
   const register: OriginRegister = other(1, { units: 30 });
   register.origin.isStale = true;
   key.presumed = 25;
-  learning.learned(register, known(0));
+  learned(register, known(0));
   assert.deepEqual([remaining(), key.presumed], [95, 0]);
 });
 
 test("a region counts its own alone where limits are split by weights", () => {
-  const { learning, other, remaining } = createLearning([bucket], {
+  const { learned, other, remaining } = createLearning([bucket], {
     ...{ coordination: "gossip", regions: { "": 1 } },
   });
   const register = other(1, { units: 30 });
   register.origin.region = "us";
-  learning.learned(register, known(0));
+  learned(register, known(0));
   assert.equal(remaining(), 100);
 });
 
 test("however many units are told, what is expected of a key stays in its measure", () => {
-  const { learning, other, key } = createLearning([bucket]);
-  learning.learned(other(1, { units: 2 ** 50 }), known(0));
+  const { learned, other, key } = createLearning([bucket]);
+  learned(other(1, { units: 2 ** 50 }), known(0));
   assert.equal(key.expectedRoom, -200);
-  learning.learned(other(1, { units: -(2 ** 50) }), known(0));
+  learned(other(1, { units: -(2 ** 50) }), known(0));
   assert.equal(key.expectedRoom, 0);
 });
