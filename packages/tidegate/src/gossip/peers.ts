@@ -61,17 +61,23 @@ export class Peers {
     this.#refreshedAt = now;
   }
 
-  /** Notes that a message to an address came back to this node: unless another answers there, who may have sent it. */
+  /**
+   * Notes that a message to an address came back to this node: unless another was heard of there, who may have sent it,
+   * or a stranger who listened.
+   */
   isMyself(address: string, now: number): void {
     if (address === this.#options.replica.own.address) return;
-    if (this.#known.get(address)?.state === "reachable") return;
+    if (this.#isHeardOf(address)) return;
     if (!this.#known.delete(address) && !this.#ownAddresses.has(address)) return;
     this.#ownAddresses.set(address, now + DOUBT_AFTER_US);
   }
 
-  /** Notes that the node which calls itself `address` answers at another, at which one was looked for. */
+  /**
+   * Notes that the node which calls itself `address` answers at another, at which one was looked for: unless one was
+   * heard of that calls itself so, to which a stranger may have listened.
+   */
   answersAt(asked: string, address: string): void {
-    if (asked === this.#options.replica.own.address) return;
+    if (asked === this.#options.replica.own.address || this.#isHeardOf(asked)) return;
     const wasOwn = this.#ownAddresses.delete(asked);
     if (asked !== address && (wasOwn || this.#known.has(asked))) this.#aliases.set(asked, address);
   }
@@ -169,6 +175,12 @@ export class Peers {
     return Number.isFinite(certainAt) ? now - certainAt : 0;
   }
 
+  /** Whether a node that names itself so is known, there or away. */
+  #isHeardOf(address: string): boolean {
+    const known = this.#known.get(address);
+    return known !== undefined && known.instance !== "";
+  }
+
   #nearby(): Known[] {
     const { region } = this.#options.replica.own;
     return [...this.#known.values()].filter((known) => {
@@ -258,9 +270,14 @@ export class Peers {
   }
 
   #tell(known: Known, now: number): void {
-    const { changed, surroundings } = this.#options;
-    const { reachable, nodes } = surroundings;
-    changed({ peer: this.#describe(known, now), reachable, nodes });
+    // Not those of the surroundings, among which all are believed to be there until this node has joined.
+    const others = [...this.#known.values()];
+    const reachable = 1 + others.filter(({ state }) => state === "reachable").length;
+    this.#options.changed({
+      peer: this.#describe(known, now),
+      reachable,
+      nodes: 1 + others.length,
+    });
   }
 
   #describe({ address, instance, region, state, since, asOf }: Known, now: number): Peer {
@@ -282,8 +299,11 @@ export class Peers {
   }
 }
 
-/** Whether one life of a node comes after another: what is known of it is younger. */
+/** Whether one life of a node comes after another: it is there and that has left, or what is known of it is younger. */
 function isLater(origin: Origin, other: Origin): boolean {
-  if (origin.hasLeft !== other.hasLeft) return other.hasLeft;
+  if (origin.hasLeft !== other.hasLeft) {
+    const there = origin.hasLeft ? other : origin;
+    if (!there.isAway) return there === origin;
+  }
   return origin.asOf > other.asOf;
 }

@@ -104,6 +104,22 @@ test("a node that says that it leaves is gone, although it is a member, until it
   assert.deepEqual([changes.at(-1), surroundings.nodes], ["b:1 reachable", 2]);
 });
 
+test("a node that was killed, came back and then left is gone, and not away as its life that was killed", () => {
+  const { peers, changes, hear, surroundings } = createPeers(["b:1"]);
+  peers.refresh(0);
+  hear("b:1", 1_000);
+  for (let now = 1_000; now <= 1_300_000; now += 100_000) peers.refresh(now);
+  assert.deepEqual(changes, ["b:1 reachable", "b:1 away"]);
+  const second = hear("b:1", 1_400_000);
+  peers.refresh(1_400_000);
+  second.hasLeft = true;
+  hear("b:1", 1_500_000, second);
+  peers.refresh(1_500_000);
+  peers.refresh(1_600_000);
+  assert.deepEqual(changes.slice(2), ["b:1 reachable", "b:1 left"]);
+  assert.equal(surroundings.nodes, 1);
+});
+
 test("a node that is no member any more has left once it is not heard from", () => {
   const { peers, changes, hear, members, surroundings } = createPeers(["b:1", "c:1"]);
   peers.refresh(0);
@@ -208,6 +224,23 @@ test("a message that another sends back does not make its address this node's", 
   assert.deepEqual(states(2_000), ["b:1 reachable"]);
 });
 
+test("what a stranger sends again, here or to another, takes no node off the list that was heard of", () => {
+  const { peers, hear, states } = createPeers(["b:1", "c:1"]);
+  peers.refresh(0);
+  hear("b:1", 1_000);
+  const c = hear("c:1", 1_000);
+  peers.refresh(1_000);
+  peers.answersAt("b:1", "c:1");
+  for (let now = 100_000; now <= 1_200_000; now += 100_000) {
+    hear("c:1", now, c);
+    peers.refresh(now);
+  }
+  peers.isMyself("b:1", 1_200_000);
+  peers.answersAt("b:1", "c:1");
+  peers.refresh(1_200_000);
+  assert.deepEqual(states(1_200_000), ["b:1 away", "c:1 reachable"]);
+});
+
 test("an answer from where nobody was looked for makes no name", () => {
   const { peers, hear, states } = createPeers(["b:1"]);
   peers.refresh(0);
@@ -240,8 +273,11 @@ test("how old news is, by the oldest of those that are heard from", () => {
 });
 
 test("until it was found out who is there all are believed to be", () => {
-  const { peers, surroundings } = createPeers(["b:1", "c:1"]);
+  const { peers, surroundings, hear, told } = createPeers(["b:1", "c:1"]);
   surroundings.hasJoined = false;
   peers.refresh(0);
   assert.deepEqual([surroundings.reachable, surroundings.fresh], [3, 3]);
+  hear("b:1", 1_000);
+  peers.refresh(1_000);
+  assert.deepEqual([told[0]!.reachable, told[0]!.nodes], [2, 3], "and who asks is told who is");
 });
