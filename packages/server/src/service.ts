@@ -164,7 +164,9 @@ async function pingStore(
 function logJoined(logger: Logger, gossip: ServiceGossip): void {
   const { address, region, reachable, nodes } = gossip.show();
   const fields = { address, ...(region === "" ? {} : { region }), reachable, nodes };
-  logger.info(fields, "joined: this node knows what the others counted");
+  if (reachable > 1 || nodes === 1)
+    logger.info(fields, "joined: this node knows what the others counted");
+  else logger.warn(fields, "joined nobody: this node counts alone until it hears of another");
 }
 
 /** What is counted of each policy: as a rule memory answers for it where nodes decide alone, a lease, or the store. */

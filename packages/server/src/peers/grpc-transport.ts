@@ -38,6 +38,8 @@ export interface GrpcTransport extends Transport {
   readonly port: number;
   /** Why the last message to a node was given up; undefined where it arrived, or none was sent. */
   reasonOf(address: string): string | undefined;
+  /** Whether a node was written to, and nothing is known to keep it from what was. */
+  reaches(address: string): boolean;
 }
 
 /**
@@ -78,6 +80,7 @@ export async function startGrpcTransport(options: GrpcTransportOptions): Promise
     },
     members: () => membership.members(),
     reasonOf: (address) => links.reasonOf(address),
+    reaches: (address) => links.reaches(address),
     close() {
       closing ??= close();
       return closing;
@@ -105,6 +108,10 @@ class PeerLinks {
 
   reasonOf(address: string): string | undefined {
     return this.#links.get(address)?.reason;
+  }
+
+  reaches(address: string): boolean {
+    return this.#links.has(address) && this.reasonOf(address) === undefined;
   }
 
   /** Closes links to nodes that are no members, and were not written to for a while. */

@@ -35,9 +35,13 @@ export interface OpenedPeers {
   readonly transport: Transport;
   /** The port that is listened on; undefined where none is. */
   readonly port: number | undefined;
-  /** Why the last message to a node did not arrive; undefined where it did, or that is not known. */
-  reasonOf(address: string): string | undefined;
+  /** Why nothing is heard of a node that is away, as far as that is known. */
+  whyAway(address: string): string | undefined;
 }
+
+/** Of a node that is away and takes messages: it answers nobody, or with what is refused here. */
+const UNBELIEVED =
+  "messages arrive there, and nothing comes back that is believed: has it the same peers.secret?";
 
 /**
  * Opens it; the library begins to receive.
@@ -56,7 +60,10 @@ export async function openPeers(
     addressOf: (bound) => ownAddress(peers, bound),
     findMembers: (address) => findMembers(peers, address, options),
   });
-  return { transport, port: transport.port, reasonOf: transport.reasonOf };
+  const whyAway = (address: string) => {
+    return transport.reasonOf(address) ?? (transport.reaches(address) ? UNBELIEVED : undefined);
+  };
+  return { transport, port: transport.port, whyAway };
 }
 
 /** Where others reach a node that listens on `port`. */
@@ -92,7 +99,7 @@ async function openRedis(
     lost,
     ...(advertise === undefined ? {} : { address: advertise }),
   });
-  return { transport, port: undefined, reasonOf: () => undefined };
+  return { transport, port: undefined, whyAway: () => undefined };
 }
 
 /** Logs that the Redis of the peers is away, and that it is back. */

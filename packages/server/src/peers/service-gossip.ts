@@ -20,7 +20,7 @@ export interface ShownPeer {
   readonly since: string;
   /** Age of what is known of it; null where nothing is. */
   readonly lagMs: number | null;
-  /** Of one that is away: why the last message to it did not arrive, as far as that is known. */
+  /** Of one that is away: why nothing is heard of it, as far as that is known. */
   readonly reason?: string;
 }
 
@@ -69,7 +69,7 @@ export async function openGossip(
   logger: Logger,
 ): Promise<ServiceGossip> {
   let peers: OpenedPeers | undefined;
-  const log = createPeersLog(logger, timers, (address) => peers?.reasonOf(address));
+  const log = createPeersLog(logger, timers, (address) => peers?.whyAway(address));
   const counts = new GossipCounts(log.refused);
   peers = await openPeers(configuration, {
     timers,
@@ -77,7 +77,7 @@ export async function openGossip(
     refused: (reason, bytes) => counts.gossiped({ direction: "refused", bytes, reason }),
     lost: (reason) => counts.losing(reason),
   });
-  const { transport, port, reasonOf } = peers;
+  const { transport, port, whyAway } = peers;
   const { intervalMs, fanout, regionIntervalMs, maxMessageBytes } = configuration;
   const { secret } = configuration.peers;
   const signed = secret === undefined ? {} : { secret };
@@ -111,7 +111,7 @@ export async function openGossip(
     },
     show() {
       const status = counts.status();
-      if (status !== undefined) return show(status, timers, reasonOf);
+      if (status !== undefined) return show(status, timers, whyAway);
       const { address } = transport;
       return { joined: false, address, region: "", reachable: 1, nodes: 1, lagMs: 0, peers: [] };
     },
@@ -122,10 +122,10 @@ export async function openGossip(
 function show(
   { joined, address, region, lagMs, peers }: GossipStatus,
   timers: Timers,
-  reasonOf: OpenedPeers["reasonOf"],
+  whyAway: OpenedPeers["whyAway"],
 ): ShownGossip {
   const shown = peers.map((peer): ShownPeer => {
-    const reason = peer.state === "away" ? reasonOf(peer.address) : undefined;
+    const reason = joined && peer.state === "away" ? whyAway(peer.address) : undefined;
     return {
       ...{ address: peer.address, region: peer.region, state: peer.state },
       since: timers.timestamp(peer.sinceMs),

@@ -22,12 +22,12 @@ export interface PeersLog {
 
 /**
  * Creates it.
- * @param reasonOf tells why a node was not reached the last time.
+ * @param whyAway tells why nothing is heard of a node.
  */
 export function createPeersLog(
   logger: Logger,
   timers: Pick<Timers, "now">,
-  reasonOf: (address: string) => string | undefined,
+  whyAway: (address: string) => string | undefined,
 ): PeersLog {
   /** By reason, when the last line was, and how many were left out since. */
   const refusals = new Map<string, { saidMs: number; leftOut: number }>();
@@ -38,7 +38,7 @@ export function createPeersLog(
       if (state === "reachable") logger.info(fields, "peer is reachable");
       else if (state === "left") logger.info(fields, "peer left");
       else {
-        const reason = reasonOf(address);
+        const reason = whyAway(address);
         logger.warn(reason === undefined ? fields : { ...fields, reason }, "peer is away");
       }
     },

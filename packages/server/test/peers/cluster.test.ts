@@ -135,8 +135,22 @@ test("a node with another secret is refused, counted and told of, and changes no
   await withCluster(context, FILE, async (nodes, add) => {
     const stranger = add({ TIDEGATE_PEERS_SECRET: "another secret, as long" });
     await stranger.hears(1);
+    await eventually(() => {
+      const [alone] = stranger.log(
+        "joined nobody: this node counts alone until it hears of another",
+      );
+      assert.deepEqual([alone?.level, alone?.reachable, alone?.nodes], ["warn", 1, 4]);
+    });
     await eventually(async () => assert.equal(await stranger.check("api", 100), true));
     const [a] = nodes;
+    for (const node of nodes) {
+      const { state, reason } = (await stranger.peer(node))!;
+      assert.equal(state, "away");
+      assert.match(
+        reason!,
+        /^messages arrive there, .* believed: has it the same peers\.secret\?$/,
+      );
+    }
     await eventually(async () => {
       const series = 'rate_limiter_gossip_refused_total{reason="unsigned"}';
       assert.ok((await a!.metric(series))! > 5);

@@ -64,7 +64,7 @@ test("it is not ready before it has joined, or has found nobody, over HTTP and g
   assert.deepEqual([joined.status, joined.gossip.reachable, joined.gossip.nodes], [200, 1, 2]);
   assert.equal(await isServing(grpc.port), true);
   const lines = log.lines.map(({ message }) => message);
-  assert.equal(lines.filter((line) => line.startsWith("joined: ")).length, 1);
+  assert.equal(lines.filter((line) => line.startsWith("joined nobody: ")).length, 1);
   await service.drain();
   assert.equal(log.lines.at(-1)!.message, "stopped");
 });
