@@ -1,7 +1,7 @@
 // The report of a simulation as a table for a terminal: a column for each configuration.
 
 import type { Report } from "tidegate/simulation";
-import { sayFault } from "../simulation/report-chart.ts";
+import { sayFault } from "../simulation/fault-marks.ts";
 import { createRows, sayFailures } from "../simulation/report-rows.ts";
 import type { Paint } from "./paint.ts";
 

@@ -2,7 +2,8 @@
 
 import type { Report } from "tidegate/simulation";
 import { escapeHtml } from "./escape-html.ts";
-import { drawChart, highestRate, sayFault } from "./report-chart.ts";
+import { sayFault } from "./fault-marks.ts";
+import { drawChart, highestRate } from "./report-chart.ts";
 import { createRows } from "./report-rows.ts";
 
 const STYLE = `
@@ -13,7 +14,7 @@ const STYLE = `
   --rule: #2e3744; --admitted: #6ea8ff; --ideal: #e7ebf1; --asked: #566273; --over: #ff6b9d; --under: #ffc14d;
   --fault: #ff8a65; --held: #56c98d; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 1040px; padding: 32px 24px 64px; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 1160px; padding: 32px 24px 64px; background: var(--paper); color: var(--ink);
   font: 15px/1.5 system-ui, sans-serif; }
 h1 { font-size: 24px; line-height: 1.25; margin: 0 0 4px; }
 h2 { font-size: 16px; margin: 32px 0 8px; }
@@ -23,10 +24,15 @@ p { margin: 0 0 12px; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: 5px 10px; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; font-weight: 400; }
-thead th { font-weight: 600; vertical-align: bottom; }
-figure { margin: 0; background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 12px; }
+th:first-child { position: sticky; left: 0; background: var(--paper); text-align: left; padding-left: 0;
+  font-weight: 400; }
+thead th { font-weight: 600; vertical-align: bottom; white-space: normal; }
+figure { margin: 0; background: var(--panel); border: 1px solid var(--rule); border-radius: 8px; padding: 12px;
+  overflow-x: auto; }
 svg { display: block; width: 100%; height: auto; }
+figure svg { min-width: 720px; }
+@media (max-width: 640px) { body { padding: 24px 16px 48px; } th:first-child { min-width: 140px;
+  white-space: normal; } }
 svg text { fill: var(--soft); font-size: 12px; }
 .grid { stroke: var(--rule); fill: none; }
 .asked { stroke: var(--asked); fill: none; }
@@ -36,9 +42,10 @@ svg text { fill: var(--soft); font-size: 12px; }
 .under { fill: var(--under); opacity: 0.35; }
 .fault { fill: var(--fault); opacity: 0.13; }
 svg .fault-name { fill: var(--fault); }
+svg .beyond { paint-order: stroke; stroke: var(--panel); stroke-width: 4px; }
 .verdicts { padding: 0; list-style: none; }
-.verdicts li { padding-left: 60px; }
-.verdicts span { display: inline-block; width: 60px; margin-left: -60px; font-weight: 600; }
+.verdicts li { display: flex; }
+.verdicts .word { flex: none; width: 60px; font-weight: 600; }
 .held { color: var(--held); }
 .failed { color: var(--over); }
 .hover { fill: transparent; }
@@ -100,7 +107,7 @@ ${configurations
 ${writeVerdicts(report)}
 </ul>
 <p class="soft foot">Units a second, by intervals of ${configurations[0]!.timeline.intervalMs} ms.
-What is asked for may leave the chart. All configurations are asked the same.
+All configurations are asked the same.
 The same scenario and seed give this page again.</p>
 </body>
 </html>
@@ -112,7 +119,7 @@ function writeVerdicts({ configurations }: Report): string {
     return verdicts.map(({ check, held, detail }) => {
       const word = held ? "held" : "failed";
       const said = `${name}, ${check}: ${detail}`;
-      return `<li><span class="${word}">${word}</span> ${escapeHtml(said)}</li>`;
+      return `<li><span class="word ${word}">${word}</span> <span>${escapeHtml(said)}</span></li>`;
     });
   });
   return lines.join("\n");

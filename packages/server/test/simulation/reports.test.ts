@@ -6,7 +6,8 @@ import { tokenBucket } from "tidegate";
 import { type Report, simulate } from "tidegate/simulation";
 import { exitCode } from "../../src/cli/simulate.ts";
 import { sayReport } from "../../src/cli/simulate-report.ts";
-import { createTicks, sayFault } from "../../src/simulation/report-chart.ts";
+import { linesOf, placeNames, sayFault } from "../../src/simulation/fault-marks.ts";
+import { createTicks } from "../../src/simulation/report-chart.ts";
 import { writeCsv } from "../../src/simulation/report-csv.ts";
 import { writePage } from "../../src/simulation/report-page.ts";
 import { createRows } from "../../src/simulation/report-rows.ts";
@@ -91,15 +92,18 @@ test("the table and the page say each check, and what did not hold", async () =>
   const say = (one: Report) => sayReport(one, (_, text) => text);
   assert.match(say(report), /Check: bound +held +held\n/);
   assert.ok(!say(report).includes("FAILED"));
-  assert.match(writePage(report), /<span class="held">held<\/span> local, answers: 0 requests/);
-  assert.ok(!writePage(report).includes('class="failed"'));
+  assert.match(
+    writePage(report),
+    /<span class="word held">held<\/span> <span>local, answers: 0 requests/,
+  );
+  assert.ok(!writePage(report).includes('class="word failed"'));
   const failed = fail(report);
   assert.match(say(failed), /Check: bound +FAILED at 1\.5 s +held\n/);
   assert.match(say(failed), /Check: answers +– +held\n/);
   assert.ok(say(failed).includes(`  FAILED ${HOSTILE}, bound: too <much>\n`));
   assert.match(
     writePage(failed),
-    /<span class="failed">failed<\/span> .*, bound: too &#60;much&#62;/,
+    /<span class="word failed">failed<\/span> .*, bound: too &#60;much&#62;/,
   );
 });
 
@@ -158,6 +162,46 @@ test("what nodes tell each other is a line of the table and a column of the CSV"
   const sum = (column: number) => lines.reduce((total, line) => total + Number(line[column]), 0);
   assert.deepEqual([sum(5), sum(6)], [sent, sentBytes]);
   assert.ok(writePage(report).includes("Bytes per node per second"));
+});
+
+test("names of faults have room of their own, within the chart and in a few lines", () => {
+  const faults = Array.from({ length: 40 }, (_, index) => {
+    const fromMs = index < 30 ? 100 * index : 9_900 + index;
+    return { fault: "partition", fromMs, untilMs: 10_000, nodes: [1, 3, 5, 7, index + 9] };
+  });
+  const long = Array.from({ length: 100 }, (_, index) => 2 * index);
+  faults.push({ fault: "crash", fromMs: 0, untilMs: 1, nodes: long });
+  const names = placeNames(faults, { left: 60, right: 960, x: (ms) => 60 + ms * 0.09 });
+  assert.equal(names.length, faults.length);
+  assert.equal(linesOf(names), 6);
+  const shown = names.filter(({ line }) => line !== undefined);
+  assert.ok(shown.length > 10 && shown.length < faults.length);
+  for (const one of names) {
+    assert.ok(one.x >= 60 && one.x + 7 * one.words.length <= 960, one.words);
+    for (const other of shown) {
+      if (one === other || one.line !== other.line || other.x < one.x) continue;
+      assert.ok(other.x > one.x + 7 * one.words.length, `${one.words} at ${one.x}, ${other.x}`);
+    }
+  }
+  assert.equal(placeNames(faults.slice(0, 1), { left: 60, right: 960, x: () => 60 })[0]!.line, 0);
+});
+
+test("what is asked for is in the chart, or the chart says how far it goes", async () => {
+  const draw = async (rate: number) => {
+    const page = writePage(
+      await simulate({
+        name: "asked",
+        duration: "3s",
+        nodes: { count: 1 },
+        traffic: [{ rate, arrivals: "constant", keys: ["a"] }],
+        configurations: { local: { limits, coordination: "local" } },
+      }),
+    );
+    assert.match(page, />units\/s<\/text>/);
+    return /<text[^>]*>(↑ [^<]*)</.exec(page)?.[1];
+  };
+  assert.equal(await draw(50), undefined);
+  assert.equal(await draw(2_000), "↑ asked for: up to 2,000/s");
 });
 
 test("a partition is said by its sides", () => {
