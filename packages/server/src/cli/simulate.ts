@@ -46,7 +46,7 @@ export async function simulate(options: SimulateOptions, context: Context): Prom
   } finally {
     bar.clear();
   }
-  stdout.write(sayReport(report, createPaint(stdout, environment)));
+  stdout.write(sayReport(report, createPaint(stdout, environment), stdout.columns));
   return writeFiles(report, options, context) ? exitCode(report) : EXIT.unusable;
 }
 

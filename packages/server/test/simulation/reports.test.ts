@@ -80,6 +80,24 @@ test("the table has a column for each configuration and what is rare only where 
   assert.match(said, new RegExp(`Requests +${requests} +${requests}\n`));
 });
 
+test("a terminal that is too narrow for all configurations has a table for some after another", async () => {
+  const report = await run();
+  const say = (columns: number) => sayReport(report, (_, text) => text, columns).split("\n");
+  const whole = say(Number.POSITIVE_INFINITY);
+  const width = Math.max(...whole.map((line) => line.length));
+  assert.deepEqual(say(width), whole);
+  const narrow = say(width - 1);
+  assert.ok(narrow.every((line) => line.length < width));
+  const heads = narrow.filter((line) => line.startsWith(" ".repeat(20)));
+  assert.deepEqual(
+    heads.map((line) => line.trim()),
+    [HOSTILE, "local"],
+  );
+  const requests = narrow.filter((line) => line.startsWith("  Requests "));
+  assert.equal(requests.length, 2);
+  assert.deepEqual(say(10), narrow, "one column is the least");
+});
+
 /** The same report, of which a check did not hold. */
 function fail(report: Report): Report {
   const [first, ...others] = report.configurations;

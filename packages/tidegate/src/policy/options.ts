@@ -83,7 +83,8 @@ export function unknownName(
 /** Names longer than this are near to none, and comparing them would take long. */
 const MAX_NAME_LENGTH = 64;
 
-function nearestOf(name: string, known: readonly string[]): string | undefined {
+/** Finds the known name that is nearest to a misspelt one; undefined where none is near. */
+export function nearestOf(name: string, known: readonly string[]): string | undefined {
   if (name.length > MAX_NAME_LENGTH) return undefined;
   let best: string | undefined;
   let bestDistance = Math.min(3, Math.ceil(name.length / 2) + 1);

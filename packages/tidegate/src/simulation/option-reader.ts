@@ -2,7 +2,7 @@
 
 import { TidegateError } from "../errors.ts";
 import { parseDuration } from "../policy/duration.ts";
-import { checkOptions, optionError } from "../policy/options.ts";
+import { checkOptions, nearestOf, optionError } from "../policy/options.ts";
 
 /** One thing that is wrong. */
 export interface ScenarioProblem {
@@ -79,7 +79,9 @@ export class OptionReader {
     const known = words.find((word) => word === value);
     if (known !== undefined) return known;
     const expected = `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
-    this.report(field, optionError(field, expected, value).message);
+    const meant = typeof value === "string" ? nearestOf(value, words) : undefined;
+    const remark = meant === undefined ? "" : `did you mean ${meant}?`;
+    this.report(field, optionError(field, expected, value, remark).message);
     return standard;
   }
 

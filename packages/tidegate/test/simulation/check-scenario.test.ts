@@ -45,6 +45,11 @@ const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
   [{ traffic: [] }, "traffic", /^traffic must be a list of 1 to 16 streams/],
   [{ traffic: [{ keys: ["a"] }] }, "traffic[0]", /^traffic\[0\].rate must be requests a second/],
   [{ traffic: [{ rate: 1 }] }, "traffic[0].keys", /^traffic\[0\].keys must be an object/],
+  [
+    { traffic: [{ rate: 1, keys: ["a"], arrivals: "possion" }] } as never,
+    "traffic[0].arrivals",
+    /^traffic\[0\].arrivals must be poisson or constant, got "possion" \(did you mean poisson\?\)$/,
+  ],
   [{ traffic: [{ rate: 1, keys: [""] }] }, "traffic[0].keys[0]", /key/],
   [
     { traffic: [{ rate: 1, keys: ["a"], until: "11s" }] },
