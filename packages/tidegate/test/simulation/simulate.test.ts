@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fixedWindow, slidingLog, tokenBucket } from "tidegate";
+import { fixedWindow, type Limit, slidingLog, slidingWindow, tokenBucket } from "tidegate";
 import {
   type ConfigurationReport,
   type FaultOptions,
@@ -315,6 +315,23 @@ test("each side of a partition has the limit, or its share of it", async () => {
       `${name}: ${JSON.stringify(verdicts)}`,
     );
   }
+});
+
+test("convergence is judged of what is promised to converge", async () => {
+  const cut = [{ fault: "partition", at: "1s", for: "1s", sides: [[1], [2, 3]] }] as const;
+  const isJudged = async (limit: Limit, interval = "100ms") => {
+    const gossip = { limits: [limit], coordination: "gossip", gossip: { interval } } as const;
+    const load = { duration: "20s", traffic: [{ rate: 1_000, keys: ["a"] }] } as const;
+    const { verdicts } = await only({ gossip }, cut, load);
+    return verdicts.some(({ check }) => check === "convergence");
+  };
+  const bucket = tokenBucket({ capacity: 500, refill: "500/s" });
+  assert.equal(await isJudged(bucket), true);
+  assert.equal(await isJudged(bucket, "1100ms"), false, "it fills within an interval");
+  const small = (capacity: number) => tokenBucket({ capacity, refill: "500/s" });
+  assert.equal(await isJudged(small(30), "20ms"), true);
+  assert.equal(await isJudged(small(29), "20ms"), false, "it is a few units for each node");
+  assert.equal(await isJudged(slidingWindow({ limit: 500, window: "1s" })), false);
 });
 
 test("a limit that is split by weights is kept in each region, by gossip or a store of each", async () => {

@@ -1,5 +1,5 @@
-// After a partition is healed, what gossip admits is soon what the ideal admits. What was admitted beyond the limit
-// meanwhile is repaid first, for as long as the limit takes to be as if never used at most.
+// After a partition is healed, what gossip admits of buckets is soon what the ideal admits. What was admitted beyond
+// the limit meanwhile is repaid first, for as long as a bucket takes to fill at most.
 
 import type { CheckedFault } from "../check-faults.ts";
 import type { Verdict } from "../report.ts";
@@ -20,6 +20,8 @@ const LOOKED_AT = 10;
 const TOLERANCE = 0.02;
 /** Fewer units than these say more of chance. */
 const LEAST_UNITS = 500;
+/** Of a bucket that holds fewer units for each node, they leave each other some percent, partition or not. */
+const LEAST_UNITS_OF_NODE = 10;
 
 interface Span {
   readonly fault: CheckedFault;
@@ -46,7 +48,7 @@ export class ConvergenceCheck {
     }
   }
 
-  /** Returns undefined where there was no partition, or too little asked for after it. */
+  /** Returns undefined where there was no partition, too little asked for after it, or nothing is promised. */
   verdict(): Verdict | undefined {
     let verdict: Verdict | undefined;
     for (const { before, after, fault, fromUs, untilUs } of this.#spans) {
@@ -74,6 +76,11 @@ function spansOf({ scenario, configuration }: Subject): Span[] {
   const { faults, durationUs, regions } = scenario;
   const hasRegions = new Set(regions).size > 1;
   const roundUs = 1_000 * (hasRegions ? gossip.regionIntervalMs : gossip.intervalMs);
+  const isPromised = policy.limits.every(({ algorithm, limit, windowUs }) => {
+    const isShared = limit >= LEAST_UNITS_OF_NODE * regions.length;
+    return algorithm === "token-bucket" && isShared && windowUs >= roundUs;
+  });
+  if (!isPromised) return [];
   const repaidUs = Math.max(...policy.limits.map(({ windowUs }) => windowUs));
   return faults.flatMap((fault): Span[] => {
     if (!("partition" in fault) || fault.untilUs >= durationUs) return [];
