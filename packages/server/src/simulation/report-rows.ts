@@ -168,12 +168,12 @@ function sayShare(part: number, whole: number): string {
 }
 
 function sayRatio(part: number, whole: number): string {
-  return whole === 0 ? "–" : (part / whole).toFixed(3);
+  if (whole === 0) return "–";
+  return part === 0 ? "0" : (part / whole).toFixed(3);
 }
 
 function sayChange(over: number): string {
-  const percent = Number((100 * over).toPrecision(3));
-  return `${percent > 0 ? "+" : ""}${percent} %`;
+  return `${over > 0 ? "+" : ""}${sayNumber(100 * over)} %`;
 }
 
 function sayMs(milliseconds: number): string {

@@ -80,6 +80,17 @@ test("the table has a column for each configuration and what is rare only where 
   assert.match(said, new RegExp(`Requests +${requests} +${requests}\n`));
 });
 
+test("figures say none as 0, and many by thousands", async () => {
+  const report = await run();
+  const [central, local] = report.configurations;
+  const worstSecond = { second: 1, admittedUnits: 2_561, idealUnits: 0, over: 2_561 };
+  const rows = createRows({ ...report, configurations: [{ ...central!, worstSecond }, local!] });
+  const valuesOf = (label: string) => rows.find((row) => row.label === label)!.values;
+  assert.match(valuesOf("Store calls per request")[0]!, /^0\.\d{3}$/);
+  assert.equal(valuesOf("Store calls per request")[1], "0");
+  assert.equal(valuesOf("Worst second over ideal")[0], "+256,000 % at 1 s");
+});
+
 test("a terminal that is too narrow for all configurations has a table for some after another", async () => {
   const report = await run();
   const say = (columns: number) => sayReport(report, (_, text) => text, columns).split("\n");
