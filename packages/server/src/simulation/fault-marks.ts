@@ -67,13 +67,29 @@ export function markFault({ fault, words, x: at, line }: FaultName, plot: Plot):
   return `${shade}<text class="fault-name" x="${round(at)}" y="${y}">${escapeHtml(words)}</text>`;
 }
 
-/** Says a fault: "store hangs", "crash, node 2", "partition, nodes 1 to 3 | 4, 5". */
-export function sayFault({ fault, nodes, sides, lost }: FaultReport): string {
-  const words = fault.replace("-", " ");
-  if (nodes.length === 0) return words;
-  const way = lost === undefined || lost === "both" ? "" : `, ${lost}`;
-  const said = (sides ?? [nodes]).map(sayNodes).join(" | ");
-  return `${words}, node${nodes.length === 1 ? "" : "s"} ${said}${way}`;
+/** Says a fault: "store hangs", "crash, node 2", "partition, nodes 1 to 3 | 4, 5", "network, loss 0.5". */
+export function sayFault(fault: FaultReport): string {
+  const { nodes, sides } = fault;
+  const said = [fault.fault.replace("-", " ")];
+  if (nodes.length > 0) {
+    const all = (sides ?? [nodes]).map(sayNodes).join(" | ");
+    const store = fault.fault === "partition" && sides === undefined ? "store | " : "";
+    said.push(`${store}node${nodes.length === 1 ? "" : "s"} ${all}`);
+  }
+  return [...said, ...sayOwn(fault)].join(", ");
+}
+
+function sayOwn({ lost, forgets, network = {}, stepMs }: FaultReport): string[] {
+  const { betweenRegions = {}, ...everywhere } = network;
+  const values = (options: object) =>
+    Object.entries(options).map(([name, value]) => `${name} ${value}`);
+  return [
+    ...(lost === undefined || lost === "both" ? [] : [lost]),
+    ...(forgets === true ? ["comes back empty"] : []),
+    ...values(everywhere),
+    ...values(betweenRegions).map((said) => `${said} between regions`),
+    ...(stepMs === undefined ? [] : [`${stepMs > 0 ? "+" : ""}${stepMs} ms`]),
+  ];
 }
 
 /** Says numbers, three and more in a row by the first and the last. */

@@ -74,7 +74,7 @@ test("the table has a column for each configuration and what is rare only where 
   for (const { values, label } of rows) assert.equal(values.length, 2, label);
   const said = sayReport(report, (_, text) => text);
   assert.match(said, /2 nodes, 3 s of traffic, seed 1/);
-  assert.match(said, /2\.9 s: clock step, nodes 1, 2/);
+  assert.match(said, /2\.9 s: clock step, nodes 1, 2, \+5 ms/);
   assert.match(said, /Coordination +central +local\n/);
   const { requests } = report.configurations[0]!;
   assert.match(said, new RegExp(`Requests +${requests} +${requests}\n`));
@@ -231,6 +231,29 @@ test("what is asked for is in the chart, or the chart says how far it goes", asy
   };
   assert.equal(await draw(50), undefined);
   assert.equal(await draw(2_000), "↑ asked for: up to 2,000/s");
+});
+
+test("what a fault is about is said", async () => {
+  const base = { name: "faults", duration: "6s", nodes: { regions: { eu: 1, us: 1 } } } as const;
+  const { faults } = await simulate({
+    ...base,
+    traffic: [{ rate: 5, keys: ["a"] }],
+    configurations: { central: { limits } },
+    faults: [
+      { fault: "store-refuses", at: "1s", for: "1s", forgets: true },
+      { fault: "store-hangs", at: "3s", for: "1s" },
+      { fault: "partition", at: "1s", for: "1s", nodes: [2], lost: "answers" },
+      { fault: "network", at: "1s", for: "1s", loss: 0.5, betweenRegions: { latencyMs: 300 } },
+      { fault: "clock-step", at: "5s", nodes: [1], stepMs: -20 },
+    ],
+  });
+  assert.deepEqual(faults.map(sayFault), [
+    "store refuses, comes back empty",
+    "store hangs",
+    "partition, store | node 2, answers",
+    "network, loss 0.5, latencyMs 300 between regions",
+    "clock step, node 1, -20 ms",
+  ]);
 });
 
 test("a partition is said by its sides", () => {

@@ -2,6 +2,7 @@
 
 import type { Source } from "../decision.ts";
 import type { CoordinationName } from "../policy/policy.ts";
+import type { NetworkOptions } from "./scenario.ts";
 
 /** The report of a scenario. */
 export interface Report {
@@ -24,8 +25,17 @@ export interface FaultReport {
   readonly nodes: readonly number[];
   /** Of a partition between nodes: those on each side. */
   readonly sides?: readonly (readonly number[])[];
-  /** Of such: what does not arrive, all or only what a side sends to one after it, or before it. */
-  readonly lost?: "both" | "forward" | "back";
+  /**
+   * Of a partition: what does not arrive, all or only some. Of one between nodes, what a side sends to one after it, or
+   * before it; of one from the store, what nodes ask, or what they are told.
+   */
+  readonly lost?: "both" | "forward" | "back" | "questions" | "answers";
+  /** Of the store: whether it came back empty. */
+  readonly forgets?: true;
+  /** Of the network: what is otherwise. */
+  readonly network?: NetworkOptions;
+  /** Of a clock: by how much it is set. */
+  readonly stepMs?: number;
 }
 
 /** What became of one configuration. Units are what requests cost. */

@@ -8,10 +8,11 @@ import { type CheckedScenario, checkScenario } from "./check-scenario.ts";
 import { Checkers } from "./checks/checkers.ts";
 import { planFaults } from "./fault-plan.ts";
 import { Meter } from "./meter.ts";
-import type { ConfigurationReport, FaultReport, MessageReport, Report } from "./report.ts";
+import type { ConfigurationReport, MessageReport, Report } from "./report.ts";
+import { reportFault } from "./report-fault.ts";
 import type { Scenario } from "./scenario.ts";
 import { createSeededRandom } from "./seeded-random.ts";
-import { type MessageCounts, type Partition, SimulatedNetwork } from "./simulated-network.ts";
+import { type MessageCounts, SimulatedNetwork } from "./simulated-network.ts";
 import { SimulatedNode } from "./simulated-node.ts";
 import { SimulatedStore } from "./simulated-store.ts";
 import { createRequests, type Request } from "./traffic.ts";
@@ -64,28 +65,9 @@ export async function simulate(scenario: Scenario, options: SimulateOptions = {}
     seed: checked.seed,
     durationMs: checked.durationUs / 1_000,
     nodes: checked.nodes,
-    faults: checked.faults.map((fault): FaultReport => {
-      const { atUs, untilUs, nodes } = fault;
-      const sides =
-        "partition" in fault ? { sides: sidesOf(fault.partition), lost: fault.partition.lost } : {};
-      return {
-        fault: fault.fault,
-        fromMs: atUs / 1_000,
-        untilMs: Math.min(untilUs, checked.durationUs) / 1_000,
-        nodes: nodes.map((node) => node + 1),
-        ...sides,
-      };
-    }),
+    faults: checked.faults.map((fault) => reportFault(fault, checked.durationUs)),
     configurations,
   };
-}
-
-/** Nodes by side, from 1 on. */
-function sidesOf({ sideOf }: Partition): number[][] {
-  const count = Math.max(...sideOf.map((side = -1) => side)) + 1;
-  return Array.from({ length: count }, (_, index) => {
-    return sideOf.flatMap((side, node) => (side === index ? node + 1 : []));
-  });
 }
 
 /** How long before the traffic the nodes begin, so that those that gossip know each other. */
