@@ -105,8 +105,11 @@ export class CountedKey {
   /** What comes back of this node's part, in units per microsecond, and until when that is in the allowance. */
   unitsPerUs = 0;
   accruedAt = 0;
-  /** Units spent of which others may not know yet, so that what they spent meanwhile is not known here. */
+  /** Units spent of which others near may not know yet, so that what they spent meanwhile is not known here. */
   unseen = 0;
+  /** The same of all that are heard from, and until when all was known of them when that was reckoned. */
+  unseenLate = 0;
+  lateKnownUntil = Number.NEGATIVE_INFINITY;
   /** Since when it is in debt; Infinity while it is not. */
   inDebtSince = Number.POSITIVE_INFINITY;
   /** The part of nodes that are not heard from, and since when they were not when that was reckoned. */

@@ -98,6 +98,7 @@ export class Publisher {
     key.allowance = 0;
     key.granted = 0;
     key.unseen = 0;
+    key.unseenLate = 0;
     key.round = -1;
     for (const window of key.windows) {
       window.base = 0;
@@ -129,6 +130,7 @@ export class Publisher {
         // What was spent of the window before is not spent of this one.
         if (policy.limits.length === 1) {
           key.unseen = 0;
+          key.unseenLate = 0;
           key.shared = 0;
           key.presumed = 0;
           key.expectedRoom -= key.granted - key.allowance;

@@ -4,7 +4,9 @@
 //
 // A node knows the balance of a key as of some moments ago. What it has spent since is a sign of what the others have,
 // which it does not know yet. So of the balance that there would be without its own spending it takes its share, less
-// what it has spent already: spent <= share × (room + spent). Of what comes back its share is its own in any case, as
+// what it has spent already: spent <= share × (room + spent). Of those of whom the news is older, in other regions or
+// cut off a moment ago, more is unknown, and by what this node has spent since then it is reckoned by itself: else what
+// is known of those near would be kept from them a second time. Of what comes back its share is its own in any case, as
 // it comes, or a bucket that fills in less time than news takes would never be used up. What is left over of a unit is
 // drawn by chance, so that a hundred nodes with a share of 0.05 units each admit five of them and not none.
 
@@ -45,6 +47,8 @@ export class Shares {
   readonly #standing: Standing = createStanding();
   readonly #presumed = createElsewhere(MAX_LIMITS);
   #part = 0;
+  /** Part of those of which the news is older than that of the others. */
+  #partLate = 0;
   #partSilent = 0;
   #isAlone = false;
 
@@ -59,7 +63,7 @@ export class Shares {
    * @param now steady clock, in microseconds.
    */
   reckon(key: CountedKey, policy: Policy, cost: number, now: number): void {
-    const { store, intervalUs, random, surroundings } = this.#options;
+    const { store, intervalUs, surroundings } = this.#options;
     const standing = this.#standing;
     store.standing(policy, key, intervalUs, standing);
     this.divide(key, policy);
@@ -72,26 +76,55 @@ export class Shares {
     }
     if (this.#partSilent > 0) this.#presume(key, policy, spent);
     else if (key.presumed > 0 || key.expectedRoom !== 0) this.#settle(key, policy);
-    // What a bucket admits too much it takes back as debt. A window does not, and has time until it ends; nor does a
-    // bucket soon that takes long to fill.
-    const isRepaidSoon = standing.gain > 0 && fillOf(policy) < SOON * lagUs;
-    const memoryUs = isRepaidSoon ? lagUs : 2 * lagUs;
-    // Of those that are not heard from at the moment nothing new is known, however much time passes.
-    const knownUntil = policy.partition === "share" ? view.freshUntil : view.certainAt;
-    const passedUs = Math.max(knownUntil - key.knownUntil, 0);
-    key.unseen = (key.unseen + spent) * Math.exp(-passedUs / memoryUs);
-    if (!(key.unseen > 0.01)) key.unseen = 0;
-    key.knownUntil = knownUntil;
+    this.#age(key, policy, spent, lagUs);
     key.round = surroundings.round;
-    const balance = Math.max(standing.room + key.unseen, 0);
-    let allowance = Math.max(this.#part * balance - key.unseen, 0) + random.next() * cost;
+    let allowance = this.#allowanceOf(key, policy, cost, now);
     // Whoever comes first to a key that nobody else wants is admitted, however many nodes there are.
-    if (this.#isAlone && key.unseen === 0) allowance = Math.max(allowance, cost);
+    if (this.#isAlone && key.unseenLate === 0) allowance = Math.max(allowance, cost);
     key.allowance = allowance;
     key.granted = allowance;
     key.accruedAt = now;
     key.unitsPerUs = (this.#part * (1 - this.#partSilent) * standing.gain) / intervalUs;
     key.holdsUntil = standing.windowsEndAt;
+  }
+
+  /** This node's part of the balance, less what others may have spent of it by now. */
+  #allowanceOf(key: CountedKey, policy: Policy, cost: number, now: number): number {
+    const { room, gain } = this.#standing;
+    const part = this.#part;
+    const unknown = (1 - part - this.#partLate) * key.unseen + this.#partLate * key.unseenLate;
+    const balance = part * room - unknown;
+    const limit = leastLimit(policy);
+    // A bucket that is full here, and is not in truth, takes nothing up: what this node did not spend of what came back
+    // to it stays its own.
+    if (balance <= 0 && this.#partLate > 0 && gain > 0 && room + gain >= limit) {
+      accrue(key, now);
+      return Math.min(Math.max(key.allowance, 0), part * limit);
+    }
+    return Math.max(balance, 0) + this.#options.random.next() * cost;
+  }
+
+  /** Adds what was spent to what others may not know yet, and takes from it what they must have answered by now. */
+  #age(key: CountedKey, policy: Policy, spent: number, lagUs: number): void {
+    const { surroundings, intervalUs } = this.#options;
+    const view = viewOf(policy, surroundings);
+    const { near } = surroundings;
+    // What a bucket admits too much it takes back as debt. A window does not, and has time until it ends; nor does a
+    // bucket soon that takes long to fill.
+    const isRepaidSoon = this.#standing.gain > 0 && fillOf(policy) < SOON * lagUs;
+    const memories = isRepaidSoon ? 1 : 2;
+    const nearLagUs = Math.max(near.lagUs, intervalUs / 2);
+    key.unseen = left(key.unseen + spent, near.freshUntil - key.knownUntil, memories * nearLagUs);
+    key.knownUntil = near.freshUntil;
+    // Of those that are not heard from at the moment nothing new is known, however much time passes.
+    const lateUntil = policy.partition === "share" ? view.freshUntil : view.certainAt;
+    const lateLagUs = Math.max(lateLagOf(view, near), lagUs);
+    key.unseenLate = left(
+      key.unseenLate + spent,
+      lateUntil - key.lateKnownUntil,
+      memories * lateLagUs,
+    );
+    key.lateKnownUntil = lateUntil;
   }
 
   /**
@@ -101,26 +134,34 @@ export class Shares {
   divide(key: CountedKey, policy: Policy): void {
     const { surroundings, region, horizonUs, intervalUs } = this.#options;
     const keeps = policy.partition === "share";
-    let others = 0;
+    let near = 0;
+    let late = 0;
     let silent = 0;
     for (const register of key.registers) {
       const origin = register.origin as Origin;
       if (origin.isOver || (policy.isRegional && origin.region !== region)) continue;
       const demand = demandOf(register.demand, (origin.asOf - register.touchedAt) / horizonUs);
       if (keeps ? origin.isStale : origin.isAway) silent += demand;
-      else others += demand;
+      else if (origin.isStale || origin.region !== region) late += demand;
+      else near += demand;
     }
+    const others = near + late;
     const own = Math.max(key.demand, 1_000_000 / horizonUs);
     const view = viewOf(policy, surroundings);
     const { nodes, reachable, fresh, certainAt, allCertainAt, staleSince } = view;
     this.#part = own / (own + others);
+    this.#partLate = late / (own + others);
     this.#partSilent = 0;
     this.#isAlone = others === 0 && (silent === 0 || !keeps);
     // No news is no sign that nobody wants it, until the news is younger than the demand: by a round, so that it tells
     // what was spent in the first.
     const isCertain =
       surroundings.hasJoined && key.wantedSince + intervalUs < (keeps ? allCertainAt : certainAt);
-    if (!isCertain) this.#part = Math.min(this.#part, 1 / (keeps ? fresh : reachable));
+    if (!isCertain) {
+      const there = keeps ? fresh : reachable;
+      this.#part = Math.min(this.#part, 1 / there);
+      this.#partLate = Math.max(there - surroundings.near.fresh, 0) / there;
+    }
     if (!keeps || fresh === nodes) {
       key.silentSince = 0;
       return;
@@ -129,7 +170,7 @@ export class Shares {
     if (key.silentSince !== staleSince) {
       // What there was when they were heard of last: with what this side has spent since.
       const spent = key.granted - key.allowance;
-      if (key.silentSince === 0) key.expectedRoom = spent - (key.unseen + spent) / this.#part;
+      if (key.silentSince === 0) key.expectedRoom = spent - (key.unseenLate + spent) / this.#part;
       // Either side measures the other's part a little otherwise; what is in doubt is left to the other.
       const doubt = Math.sqrt(silent / (horizonUs / 1_000_000)) / 2;
       const known = Math.min((silent + doubt) / (own + others + silent), 1);
@@ -214,4 +255,18 @@ function leastLimit({ limits }: Policy): number {
 /** Returns how long the slowest limit of a policy takes to be as if unused, in microseconds. */
 function fillOf({ limits }: Policy): number {
   return limits.reduce((longest, { windowUs }) => Math.max(longest, windowUs), 0);
+}
+
+/** What is left of units of which the others may not know, once news is younger by a while. */
+function left(units: number, passedUs: number, memoryUs: number): number {
+  // Where nobody else is there, nothing is unknown.
+  const remain = units * Math.exp(-Math.max(passedUs, 0) / memoryUs);
+  return remain > 0.01 ? remain : 0;
+}
+
+/** Mean age of what is known of those that are heard from and are not near, in microseconds; 0 where there are none. */
+function lateLagOf(view: View, near: View): number {
+  const count = view.reachable - near.reachable;
+  if (count <= 0) return 0;
+  return (view.lagUs * (view.reachable - 1) - near.lagUs * (near.reachable - 1)) / count;
 }

@@ -73,6 +73,19 @@ test("split by demand: all regions together admit the limit, and one alone all o
   assert.ok(Math.abs(one.units / (10 * RATE) - 1) <= 0.05, `${one.units} of one`);
 });
 
+test("cut apart, regions go on with their parts until each finds the other gone, as far as they know", async () => {
+  for (const seed of [5, 6, 7]) {
+    const cluster = await createCluster({ limits: [bucket] });
+    const load = { policy: "api", keys: ["k"], perSecond: 60, random: createSeededRandom(seed) };
+    await ask(cluster, load, 10_000);
+    cluster.weather.blocks = (from, to) => regionOf(nodeOf(from)) !== regionOf(nodeOf(to));
+    for (let second = 1; second <= 7; second += 1) {
+      const { units } = await ask(cluster, load, 1_000);
+      assert.ok(units >= 0.85 * RATE && units <= 1.25 * RATE, `${units} in second ${second}`);
+    }
+  }
+});
+
 test("what one region admits another counts within a few of its intervals", async () => {
   const cluster = await createCluster({ limits: [bucket] });
   for (let time = 0; time < 30; time += 1) {
