@@ -219,6 +219,8 @@ function drawFault(random: SeededRandom, seconds: number, nodes: number): FaultO
     () => ({ ...time, fault: "store-refuses", forgets }),
     () => ({ ...time, fault: "store-hangs", forgets }),
     () => ({ ...time, fault: "store-freezes", forgets }),
+    () => ({ ...time, fault: "store-refuses", loses: Math.ceil(ratioBetween(random, 1, 3_000)) }),
+    () => ({ ...time, fault: "store-hangs", loses: Math.ceil(ratioBetween(random, 1, 3_000)) }),
     () => ({ ...time, fault: "crash", nodes: hit }),
     () => ({ ...time, fault: "pause", nodes: hit }),
     () => {

@@ -79,13 +79,14 @@ export function sayFault(fault: FaultReport): string {
   return [...said, ...sayOwn(fault)].join(", ");
 }
 
-function sayOwn({ lost, forgets, network = {}, stepMs }: FaultReport): string[] {
+function sayOwn({ lost, forgets, losesMs, network = {}, stepMs }: FaultReport): string[] {
   const { betweenRegions = {}, ...everywhere } = network;
   const values = (options: object) =>
     Object.entries(options).map(([name, value]) => `${name} ${value}`);
   return [
     ...(lost === undefined || lost === "both" ? [] : [lost]),
     ...(forgets === true ? ["comes back empty"] : []),
+    ...(losesMs === undefined ? [] : [`fails over without its last ${losesMs} ms`]),
     ...values(everywhere),
     ...values(betweenRegions).map((said) => `${said} between regions`),
     ...(stepMs === undefined ? [] : [`${stepMs > 0 ? "+" : ""}${stepMs} ms`]),

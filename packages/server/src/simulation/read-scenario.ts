@@ -20,7 +20,7 @@ const MAX_DEPTH = 8;
 
 /** Keys whose values are durations, and so have a unit. */
 const DURATIONS = new Set([
-  ...["duration", "at", "for", "every", "from", "until"],
+  ...["duration", "at", "for", "loses", "every", "from", "until"],
   ...["deadline", "syncInterval", "idTtl", "interval", "regionInterval"],
 ]);
 

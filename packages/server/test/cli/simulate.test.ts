@@ -82,7 +82,7 @@ test("a scenario that is not there is said, with the name that was meant", async
   const nowhere = await runHere(["simulate", "somewhere.yaml"], {}, directory);
   assert.match(
     nowhere.stderr,
-    /shipped are attacker, gossip-partition, notifications, redis-killed, regions\n$/,
+    /shipped are attacker, failover, gossip-partition, notifications, redis-killed, regions\n$/,
   );
 });
 

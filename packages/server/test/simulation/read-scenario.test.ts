@@ -19,7 +19,7 @@ configurations:
     coordination: hybrid
     syncInterval: 200ms
 faults:
-  - { fault: store-hangs, at: 2s, for: 1s }
+  - { fault: store-hangs, at: 2s, for: 1s, loses: 500ms }
 `;
 
 function problemsOf(text: string): string[] {
@@ -35,7 +35,9 @@ test("a scenario is read", () => {
   assert.deepEqual(scenario.traffic, [{ rate: 10, keys: ["a", "b"], from: "0s" }]);
   assert.deepEqual(Object.keys(scenario.configurations), ["central", "with leases"]);
   assert.deepEqual(scenario.configurations["with leases"]!.limits[0]!.limit, 5);
-  assert.deepEqual(scenario.faults, [{ fault: "store-hangs", at: "2s", for: "1s" }]);
+  assert.deepEqual(scenario.faults, [
+    { fault: "store-hangs", at: "2s", for: "1s", loses: "500ms" },
+  ]);
 });
 
 const wrong: readonly (readonly [from: string, to: string, said: readonly RegExp[]])[] = [

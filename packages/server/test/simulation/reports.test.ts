@@ -41,7 +41,7 @@ test("the CSV has a line for each interval, and adds up", async () => {
   const [header, ...lines] = writeCsv(report).trimEnd().split("\r\n");
   assert.equal(
     header,
-    "configuration,from_seconds,asked_units,admitted_units,ideal_units,messages,message_bytes",
+    "configuration,from_seconds,asked_units,admitted_units,ideal_units,messages,message_bytes,faults",
   );
   assert.equal(lines.length, 60);
   assert.ok(lines[0]!.startsWith(`"<b>""hot"" & 'cold'</b>",0,`));
@@ -49,6 +49,10 @@ test("the CSV has a line for each interval, and adds up", async () => {
   const sum = (column: number) => local.reduce((total, line) => total + line[column]!, 0);
   const { units, admittedUnits, idealUnits } = report.configurations[1]!;
   assert.deepEqual([sum(2), sum(3), sum(4)], [units, admittedUnits, idealUnits]);
+  const faultsAt = (line: number) => /"([^"]*)"$/.exec(lines[line]!)![1];
+  const named = [9, 10, 14, 15, 20, 21, 28, 29].map(faultsAt);
+  const [refuses, crash, step] = report.faults.map(sayFault);
+  assert.deepEqual(named, ["", refuses, refuses, "", crash, "", "", step]);
 });
 
 test("the page is whole, needs nothing from elsewhere, and keeps names in their places", async () => {
@@ -242,6 +246,7 @@ test("what a fault is about is said", async () => {
     faults: [
       { fault: "store-refuses", at: "1s", for: "1s", forgets: true },
       { fault: "store-hangs", at: "3s", for: "1s" },
+      { fault: "store-hangs", at: "4s", for: "1s", loses: "500ms" },
       { fault: "partition", at: "1s", for: "1s", nodes: [2], lost: "answers" },
       { fault: "network", at: "1s", for: "1s", loss: 0.5, betweenRegions: { latencyMs: 300 } },
       { fault: "clock-step", at: "5s", nodes: [1], stepMs: -20 },
@@ -250,6 +255,7 @@ test("what a fault is about is said", async () => {
   assert.deepEqual(faults.map(sayFault), [
     "store refuses, comes back empty",
     "store hangs",
+    "store hangs, fails over without its last 500 ms",
     "partition, store | node 2, answers",
     "network, loss 0.5, latencyMs 300 between regions",
     "clock step, node 1, -20 ms",

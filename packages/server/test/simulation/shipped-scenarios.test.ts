@@ -1,5 +1,4 @@
-// The scenarios that come with the package, with a tenth of their traffic and of their limits: each shows what it is
-// for.
+// The scenarios that come with the package, most with a tenth of their traffic: each shows what it is for.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -34,8 +33,11 @@ function scaled({ traffic, ...scenario }: Scenario): Scenario {
   };
 }
 
-async function run(name: string): Promise<Record<string, ConfigurationReport>> {
-  const report: Report = await simulate(scaled(load(name)));
+async function run(
+  name: string,
+  { whole = false } = {},
+): Promise<Record<string, ConfigurationReport>> {
+  const report: Report = await simulate(whole ? load(name) : scaled(load(name)));
   for (const { name: configuration, verdicts } of report.configurations) {
     for (const { check, held, detail } of verdicts) {
       assert.ok(held, `${name}, ${configuration}, ${check}: ${detail}`);
@@ -46,8 +48,9 @@ async function run(name: string): Promise<Record<string, ConfigurationReport>> {
 
 test("all that is shipped is right and says what it shows", () => {
   const names = listScenarios();
-  const shipped = ["attacker", "gossip-partition", "notifications", "redis-killed", "regions"];
-  assert.deepEqual(names, shipped);
+  assert.deepEqual(names, [
+    ...["attacker", "failover", "gossip-partition", "notifications", "redis-killed", "regions"],
+  ]);
   for (const name of names) assert.ok(load(name).name.length > 20);
 });
 
@@ -59,6 +62,17 @@ test("redis-killed: each answer meanwhile has its price", async () => {
     assert.ok(Math.abs(one.admittedOverIdeal! - 1) < 0.05, `${one.name}: ${one.admittedOverIdeal}`);
     assert.ok(one.sources.fallback! > 0);
   }
+});
+
+test("failover: what was admitted in the half second that is lost is admitted again", async () => {
+  const { "central, deny": central, "hybrid, deny": hybrid } = await run("failover", {
+    whole: true,
+  });
+  const { detail } = central!.verdicts.find(({ check }) => check === "bound")!;
+  const lost = Number(/and the (\d+) units that a failover lost/.exec(detail)![1]);
+  assert.ok(lost > 200 && lost < 300, `half a second of 500 a second: ${lost}`);
+  assert.equal(central!.admittedUnits - central!.idealUnits, lost);
+  assert.ok(hybrid!.admittedUnits < hybrid!.idealUnits + 2 * lost);
 });
 
 test("notifications: leases ask the store seldom, and admit no more", async () => {

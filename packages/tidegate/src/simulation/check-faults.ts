@@ -8,29 +8,40 @@ import type { OptionReader } from "./option-reader.ts";
 import type { FaultOptions, NetworkOptions } from "./scenario.ts";
 import type { Cut, Partition } from "./simulated-network.ts";
 
-/** A fault, checked. Nodes are counted from 0. */
-export type CheckedFault = {
+/** When a fault is, and of which nodes, counted from 0. */
+interface CheckedTime {
   readonly atUs: number;
   /** The same as `atUs` of what is an instant. */
   readonly untilUs: number;
   readonly nodes: readonly number[];
-} & (
-  | {
-      readonly fault: "store-refuses" | "store-hangs" | "store-freezes";
-      readonly forgets: boolean;
-    }
-  | { readonly fault: "crash" | "pause" }
-  | { readonly fault: "partition"; readonly lost: Cut }
-  | { readonly fault: "partition"; readonly partition: Partition }
-  | { readonly fault: "network"; readonly network: NetworkOptions }
-  | { readonly fault: "clock-step"; readonly stepMs: number }
-);
+}
+
+/** The store is away. */
+export interface StoreFault extends CheckedTime {
+  readonly fault: "store-refuses" | "store-hangs" | "store-freezes";
+  readonly forgets: boolean;
+  /** How much of what it did last is lost; 0 unless it fails over. */
+  readonly losesUs: number;
+}
+
+/** A fault, checked. */
+export type CheckedFault = CheckedTime &
+  (
+    | Omit<StoreFault, keyof CheckedTime>
+    | { readonly fault: "crash" | "pause" }
+    | { readonly fault: "partition"; readonly lost: Cut }
+    | { readonly fault: "partition"; readonly partition: Partition }
+    | { readonly fault: "network"; readonly network: NetworkOptions }
+    | { readonly fault: "clock-step"; readonly stepMs: number }
+  );
+
+type StoreOptions = Extract<FaultOptions, { readonly fault: StoreFault["fault"] }>;
 
 const FAULTS: readonly FaultOptions["fault"][] = [
   ...(["store-refuses", "store-hangs", "store-freezes", "crash", "pause"] as const),
   ...(["partition", "network", "clock-step"] as const),
 ];
-const STORE_OPTIONS = ["forgets"];
+const STORE_OPTIONS = ["forgets", "loses"];
 const NODE_OPTIONS = ["nodes"];
 const OWN_OPTIONS: Readonly<Record<FaultOptions["fault"], readonly string[]>> = {
   "store-refuses": STORE_OPTIONS,
@@ -134,8 +145,33 @@ function checkOwn(reader: OptionReader, field: string, options: FaultOptions) {
       return { fault, stepMs: reader.number(`${field}.stepMs`, options.stepMs, undefined, bounds) };
     }
     default:
-      return { fault, forgets: reader.flag(`${field}.forgets`, options.forgets) };
+      return { fault, ...checkReturn(reader, field, options) };
   }
+}
+
+/** Checks how a store comes back. */
+function checkReturn(
+  reader: OptionReader,
+  field: string,
+  { fault, forgets, loses }: StoreOptions,
+): Pick<StoreFault, "forgets" | "losesUs"> {
+  const isEmpty = reader.flag(`${field}.forgets`, forgets);
+  const losesUs = reader.durationUs(`${field}.loses`, loses, 0);
+  const refuse = (why: string) => {
+    const expected = `left out ${why}`;
+    reader.report(`${field}.loses`, optionError(`${field}.loses`, expected, loses).message);
+  };
+  if (loses !== undefined && isEmpty) refuse("where forgets is true: then all is lost");
+  else if (loses !== undefined && fault === "store-freezes") {
+    refuse("of store-freezes, which does all that it was asked when it is back");
+  }
+  return { forgets: isEmpty, losesUs };
+}
+
+/** Returns the failovers of the store that lose something, in the order of time. */
+export function failoversOf(faults: readonly CheckedFault[]): readonly StoreFault[] {
+  const failovers = faults.filter((fault) => "losesUs" in fault && fault.losesUs > 0);
+  return (failovers as StoreFault[]).sort((one, other) => one.atUs - other.atUs);
 }
 
 function checkNodes(

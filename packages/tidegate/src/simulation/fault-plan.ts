@@ -1,10 +1,10 @@
 // Puts the faults of a scenario into its time.
 
-import type { CheckedFault } from "./check-faults.ts";
+import type { CheckedFault, StoreFault } from "./check-faults.ts";
 import { completeNetwork } from "./check-network.ts";
 import type { SimulatedNetwork } from "./simulated-network.ts";
 import type { SimulatedNode } from "./simulated-node.ts";
-import type { SimulatedStore } from "./simulated-store.ts";
+import type { Return, SimulatedStore } from "./simulated-store.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** What faults are done to. */
@@ -49,7 +49,7 @@ function effectOf(fault: CheckedFault, { network, stores, nodes }: Victims): Eff
           for (const store of stores) store.leave(absence);
         },
         end: () => {
-          for (const store of stores) store.comeBack(fault.forgets);
+          for (const store of stores) store.comeBack(returnOf(fault));
         },
       };
     }
@@ -87,6 +87,11 @@ function effectOf(fault: CheckedFault, { network, stores, nodes }: Victims): Eff
       };
     }
   }
+}
+
+function returnOf({ forgets, losesUs }: StoreFault): Return {
+  if (losesUs > 0) return "replica";
+  return forgets ? "empty" : "whole";
 }
 
 const ABSENCES = {

@@ -28,6 +28,7 @@ function ownOf(fault: CheckedFault): Partial<FaultReport> {
     case "pause":
       return {};
     default:
+      if (fault.losesUs > 0) return { losesMs: fault.losesUs / 1_000 };
       return fault.forgets ? { forgets: true } : {};
   }
 }

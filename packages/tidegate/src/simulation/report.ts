@@ -32,6 +32,8 @@ export interface FaultReport {
   readonly lost?: "both" | "forward" | "back" | "questions" | "answers";
   /** Of the store: whether it came back empty. */
   readonly forgets?: true;
+  /** Of the store: it failed over, and came back as it was so many milliseconds before it went. */
+  readonly losesMs?: number;
   /** Of the network: what is otherwise. */
   readonly network?: NetworkOptions;
   /** Of a clock: by how much it is set. */

@@ -112,11 +112,13 @@ export interface ConfigurationOptions extends Omit<PolicyOptions, "overrides" | 
 export type FaultOptions =
   /**
    * The store refuses connections; takes calls and does not answer; or answers them all when it is back. With `forgets`
-   * it comes back empty.
+   * it comes back empty. With `loses` a replica takes its place, as in a failover of Redis: it comes back as it was so
+   * long before it went; not of "store-freezes", nor with `forgets`.
    */
   | (FaultTime & {
       readonly fault: "store-refuses" | "store-hangs" | "store-freezes";
       readonly forgets?: boolean;
+      readonly loses?: string | number;
     })
   /** Nodes end at once and with all that they hold, and begin anew when it is over. */
   | (FaultTime & { readonly fault: "crash"; readonly nodes?: readonly number[] })

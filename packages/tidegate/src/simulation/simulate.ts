@@ -4,6 +4,7 @@
 import { TidegateError } from "../errors.ts";
 import type { Random } from "../ports/random.ts";
 import type { CheckedConfiguration } from "./check-configurations.ts";
+import { failoversOf } from "./check-faults.ts";
 import { type CheckedScenario, checkScenario } from "./check-scenario.ts";
 import { Checkers } from "./checks/checkers.ts";
 import { planFaults } from "./fault-plan.ts";
@@ -85,6 +86,14 @@ function lessMessages(after: MessageCounts, before: MessageCounts): MessageRepor
   };
 }
 
+function sumByKey(maps: readonly ReadonlyMap<string, number>[]): ReadonlyMap<string, number> {
+  const sums = new Map<string, number>();
+  for (const [key, units] of maps.flatMap((map) => [...map])) {
+    sums.set(key, (sums.get(key) ?? 0) + units);
+  }
+  return sums;
+}
+
 /** One configuration in a scenario. */
 class Run {
   readonly #scenario: CheckedScenario;
@@ -133,8 +142,7 @@ class Run {
     const region = regions[index]!;
     const isRegional = this.#configuration.options.regions !== undefined;
     const place = isRegional ? region : "";
-    const store =
-      this.#stores.get(place) ?? new SimulatedStore(this.#time, this.#network, seed, isRegional);
+    const store = this.#stores.get(place) ?? this.#createStore(isRegional);
     this.#stores.set(place, store);
     return new SimulatedNode({
       index,
@@ -152,6 +160,18 @@ class Run {
         },
         lost: (request) => this.#meter.lost(request),
       },
+    });
+  }
+
+  #createStore(isNear: boolean): SimulatedStore {
+    const { seed, faults } = this.#scenario;
+    const lossesUs = failoversOf(faults).map(({ losesUs }) => losesUs);
+    return new SimulatedStore({
+      time: this.#time,
+      network: this.#network,
+      seed,
+      isNear,
+      lossesUs,
     });
   }
 
@@ -179,7 +199,10 @@ class Run {
       storeCalls,
       keyUpdates,
       messages: messagesInTraffic,
-      verdicts: this.#checkers.verdicts(this.#nodes, measured),
+      verdicts: this.#checkers.verdicts(this.#nodes, {
+        ...measured,
+        lostUnits: sumByKey(stores.map(({ lostUnits }) => lostUnits)),
+      }),
     };
   }
 

@@ -3,10 +3,10 @@
 
 import type { Decision } from "../decision.ts";
 import { TidegateError } from "../errors.ts";
-import type { Store } from "../ports/store.ts";
-import { type MemoryStore, memoryStore } from "../stores/memory.ts";
-import { createSeededRandom } from "./seeded-random.ts";
+import type { Outcome, Part, Store, Work } from "../ports/store.ts";
 import type { SimulatedNetwork } from "./simulated-network.ts";
+import { StoreReplicas, type Taken } from "./store-replicas.ts";
+import { StoreState } from "./store-state.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** What becomes of questions while the store is away. */
@@ -18,48 +18,84 @@ const MAX_BATCH = 128;
 /** After so long without an answer a connection gives a call up, as one of the store on Redis does. */
 const GIVE_UP_US = 1_000_000;
 
+/** What comes back: the store as it was, an empty one, or its next replica, as it was some time before that went. */
+export type Return = "whole" | "empty" | "replica";
+
+/** What a store is made of. */
+export interface SimulatedStoreOptions {
+  readonly time: VirtualTime;
+  readonly network: SimulatedNetwork;
+  readonly seed: number;
+  /** Whether it stands beside its nodes, wherever they are, and not beside the first. */
+  readonly isNear: boolean;
+  /** What each failover that is to come loses, in the order of time, in microseconds. */
+  readonly lossesUs: readonly number[];
+}
+
+const NOTHING: Taken = { key: "", units: 0 };
+
 /** The store, and what was asked of it. */
 export class SimulatedStore {
   /** Calls, each of one turn of a node's event loop. */
   calls = 0;
   /** Keys asked about in them. */
   keyUpdates = 0;
-  memory: MemoryStore;
+  /** Units by key that it took and that failovers lost. */
+  readonly lostUnits = new Map<string, number>();
+  /** Whether it knows the scripts that are called by their hashes: another server, or one begun anew, does not. */
+  hasScripts = true;
   readonly time: VirtualTime;
   readonly network: SimulatedNetwork;
-  /** Whether it stands beside its nodes, wherever they are, and not beside the first. */
   readonly isNear: boolean;
-  readonly #seed: number;
-  readonly #limiters = new Map<string, number>();
+  readonly #create: () => StoreState;
+  readonly #replicas: StoreReplicas;
+  #state: StoreState;
   #absence: Absence | undefined;
+  #leftUs = 0;
   #frozen: (() => void)[] = [];
 
-  constructor(time: VirtualTime, network: SimulatedNetwork, seed: number, isNear: boolean) {
+  constructor({ time, network, seed, isNear, lossesUs }: SimulatedStoreOptions) {
     this.time = time;
     this.network = network;
     this.isNear = isNear;
-    this.#seed = seed;
-    this.memory = this.#createMemory();
-  }
-
-  #createMemory(): MemoryStore {
-    const random = createSeededRandom(this.#seed, 1);
-    return memoryStore({ clock: { now: () => this.time.nowUs }, random });
+    this.#create = () => new StoreState(seed);
+    this.#replicas = new StoreReplicas(lossesUs, this.#create);
+    this.#state = this.#create();
   }
 
   /** Has it be away. */
   leave(absence: Absence): void {
     this.#absence = absence;
+    this.#leftUs = this.time.nowUs;
   }
 
-  /** Has it be back, where `forgets` is set with nothing in it. */
-  comeBack(forgets: boolean): void {
+  /** Has it be back. */
+  comeBack(as: Return): void {
     this.#absence = undefined;
-    if (forgets) {
-      this.memory = this.#createMemory();
-      this.#limiters.clear();
+    if (as === "empty") {
+      this.#state = this.#create();
+      this.#replicas.forget();
+    } else if (as === "replica") {
+      const { state, lost } = this.#replicas.promote(this.#leftUs);
+      this.#state = state;
+      for (const { key, units } of lost) {
+        if (units > 0) this.lostUnits.set(key, (this.lostUnits.get(key) ?? 0) + units);
+      }
     }
+    if (as !== "whole") this.hasScripts = false;
     for (const work of this.#frozen.splice(0)) work();
+  }
+
+  /**
+   * Does work now.
+   * @param takenBy returns what it took, by what came of it.
+   */
+  do<T>(work: (state: StoreState) => T, takenBy: (value: T) => Taken): T {
+    const { nowUs } = this.time;
+    this.#state.nowUs = nowUs;
+    const value = work(this.#state);
+    this.#replicas.follow({ atUs: nowUs, work, taken: takenBy(value) });
+    return value;
   }
 
   /** Whether what arrives now is done, refused, or waits for an answer that comes late or never. */
@@ -71,21 +107,13 @@ export class SimulatedStore {
   whenBack(work: () => void): void {
     this.#frozen.push(work);
   }
-
-  announce(limiter: string, ttlMs: number): number {
-    const now = this.time.nowUs;
-    if (ttlMs === 0) this.#limiters.delete(limiter);
-    else this.#limiters.set(limiter, now + ttlMs * 1_000);
-    for (const [name, untilUs] of this.#limiters) {
-      if (untilUs <= now) this.#limiters.delete(name);
-    }
-    return this.#limiters.size;
-  }
 }
 
 /** What goes out with one turn of the event loop. */
 interface Message {
   readonly atUs: number;
+  /** Whether any of it calls a script that the store has to know. */
+  isScripted: boolean;
   readonly works: (() => void)[];
   readonly refusals: (() => void)[];
 }
@@ -106,24 +134,41 @@ export function connect(
   run: (work: () => void) => void,
 ): ConnectedStore {
   const connection = new Connection(store, node, run);
-  const call = <T>(decide: () => T) => connection.call(decide);
+  const call = <T>(work: (state: StoreState) => T) => {
+    return connection.call(() => store.do(work, () => NOTHING));
+  };
   return {
     workedUs: () => connection.workedUs,
     shared: true,
-    decide: (...asked) => call(() => toldByStore(store.memory.decide(...asked))),
+    decide: (policy, key, cost, consume) => {
+      const decide = ({ memory }: StoreState) => memory.decide(policy, key, cost, consume);
+      const taken = ({ allowed }: Decision) => ({ key, units: allowed && consume ? cost : 0 });
+      return connection.callScript(() => toldByStore(store.do(decide, taken)));
+    },
     run: (asked) => {
-      return call(() => {
-        const outcome = store.memory.run(asked);
+      return connection.callScript(() => {
+        const run = ({ memory }: StoreState) => memory.run(asked);
+        const outcome = store.do(run, (value) => takenBy(asked, value));
         return { ...outcome, decision: toldByStore(outcome.decision) };
       });
     },
     split: (parts) => [parts],
-    reset: (...asked) => call(() => store.memory.reset(...asked)),
+    reset: (policy, key) => call(({ memory }) => memory.reset(policy, key)),
     ping: () => call(() => {}),
-    announce: (limiter, ttlMs) => call(() => store.announce(limiter, ttlMs)),
+    announce: (limiter, ttlMs) => call((state) => state.announce(limiter, ttlMs)),
     attach() {},
     detach() {},
   };
+}
+
+/** What a request for one key took, or a lease and what was owed. */
+function takenBy(work: Work, { done, lease }: Outcome): Taken {
+  if (work.kind === "lease") {
+    return { key: work.part.key, units: lease!.units + work.ask.owed };
+  }
+  if (work.kind !== "take" || !done) return NOTHING;
+  const [{ key, cost }] = work.parts as [Part];
+  return { key, units: cost };
 }
 
 /** Carries the calls of a node in messages, and their answers back. */
@@ -142,6 +187,13 @@ class Connection {
     this.#store = store;
     this.#node = node;
     this.#run = run;
+  }
+
+  /** The same as `call`, of what is a script that the store may not know any more. */
+  callScript<T>(decide: () => T): Promise<T> {
+    const answer = this.call(decide);
+    this.#message!.isScripted = true;
+    return answer;
   }
 
   /** Has the store decide, together with what else is asked at this instant. */
@@ -164,22 +216,38 @@ class Connection {
   }
 
   #send(): Message {
+    const { nowUs } = this.#store.time;
+    const message: Message = { atUs: nowUs, isScripted: false, works: [], refusals: [] };
+    this.#carry(message, () => this.#arrive(message));
+    return message;
+  }
+
+  /** Has a message travel to the store. */
+  #carry(message: Message, arrive: () => void): void {
     const { time, network } = this.#store;
-    const message: Message = { atUs: time.nowUs, works: [], refusals: [] };
     this.#store.calls += 1;
     const travelUs = network.travelUs(this.#node, "questions", this.#store.isNear);
     if (travelUs === undefined) {
       this.#giveUp(message);
-    } else {
-      this.#arrivesUs = Math.max(time.nowUs + travelUs, this.#arrivesUs);
-      time.at(this.#arrivesUs, () => this.#arrive(message));
+      return;
     }
-    return message;
+    this.#arrivesUs = Math.max(time.nowUs + travelUs, this.#arrivesUs);
+    time.at(this.#arrivesUs, arrive);
+  }
+
+  /** Sends what called a script by its hash that the store does not know again, with the text. */
+  #sendText(message: Message): void {
+    const arrive = () => {
+      if (this.#store.state === "answers") this.#store.hasScripts = true;
+      this.#arrive(message);
+    };
+    this.#answer(message, [() => this.#carry(message, arrive)]);
   }
 
   #arrive(message: Message): void {
-    const { state } = this.#store;
-    if (state === "answers") this.#work(message);
+    const { state, hasScripts } = this.#store;
+    if (state === "answers" && message.isScripted && !hasScripts) this.#sendText(message);
+    else if (state === "answers") this.#work(message);
     else if (state === "refuses") this.#answer(message, message.refusals);
     else this.#giveUp(message);
     if (state === "freezes") this.#store.whenBack(() => this.#work(message));

@@ -200,6 +200,21 @@ const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
     "faults[1]",
     /^faults\[1\] must not overlap faults\[0\], which is of the same kind$/,
   ],
+  [
+    { faults: [{ fault: "store-hangs", at: 0, for: "1s", loses: "soon" }] },
+    "faults[0].loses",
+    /^faults\[0\].loses must be a duration such as/,
+  ],
+  [
+    { faults: [{ fault: "store-hangs", at: 0, for: "1s", loses: "1s", forgets: true }] },
+    "faults[0].loses",
+    /^faults\[0\].loses must be left out where forgets is true: then all is lost, got "1s"$/,
+  ],
+  [
+    { faults: [{ fault: "store-freezes", at: 0, for: "1s", loses: "1s" }] },
+    "faults[0].loses",
+    /must be left out of store-freezes, which does all that it was asked when it is back, got/,
+  ],
   ...[[[1], [1]], [[1]], [[1], [4]], [[1], []], ["eu", [1]], 5].map((sides) => {
     const faults = [{ fault: "partition", at: 0, for: "1s", sides }];
     const message = /must be a list of 2 sides or more, each a region or a list of nodes/;

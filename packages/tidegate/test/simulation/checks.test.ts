@@ -210,7 +210,7 @@ function judge(
     });
   }
   const admittedUnits = answers.reduce((sum, [, , cost]) => sum + cost, 0);
-  return checkers.verdicts(nodes, { admittedUnits, idealUnits: 3 });
+  return checkers.verdicts(nodes, { admittedUnits, idealUnits: 3, lostUnits: new Map() });
 }
 
 const verdictOf = (verdicts: readonly Verdict[], check: Verdict["check"]) => {

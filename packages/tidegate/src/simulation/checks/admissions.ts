@@ -12,6 +12,9 @@ export interface Breach {
   readonly limitName: string;
 }
 
+/** Returns by how much a key may exceed the limit at a place in the policy. */
+export type AllowanceOf = (limit: number, key: string) => Allowance;
+
 /** Admissions by group and key. */
 export class Admissions {
   readonly #groups = new Map<string, Map<string, Admission[]>>();
@@ -27,23 +30,25 @@ export class Admissions {
     else admissions.push(admission);
   }
 
-  /** How many keys there are, each once in each group. */
-  get size(): number {
-    return [...this.#groups.values()].reduce((sum, keys) => sum + keys.size, 0);
+  /** The keys, each once in each group, by names that tell them apart. */
+  get names(): readonly string[] {
+    return [...this.#groups].flatMap(([group, keys]) => {
+      return [...keys.keys()].map((key) => `${group} ${key}`);
+    });
   }
 
   /**
    * Finds the worst breach of a policy's hard limits.
-   * @param allowanceOf what each limit may be exceeded by.
+   * @param allowanceOf what a key may exceed each limit by.
    */
-  worst(policy: Policy, allowanceOf: (limit: number) => Allowance): Breach | undefined {
+  worst(policy: Policy, allowanceOf: AllowanceOf): Breach | undefined {
     let worst: Breach | undefined;
     for (const keys of this.#groups.values()) {
       for (const [key, admissions] of keys) {
         admissions.sort((one, other) => one.atUs - other.atUs);
         for (const [index, limit] of policy.limits.entries()) {
           if (limit.soft) continue;
-          const { units, trueUs } = excessOf(limit, admissions, allowanceOf(index));
+          const { units, trueUs } = excessOf(limit, admissions, allowanceOf(index, key));
           if (units <= (worst?.units ?? 0)) continue;
           worst = { key, units, trueUs, limitName: policy.limitNames[index]! };
         }

@@ -5,9 +5,10 @@ import type { CheckedFault } from "../check-faults.ts";
 import type { Verdict } from "../report.ts";
 import type { Answer, SimulatedNode } from "../simulated-node.ts";
 import type { VirtualTime } from "../virtual-time.ts";
-import { type BoundCheck, createBoundCheck, type Totals } from "./bound-check.ts";
+import { createBoundCheck } from "./bound-check.ts";
 import { ConvergenceCheck, type Units } from "./convergence-check.ts";
 import { FairnessCheck } from "./fairness-check.ts";
+import type { BoundCheck, Totals } from "./judge.ts";
 import { type Subject, sayUnits } from "./subject.ts";
 
 /** For how long nodes that gossip keep a key of which nobody says anything, and how many they look at in a round. */

@@ -19,6 +19,9 @@ export interface Allowance {
   readonly holdUs: number;
 }
 
+/** Not at all. */
+export const NO_ALLOWANCE: Allowance = { beyond: 0, holdUs: 0 };
+
 /** Units beyond what is allowed, and when the first were, in the time of the simulation. */
 export interface Excess {
   readonly units: number;
