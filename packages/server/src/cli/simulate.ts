@@ -1,30 +1,26 @@
 // `tidegate simulate SCENARIO`: runs configurations in virtual time, side by side and through faults, and says what
 // each admitted, denied and cost.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Report, simulate as runScenario, type Scenario } from "tidegate/simulation";
 import { formatProblem } from "../config/problem.ts";
 import { didYouMean } from "../config/values.ts";
 import { readScenario } from "../simulation/read-scenario.ts";
-import { writeCsv } from "../simulation/report-csv.ts";
-import { writePage } from "../simulation/report-page.ts";
 import { listScenarios, loadShippedScenario } from "../simulation/shipped-scenarios.ts";
 import { type Context, EXIT } from "./context.ts";
 import { createPaint } from "./paint.ts";
 import { createProgressBar } from "./progress-bar.ts";
+import { checkFiles, type ReportFiles, writeFiles } from "./simulate-files.ts";
 import { sayReport } from "./simulate-report.ts";
 
 /** What to simulate, and where to write. */
-export interface SimulateOptions {
+export interface SimulateOptions extends ReportFiles {
   /** A file, or the name of a scenario that is shipped. */
   readonly scenario?: string | undefined;
   readonly list?: boolean;
   /** Instead of the scenario's. */
   readonly seed?: number;
-  readonly json?: string;
-  readonly csv?: string;
-  readonly html?: string;
 }
 
 /** Simulates; returns 0, 1 where a check failed, or 2 where the scenario is wrong or a file cannot be written. */
@@ -35,7 +31,7 @@ export async function simulate(options: SimulateOptions, context: Context): Prom
     return EXIT.ok;
   }
   const scenario = load(options.scenario!, context);
-  if (scenario === undefined) return EXIT.unusable;
+  if (scenario === undefined || !checkFiles(options, context)) return EXIT.unusable;
   const bar = createProgressBar(stderr);
   const seeded = options.seed === undefined ? scenario : { ...scenario, seed: options.seed };
   let report: Report;
@@ -92,26 +88,4 @@ function load(named: string, { directory, stderr }: Context): Scenario | undefin
   stderr.write(`\n${problems.length} ${problems.length === 1 ? "problem" : "problems"}. `);
   stderr.write("docs/simulation.md explains every key.\n");
   return undefined;
-}
-
-/** Writes what was asked for; says what could not be written. */
-function writeFiles(report: Report, options: SimulateOptions, context: Context): boolean {
-  const { directory, stdout, stderr } = context;
-  const wanted = [
-    [options.json, () => `${JSON.stringify(report, undefined, 2)}\n`],
-    [options.csv, () => writeCsv(report)],
-    [options.html, () => writePage(report)],
-  ] as const;
-  let isWritten = true;
-  for (const [file, write] of wanted) {
-    if (file === undefined) continue;
-    try {
-      writeFileSync(resolve(directory, file), write());
-      stdout.write(`  Written: ${file}\n`);
-    } catch (error) {
-      isWritten = false;
-      stderr.write(`${file} cannot be written: ${(error as Error).message}\n`);
-    }
-  }
-  return isWritten;
 }

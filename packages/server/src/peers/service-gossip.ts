@@ -7,6 +7,7 @@ import { GossipCounts } from "../telemetry/gossip-counts.ts";
 import type { Logger } from "../telemetry/logger.ts";
 import { createPeersLog } from "../telemetry/peers-log.ts";
 import { type OpenedPeers, openPeers } from "./open-peers.ts";
+import { PeerTimes } from "./peer-times.ts";
 
 /** How often it is looked whether the node has joined, where a store that is away keeps the limiter from saying so. */
 const LOOK_EVERY_MS = 1_000;
@@ -81,6 +82,7 @@ export async function openGossip(
   const { intervalMs, fanout, regionIntervalMs, maxMessageBytes } = configuration;
   const { secret } = configuration.peers;
   const signed = secret === undefined ? {} : { secret };
+  const times = new PeerTimes(timers);
   let ended = (): void => undefined;
   let hasJoined = false;
   return {
@@ -111,7 +113,7 @@ export async function openGossip(
     },
     show() {
       const status = counts.status();
-      if (status !== undefined) return show(status, timers, whyAway);
+      if (status !== undefined) return show(status, times, whyAway);
       const { address } = transport;
       return { joined: false, address, region: "", reachable: 1, nodes: 1, lagMs: 0, peers: [] };
     },
@@ -121,14 +123,15 @@ export async function openGossip(
 
 function show(
   { joined, address, region, lagMs, peers }: GossipStatus,
-  timers: Timers,
+  times: PeerTimes,
   whyAway: OpenedPeers["whyAway"],
 ): ShownGossip {
-  const shown = peers.map((peer): ShownPeer => {
+  const timestamps = times.timestamps(peers);
+  const shown = peers.map((peer, index): ShownPeer => {
     const reason = joined && peer.state === "away" ? whyAway(peer.address) : undefined;
     return {
       ...{ address: peer.address, region: peer.region, state: peer.state },
-      since: timers.timestamp(peer.sinceMs),
+      since: timestamps[index]!,
       lagMs: peer.lagMs ?? null,
       ...(reason === undefined ? {} : { reason }),
     };

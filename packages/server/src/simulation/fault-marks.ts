@@ -67,12 +67,18 @@ export function markFault({ fault, words, x: at, line }: FaultName, plot: Plot):
   return `${shade}<text class="fault-name" x="${round(at)}" y="${y}">${escapeHtml(words)}</text>`;
 }
 
-/** Says a fault: "store hangs", "crash, node 2", "partition, nodes 1 to 3 | 4, 5", "network, loss 0.5". */
+/**
+ * Says a fault: "store hangs", "crash, node 2", "partition, nodes 1 to 3 and store | 4, 5", "network, loss 0.5". A
+ * store that is on no side of a partition is reached by all nodes.
+ */
 export function sayFault(fault: FaultReport): string {
-  const { nodes, sides } = fault;
+  const { nodes, sides, storeSide } = fault;
   const said = [fault.fault.replace("-", " ")];
   if (nodes.length > 0) {
-    const all = (sides ?? [nodes]).map(sayNodes).join(" | ");
+    const groups = (sides ?? [nodes]).map((side, index) => {
+      return `${sayNodes(side)}${index + 1 === storeSide ? " and store" : ""}`;
+    });
+    const all = groups.join(" | ");
     const store = fault.fault === "partition" && sides === undefined ? "store | " : "";
     said.push(`${store}node${nodes.length === 1 ? "" : "s"} ${all}`);
   }

@@ -1,12 +1,16 @@
 // `tidegate simulate`: the command as a person runs it.
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import type { Report } from "tidegate/simulation";
+import { tokenBucket } from "tidegate";
+import { type Report, simulate } from "tidegate/simulation";
+import type { Context } from "../../src/cli/context.ts";
 import { createProgressBar } from "../../src/cli/progress-bar.ts";
+import { writeFiles } from "../../src/cli/simulate-files.ts";
+import { writeCsv } from "../../src/simulation/report-csv.ts";
 import { execute, runHere } from "./support.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "tidegate-simulate-"));
@@ -104,12 +108,55 @@ test("without a scenario it says what to name", async () => {
   assert.match(stderr, /error: name a scenario, or --list/);
 });
 
-test("a file that cannot be written is said, and the table is there all the same", async () => {
-  const args = ["simulate", "two.yaml", "--csv", "not/there.csv"];
+test("files that cannot be written are said before anything is simulated", async () => {
+  const args = [
+    "simulate",
+    "two.yaml",
+    "--csv",
+    "not/there.csv",
+    "--html",
+    ".",
+    "--json",
+    "new.json",
+  ];
   const { code, stdout, stderr } = await runHere(args, {}, directory);
-  assert.equal(code, 2);
-  assert.match(stdout, /Admitted ÷ ideal/);
-  assert.match(stderr, /^not\/there\.csv cannot be written: ENOENT/);
+  assert.deepEqual([code, stdout], [2, ""]);
+  const folder = JSON.stringify(join(directory, "not"));
+  assert.equal(
+    stderr,
+    `--csv "not/there.csv" cannot be written: there is no directory ${folder}\n` +
+      '--html "." cannot be written: it is a directory, and must be a file\n',
+  );
+  assert.ok(!existsSync(join(directory, "new.json")), "nothing is left behind");
+  const below = await runHere(["simulate", "two.yaml", "--csv", "two.yaml/a"], {}, directory);
+  assert.equal(below.code, 2);
+  assert.match(
+    below.stderr,
+    /^--csv "two\.yaml\/a" cannot be written: .*two\.yaml" is no directory\n$/,
+  );
+});
+
+test("what cannot be written in the end is said, and the rest is written", async () => {
+  const said: string[] = [];
+  const stream = { write: (text: string) => said.push(text) };
+  const context = {
+    directory,
+    environment: {},
+    stdout: stream,
+    stderr: stream,
+  } as unknown as Context;
+  const report = await simulate({
+    name: "files",
+    duration: "1s",
+    nodes: { count: 1 },
+    traffic: [{ rate: 1, keys: ["a"] }],
+    configurations: { one: { limits: [tokenBucket({ capacity: 1, refill: "1/s" })] } },
+  });
+  const files = { json: "not/there.json", csv: "there.csv" };
+  assert.equal(writeFiles(report, files, context), false);
+  assert.match(said[0]!, /^--json "not\/there\.json" cannot be written: ENOENT/);
+  assert.deepEqual(said.slice(1), ["  Written: there.csv\n"]);
+  assert.equal(readFileSync(join(directory, "there.csv"), "utf8"), writeCsv(report));
 });
 
 test("a progress bar is for terminals, and leaves nothing behind", () => {

@@ -271,4 +271,8 @@ test("a partition is said by its sides", () => {
     "partition, nodes 1 to 3, 5 | 4",
   );
   assert.match(sayFault({ ...times, nodes, sides, lost: "back" }), / \| 4, back$/);
+  assert.equal(
+    sayFault({ ...times, nodes, sides, storeSide: 2, lost: "both" }),
+    "partition, nodes 1 to 3, 5 | 4 and store",
+  );
 });

@@ -180,7 +180,8 @@ function checkNodes(
   value: unknown,
   count: number,
 ): readonly number[] {
-  if (value === undefined) return Array.from({ length: count }, (_, index) => index);
+  const all = Number.isFinite(count) ? count : 0;
+  if (value === undefined) return Array.from({ length: all }, (_, index) => index);
   const isNode = (node: unknown) => Number.isInteger(node) && Number(node) >= 1;
   const isRight =
     Array.isArray(value) &&
@@ -188,7 +189,8 @@ function checkNodes(
     new Set(value).size === value.length &&
     value.every((node) => isNode(node) && node <= count);
   if (isRight) return value.map((node) => node - 1);
-  reader.report(field, optionError(field, `a list of nodes from 1 to ${count}`, value).message);
+  const known = Number.isFinite(count) ? `to ${count}` : "on";
+  reader.report(field, optionError(field, `a list of nodes from 1 ${known}`, value).message);
   return [];
 }
 

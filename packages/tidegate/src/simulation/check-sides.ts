@@ -44,7 +44,8 @@ export function checkSides(
 function nodesOf(side: unknown, { nodes: count, regions }: Placed): readonly number[] | undefined {
   if (typeof side === "string") {
     const nodes = [...regions.keys()].filter((node) => regions[node] === side);
-    return side === "" || nodes.length === 0 ? undefined : nodes;
+    const isKnown = nodes.length > 0 || !Number.isFinite(count);
+    return side === "" || !isKnown ? undefined : nodes;
   }
   const isNode = (node: unknown) => Number.isInteger(node) && Number(node) >= 1;
   if (!Array.isArray(side) || side.length === 0) return undefined;

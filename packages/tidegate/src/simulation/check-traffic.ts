@@ -159,19 +159,21 @@ function checkWeights(
   { weights, spread = "random" }: TrafficOptions,
   nodes: number,
 ): readonly number[] {
-  if (weights === undefined) return new Array(nodes).fill(1);
+  const isKnown = Number.isFinite(nodes);
+  if (weights === undefined) return new Array(isKnown ? nodes : 0).fill(1);
   if (spread !== "random") {
     reader.report(field, `${field} must be left out unless spread is random, got spread ${spread}`);
   }
   const isWeight = (weight: unknown) => typeof weight === "number" && weight >= 0;
   const isRight =
     Array.isArray(weights) &&
-    weights.length === nodes &&
+    (weights.length === nodes || !isKnown) &&
     weights.every(isWeight) &&
     weights.some((weight) => weight > 0) &&
     weights.every(Number.isFinite);
   if (isRight) return weights;
-  const expected = `a list of ${nodes} numbers, one for each node, not all of them 0`;
+  const length = isKnown ? `${nodes} ` : "";
+  const expected = `a list of ${length}numbers, one for each node, not all of them 0`;
   reader.report(field, optionError(field, expected, weights).message);
   return [1];
 }

@@ -19,7 +19,7 @@ function ownOf(fault: CheckedFault): Partial<FaultReport> {
   switch (fault.fault) {
     case "partition":
       if ("lost" in fault) return { lost: fault.lost };
-      return { sides: sidesOf(fault.partition), lost: fault.partition.lost };
+      return sidesOf(fault.partition);
     case "network":
       return { network: fault.network };
     case "clock-step":
@@ -33,10 +33,11 @@ function ownOf(fault: CheckedFault): Partial<FaultReport> {
   }
 }
 
-/** Nodes by side, from 1 on. */
-function sidesOf({ sideOf }: Partition): number[][] {
+/** Who is on which side, from 1 on. */
+function sidesOf({ sideOf, storeSide, lost }: Partition): Partial<FaultReport> {
   const count = Math.max(...sideOf.map((side = -1) => side)) + 1;
-  return Array.from({ length: count }, (_, index) => {
+  const sides = Array.from({ length: count }, (_, index) => {
     return sideOf.flatMap((side, node) => (side === index ? node + 1 : []));
   });
+  return { sides, lost, ...(storeSide === undefined ? {} : { storeSide: storeSide + 1 }) };
 }

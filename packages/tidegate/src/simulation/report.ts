@@ -25,6 +25,8 @@ export interface FaultReport {
   readonly nodes: readonly number[];
   /** Of a partition between nodes: those on each side. */
   readonly sides?: readonly (readonly number[])[];
+  /** Of such: the side that the store is on, from 1 on; left out where all reach it. */
+  readonly storeSide?: number;
   /**
    * Of a partition: what does not arrive, all or only some. Of one between nodes, what a side sends to one after it, or
    * before it; of one from the store, what nodes ask, or what they are told.

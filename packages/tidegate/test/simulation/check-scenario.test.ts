@@ -274,6 +274,44 @@ test("all that is wrong is said at once", () => {
   );
 });
 
+for (const nodes of [{ count: 0 }, { cuont: 6 }, 3, { regions: { eu: 2, us: 0 } }, {}]) {
+  test(`where nodes are ${JSON.stringify(nodes)}, nothing is said of how many there are`, () => {
+    const result = checkScenario({
+      ...right,
+      nodes,
+      traffic: [
+        { rate: 1, keys: ["a"], weights: [1, 2, 3, 4, 5] },
+        { rate: 1, keys: ["a"], weights: [0] },
+      ],
+      configurations: { a: { limits, regions: { eu: 2, us: 1 } } },
+      faults: [
+        { fault: "crash", at: 0, for: "1s", nodes: [4] },
+        { fault: "crash", at: "1s", for: "1s", nodes: [0] },
+        { fault: "crash", at: "2s", for: "1s" },
+        {
+          fault: "partition",
+          at: 0,
+          for: "1s",
+          sides: [
+            [1, 2],
+            [3, 4],
+          ],
+        },
+        { fault: "partition", at: 0, for: "1s", sides: ["eu", "us"] },
+      ],
+    } as Scenario);
+    assert.ok("problems" in result);
+    const others = result.problems.filter(({ field }) => !field.startsWith("nodes"));
+    assert.deepEqual(
+      others.map(({ message }) => message),
+      [
+        "traffic[1].weights must be a list of numbers, one for each node, not all of them 0, got [0]",
+        "faults[1].nodes must be a list of nodes from 1 on, got [0]",
+      ],
+    );
+  });
+}
+
 test("what is right is right", () => {
   assert.ok("checked" in checkScenario(right));
   const faults = [

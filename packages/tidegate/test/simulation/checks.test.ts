@@ -297,6 +297,13 @@ test("gossip: what is admitted before news of it is allowed for, and keys that a
   assert.match(kept.detail, /^nodes count 2 keys, \d+ s after the last request$/);
 });
 
+test("many keys are said by thousands", () => {
+  const status = { keys: 6_400 } as GossipStatus;
+  const gossip = { limits, coordination: "gossip", gossip: { interval: "1s" } } as const;
+  const kept = verdictOf(judge(gossip, [], { gossip: () => status }), "memory")!;
+  assert.match(kept.detail, /^nodes count 12,800 keys, /);
+});
+
 test("a request without an answer is found", () => {
   const verdicts = judge({ limits }, [], { pending: 1 } as Partial<SimulatedNode>);
   assert.deepEqual(verdictOf(verdicts, "answers"), {

@@ -9,7 +9,7 @@ import { createBoundCheck } from "./bound-check.ts";
 import { ConvergenceCheck, type Units } from "./convergence-check.ts";
 import { FairnessCheck } from "./fairness-check.ts";
 import type { BoundCheck, Totals } from "./judge.ts";
-import { type Subject, sayUnits } from "./subject.ts";
+import { type Subject, sayCount, sayUnits } from "./subject.ts";
 
 /** For how long nodes that gossip keep a key of which nobody says anything, and how many they look at in a round. */
 const FORGETTING_US = 120_000_000;
@@ -65,7 +65,7 @@ export class Checkers {
     const units = up.reduce((sum, node) => sum + node.unitsHeld(), 0);
     const keys = up.reduce((sum, node) => sum + (node.gossip()?.keys ?? 0), 0);
     const isGossip = this.#subject.configuration.gossip !== undefined;
-    const what = isGossip ? `count ${keys} keys` : `hold ${sayUnits(units)} in leases`;
+    const what = isGossip ? `count ${sayCount(keys, "key")}` : `hold ${sayUnits(units)} in leases`;
     const after = `${Math.round(this.idleUs / 1_000_000)} s after the last request`;
     return { check: "memory", held: units + keys === 0, detail: `nodes ${what}, ${after}` };
   }
@@ -92,7 +92,7 @@ export class Checkers {
     const pending = nodes
       .filter((node) => this.#isUp(node))
       .reduce((sum, node) => sum + node.pending, 0);
-    const detail = `${pending} request${pending === 1 ? "" : "s"} without an answer at the end`;
+    const detail = `${sayCount(pending, "request")} without an answer at the end`;
     return { check: "answers", held: pending === 0, detail };
   }
 

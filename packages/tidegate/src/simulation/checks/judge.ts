@@ -4,7 +4,7 @@ import type { Limit } from "../../algorithms/dispatch.ts";
 import type { Verdict } from "../report.ts";
 import type { Answer } from "../simulated-node.ts";
 import type { Admissions, AllowanceOf, Breach } from "./admissions.ts";
-import { type Subject, sayUnits } from "./subject.ts";
+import { type Subject, sayCount, sayUnits } from "./subject.ts";
 
 /** Gathers what was admitted, and judges it. */
 export interface BoundCheck {
@@ -41,8 +41,11 @@ export function judge(
   const breach = worstOf(histories.map((one) => one.worst(configuration.policy, allowanceOf)));
   if (breach === undefined) {
     const { size } = new Set(histories.flatMap(({ names }) => names));
-    const keys = `${size.toLocaleString("en-US")} key${size === 1 ? "" : "s"}`;
-    return { check: "bound", held: true, detail: `${keys} within the limits ${where}` };
+    return {
+      check: "bound",
+      held: true,
+      detail: `${sayCount(size, "key")} within the limits ${where}`,
+    };
   }
   const { key, units, trueUs, limitName } = breach;
   const what = `${JSON.stringify(key)} was admitted ${sayUnits(units)} beyond limit ${limitName}`;

@@ -10,6 +10,11 @@ export interface Subject {
   readonly startUs: number;
 }
 
+/** Says a count: "0 keys", "1 key", "12,727 keys". */
+export function sayCount(count: number, what: string): string {
+  return `${count.toLocaleString("en-US")} ${what}${count === 1 ? "" : "s"}`;
+}
+
 /** Says units: "1 unit", "2.5 units". */
 export function sayUnits(units: number): string {
   const rounded = Number(units.toFixed(2));
