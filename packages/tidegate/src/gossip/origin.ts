@@ -54,9 +54,10 @@ export class Origin {
     return register;
   }
 
-  /** Says that a register was written at a version, which is the highest so far. */
+  /** Says that a register was written at a version: the highest so far, or since it was rewound. */
   wrote(register: OriginRegister, version: number, now: number): void {
-    register.version = version;
+    // What is told again by whoever knows less must not be taken for news of what is known here.
+    register.version = Math.max(version, register.version);
     register.touchedAt = now;
     this.#log.append(register, version);
   }

@@ -169,6 +169,32 @@ test("an update of what was forgotten here has all told again, and not again and
   assert.equal([...replica.origins()].length, 2);
 });
 
+test("while all is told again, what one says who knows less than was known here changes nothing", () => {
+  const origin = originOf(A);
+  const { learned, take, known, keys } = createReplica();
+  const register = say(origin, { policy: "api", name: "k" }, { units: 5 });
+  const other = say(origin, { policy: "api", name: "other" });
+  sayAgain(register, { units: 6 });
+  const before = messageOf([[origin, 0]]);
+  sayAgain(register, { units: 8, resets: 1 });
+  take(messageOf([[origin, 0]]));
+  known().drop(keys.find("api", "other")!.registers.pop() as typeof other);
+  sayAgain(other, { units: 1 });
+  take(messageOf([[origin, 5]]));
+  assert.equal(known().version, 0, "it asks for all");
+  take(before);
+  take(messageOf([[origin, known().version]]));
+  assert.equal(known().version, 6);
+  const ofKey = learned.filter(({ key }) => key === "k");
+  assert.deepEqual(
+    ofKey.map(({ units, before }) => [before.units, units, before.resets]),
+    [
+      [0, 8, 0],
+      [8, 8, 1],
+    ],
+  );
+});
+
 test("a register that may have been forgotten is named again, with what its readers knew of it", () => {
   const origin = originOf(A);
   const { learned, take, known, keys } = createReplica();
