@@ -8,7 +8,7 @@ export interface ExchangesOptions {
   readonly timer: Timer;
   /** Steady clock, in microseconds. */
   readonly steady: () => number;
-  /** How long whoever is to be asked waits for the answers of others. */
+  /** How long something is expected, and whoever is to be asked waits for the answers of others at most. */
   readonly patienceMs: number;
   readonly ask: (address: string) => void;
 }
@@ -16,9 +16,11 @@ export interface ExchangesOptions {
 /** The exchanges of one node. */
 export class Exchanges {
   readonly #options: ExchangesOptions;
-  /** Addresses from which something is expected, and until when it is. */
+  /** Addresses from which something is expected, and until when it is: the first is over first. */
   readonly #expected = new Map<string, number>();
   #queue: string[] = [];
+  /** How long whoever is next waits in this round. */
+  #waitMs = 0;
   #cancel: (() => void) | undefined;
 
   constructor(options: ExchangesOptions) {
@@ -35,16 +37,21 @@ export class Exchanges {
     return false;
   }
 
-  /** Begins a round: asks nodes in turn. Those of the last round that it did not come to are left out. */
-  begin(addresses: readonly string[]): void {
+  /**
+   * Begins a round: asks nodes in turn, and comes to the last of them before the round is over if nobody answers. Those
+   * of the last round that it did not come to, since others were under way when that began, are left out.
+   */
+  begin(addresses: readonly string[], roundMs: number): void {
     this.stop();
     this.#queue = [...addresses];
+    this.#waitMs = Math.min(this.#options.patienceMs, roundMs / addresses.length);
     this.goOn();
   }
 
   /** Notes that something is to come from an address. */
   expect(address: string): void {
     const { steady, patienceMs } = this.#options;
+    this.#expected.delete(address);
     this.#expected.set(address, steady() + 1_000 * patienceMs);
   }
 
@@ -74,7 +81,6 @@ export class Exchanges {
 
   #wait(): void {
     if (this.#queue.length === 0 || this.#cancel !== undefined) return;
-    const { timer, patienceMs } = this.#options;
-    this.#cancel = timer.after(patienceMs, () => this.#askNext());
+    this.#cancel = this.#options.timer.after(this.#waitMs, () => this.#askNext());
   }
 }

@@ -142,7 +142,7 @@ export class Gossiper {
     this.#inARow.clear();
     if (this.#isOpen) {
       for (const address of this.#unheard(now)) this.#send(address);
-      this.#exchanges.begin(this.#targets(now));
+      this.#exchanges.begin(this.#targets(now), nextMs);
       if (now > this.#joinUntil || surroundings.nodes === 1) this.#setJoined();
     }
     eachRound();
@@ -151,13 +151,14 @@ export class Gossiper {
   /** Chooses whom to ask in turn: some of the region, and now and then some of each other region. */
   #targets(now: number): string[] {
     const { peers, fanout, regionIntervalMs, replica } = this.#options;
-    const targets = this.#some(peers.near(), fanout);
-    if (now < this.#nextFarAt) return targets;
+    const near = this.#some(peers.near(), fanout);
+    if (now < this.#nextFarAt) return near;
     this.#nextFarAt = now + 1_000 * regionIntervalMs;
     const isBridge = peers.instancesNear().indexOf(replica.own.instance) < BRIDGES;
-    if (!isBridge) return targets;
-    for (const addresses of peers.far().values()) targets.push(...this.#some(addresses, 1));
-    return targets;
+    if (!isBridge) return near;
+    const far = [...peers.far().values()].flatMap((addresses) => this.#some(addresses, 1));
+    // Whom this round does not come to is one of those that the next will ask.
+    return [...far, ...near];
   }
 
   /** Chooses whom to ask whether they are there: one that is silent, and addresses that may be another's by now. */
@@ -226,10 +227,11 @@ export class Gossiper {
   /** Tells a node that answered what it does not know, and asks it for the rest where there is more. */
   #hasAnswered(header: Header, known: ReadonlyMap<string, number>): void {
     const { own } = this.#options.replica;
+    const { isAll } = this.#incoming;
     // First, so that the answer to what is asked next does not tell the same again.
     const wasTold =
       header.isSated && !this.#isLeaving ? false : this.#answer("push", header, known);
-    if (this.#incoming.isAll) this.#noteComplete(header);
+    if (isAll) this.#noteComplete(header);
     else this.#askForMore(header.address);
     if (!this.#isLeaving) return;
     this.#heardAt.set(header.askedBy, this.#options.steady());

@@ -9,6 +9,7 @@ import { Cluster } from "./cluster.ts";
 import { readWhole } from "./messages.ts";
 
 const PATIENCE_MS = 50;
+const ROUND_MS = 1_000;
 
 /** Exchanges, whom they asked, and the time. */
 function createExchanges() {
@@ -43,7 +44,7 @@ function createExchanges() {
 
 test("the next is asked once the one before has answered", () => {
   const { exchanges, asked, pass, timers } = createExchanges();
-  exchanges.begin(["a", "b"]);
+  exchanges.begin(["a", "b"], ROUND_MS);
   assert.deepEqual([asked, exchanges.isBusy], [["a"], true]);
   exchanges.goOn();
   assert.deepEqual(asked, ["a"], "that another message came is no answer");
@@ -59,7 +60,7 @@ test("the next is asked once the one before has answered", () => {
 
 test("nobody waits for an answer for longer than the patience lasts", () => {
   const { exchanges, asked, pass } = createExchanges();
-  exchanges.begin(["a", "b", "c"]);
+  exchanges.begin(["a", "b", "c"], ROUND_MS);
   pass(PATIENCE_MS - 1);
   assert.deepEqual(asked, ["a"]);
   pass(1);
@@ -71,10 +72,18 @@ test("nobody waits for an answer for longer than the patience lasts", () => {
   assert.deepEqual(asked, ["a", "b", "c"]);
 });
 
+test("however many there are and none of them answers, all are asked before the round is over", () => {
+  const { exchanges, asked, pass } = createExchanges();
+  const addresses = Array.from({ length: 25 }, (_, index) => `${index}`);
+  exchanges.begin(addresses, ROUND_MS);
+  for (let ms = 1; ms < ROUND_MS; ms += 1) pass(1);
+  assert.deepEqual(asked, addresses);
+});
+
 test("whoever says again and again that something is to come holds up nobody for longer", () => {
   const { exchanges, asked, pass } = createExchanges();
   exchanges.expect("stranger:0");
-  exchanges.begin(["a"]);
+  exchanges.begin(["a"], ROUND_MS);
   for (let turn = 1; turn <= PATIENCE_MS; turn += 1) {
     assert.deepEqual(asked, []);
     exchanges.expect(`stranger:${turn}`);
@@ -95,9 +104,9 @@ test("what was expected and does not come is not expected for ever", () => {
 
 test("a round begins with its own, and stopped, nobody is asked", () => {
   const { exchanges, asked, pass, timers } = createExchanges();
-  exchanges.begin(["a", "b", "c"]);
+  exchanges.begin(["a", "b", "c"], ROUND_MS);
   exchanges.came("a");
-  exchanges.begin(["d", "e"]);
+  exchanges.begin(["d", "e"], ROUND_MS);
   assert.deepEqual(asked, ["a", "d"]);
   exchanges.stop();
   pass(1_000);

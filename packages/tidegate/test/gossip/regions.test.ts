@@ -61,6 +61,22 @@ test("regions exchange through two nodes of each, once per interval", async () =
   assert.equal(asking.size, 4);
 });
 
+test("every region asks every other, however many there are and however long their answers take", async () => {
+  const regionOf = (node: number) => `region-${Math.floor(node / 2)}`;
+  const cluster = new Cluster({
+    ...{ policies: { api: { limits: [bucket] } }, nodes: 12, random: createSeededRandom(9) },
+    ...{ region: regionOf, regionInterval: "1s" },
+  });
+  await cluster.pass(4_000);
+  Object.assign(cluster.weather, { latencyUs: 80_000 });
+  const pairs = new Set<string>();
+  cluster.sent = (from, to, message) => {
+    if (message[3] === 0) pairs.add([from, to].map((node) => regionOf(nodeOf(node))).join(" "));
+  };
+  await cluster.pass(10_000);
+  assert.equal(pairs.size, 6 * 6);
+});
+
 test("split by demand: all regions together admit the limit, and one alone all of it", async () => {
   const cluster = await createCluster({ limits: [bucket] });
   const load = { policy: "api", keys: ["k"], perSecond: 60, random: createSeededRandom(3) };
