@@ -8,16 +8,24 @@ export interface ExchangesOptions {
   readonly timer: Timer;
   /** Steady clock, in microseconds. */
   readonly steady: () => number;
-  /** How long something is expected, and whoever is to be asked waits for the answers of others at most. */
+  /** How long something is expected, and whoever is to be asked waits for the answers of others. */
   readonly patienceMs: number;
+  /** The same where answers take long, since there is much to tell: to ask more would add to it. */
+  readonly mostPatienceMs: number;
   readonly ask: (address: string) => void;
 }
+
+/** Patience lasts for so many times what answers took lately, and the last has this weight in that. */
+const TIMES_TAKEN = 3;
+const WEIGHT = 0.25;
 
 /** The exchanges of one node. */
 export class Exchanges {
   readonly #options: ExchangesOptions;
-  /** Addresses from which something is expected, and until when it is: the first is over first. */
+  /** Addresses from which something is to come, and since when: the first is over first. */
   readonly #expected = new Map<string, number>();
+  /** How long that took lately, in microseconds. */
+  #takenUs = 0;
   #queue: string[] = [];
   /** How long whoever is next waits in this round. */
   #waitMs = 0;
@@ -29,10 +37,13 @@ export class Exchanges {
 
   /** Whether something is under way, as far as is known. */
   get isBusy(): boolean {
-    const now = this.#options.steady();
-    for (const [address, until] of this.#expected) {
-      if (until > now) return true;
-      this.#expected.delete(address);
+    const { steady, patienceMs, mostPatienceMs } = this.#options;
+    const now = steady();
+    const patienceUs = 1_000 * this.#patient(patienceMs);
+    for (const [address, since] of this.#expected) {
+      if (now - since < patienceUs) return true;
+      // What comes later still tells how long answers take.
+      if (now - since > 1_000 * mostPatienceMs) this.#expected.delete(address);
     }
     return false;
   }
@@ -50,14 +61,16 @@ export class Exchanges {
 
   /** Notes that something is to come from an address. */
   expect(address: string): void {
-    const { steady, patienceMs } = this.#options;
     this.#expected.delete(address);
-    this.#expected.set(address, steady() + 1_000 * patienceMs);
+    this.#expected.set(address, this.#options.steady());
   }
 
   /** Notes that it came. */
   came(address: string): void {
+    const since = this.#expected.get(address);
+    if (since === undefined) return;
     this.#expected.delete(address);
+    this.#takenUs += WEIGHT * (this.#options.steady() - since - this.#takenUs);
   }
 
   /** Asks the next, unless something is under way: for that it waits, but no longer than its patience. */
@@ -72,6 +85,14 @@ export class Exchanges {
     this.#cancel = undefined;
   }
 
+  /** How long to wait, where answers take as long as they did lately. */
+  #patient(ms: number): number {
+    return Math.max(
+      ms,
+      Math.min((TIMES_TAKEN * this.#takenUs) / 1_000, this.#options.mostPatienceMs),
+    );
+  }
+
   #askNext(): void {
     this.#cancel?.();
     this.#cancel = undefined;
@@ -81,6 +102,6 @@ export class Exchanges {
 
   #wait(): void {
     if (this.#queue.length === 0 || this.#cancel !== undefined) return;
-    this.#cancel = this.#options.timer.after(this.#waitMs, () => this.#askNext());
+    this.#cancel = this.#options.timer.after(this.#patient(this.#waitMs), () => this.#askNext());
   }
 }

@@ -38,6 +38,9 @@ export interface GossiperOptions {
 /** Nodes of a region that gossip with other regions. */
 const BRIDGES = 2;
 
+/** Rounds that whoever is to be asked waits at most for the answers of others, where these take long. */
+const MOST_PATIENCE = 2;
+
 /** Messages in a row that one node asks another for in a round, where there is more than fits one. */
 const MOST_IN_A_ROW = 16;
 
@@ -86,7 +89,10 @@ export class Gossiper {
     this.#incoming = new Incoming(options.replica, (mark) => this.#instantOf(mark));
     const { timer, steady, intervalMs, fanout } = options;
     const ask = (address: string) => this.#ask(address);
-    this.#exchanges = new Exchanges({ timer, steady, patienceMs: intervalMs / fanout, ask });
+    this.#exchanges = new Exchanges({
+      ...{ timer, steady, ask },
+      ...{ patienceMs: intervalMs / fanout, mostPatienceMs: MOST_PATIENCE * intervalMs },
+    });
   }
 
   /**

@@ -9,6 +9,7 @@ import { Cluster } from "./cluster.ts";
 import { readWhole } from "./messages.ts";
 
 const PATIENCE_MS = 50;
+const MOST_PATIENCE_MS = 200;
 const ROUND_MS = 1_000;
 
 /** Exchanges, whom they asked, and the time. */
@@ -18,7 +19,7 @@ function createExchanges() {
   let due: { readonly at: number; readonly run: () => void }[] = [];
   const exchanges: Exchanges = new Exchanges({
     steady: () => 1_000 * now,
-    patienceMs: PATIENCE_MS,
+    ...{ patienceMs: PATIENCE_MS, mostPatienceMs: MOST_PATIENCE_MS },
     timer: {
       after(ms, run) {
         const entry = { at: now + ms, run };
@@ -91,6 +92,34 @@ test("whoever says again and again that something is to come holds up nobody for
     pass(1);
   }
   assert.deepEqual(asked, ["a"]);
+});
+
+test("where answers take long nobody is asked beside them, up to a most", () => {
+  const { exchanges, asked, pass } = createExchanges();
+  const answerAfter = (ms: number, times: number) => {
+    for (let time = 0; time < times; time += 1) {
+      exchanges.expect("slow");
+      pass(ms);
+      exchanges.came("slow");
+    }
+  };
+  answerAfter(40, 20);
+  exchanges.begin(["slow", "b"], ROUND_MS);
+  pass(PATIENCE_MS + 5);
+  assert.deepEqual([asked, exchanges.isBusy], [["slow"], true]);
+  pass(3 * 40 - PATIENCE_MS);
+  assert.deepEqual(asked, ["slow", "b"]);
+  answerAfter(1_000, 20);
+  exchanges.begin(["slow", "c"], ROUND_MS);
+  pass(MOST_PATIENCE_MS - 1);
+  assert.deepEqual(asked, ["slow", "b", "slow"]);
+  pass(1);
+  assert.deepEqual(asked, ["slow", "b", "slow", "c"]);
+  exchanges.came("c");
+  answerAfter(1, 40);
+  exchanges.begin(["d", "e"], ROUND_MS);
+  pass(PATIENCE_MS);
+  assert.deepEqual(asked.slice(4), ["d", "e"], "and where they do not any more, as before");
 });
 
 test("what was expected and does not come is not expected for ever", () => {
