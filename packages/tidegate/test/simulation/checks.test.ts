@@ -167,7 +167,11 @@ test("what a lease held over may be spent later, and no more in all", () => {
   const idle = [...at(0), ...at(...new Array(10).fill(10_000))];
   assert.equal(excessOf(limit, idle, NONE).units, 5);
   assert.equal(excessOf(limit, idle, allowance).units, 0);
-  assert.equal(excessOf(limit, at(...new Array(6).fill(0)), allowance).units, 1);
+  const six = at(...new Array(6).fill(0));
+  assert.equal(excessOf(limit, six, allowance).units, 1);
+  // Units came back from when the first question was under way, whoever was answered first.
+  assert.equal(excessOf(limit, six, { ...allowance, sinceUs: -100_000 }).units, 0.5);
+  assert.equal(excessOf(limit, six, { ...allowance, sinceUs: 100_000 }).units, 1);
 });
 
 const limits = [fixedWindow({ limit: 3, window: "1m" })];

@@ -294,7 +294,10 @@ test("gossip through every fault gives the same report again", async () => {
 
 test("each side of a partition has the limit, or its share of it", async () => {
   const partition = [{ fault: "partition", at: "4s", for: "10s", sides: [[1], [2, 3]] }] as const;
-  const longer = { duration: "20s" } as const;
+  const longer = {
+    duration: "20s",
+    traffic: [{ rate: 1_600, keys: { count: 16 } }],
+  } as const;
   const full = await only({ full: GOSSIP }, partition, longer);
   const share = await only({ share: { ...GOSSIP, partition: "share" } }, partition, longer);
   const meanwhile = (report: ConfigurationReport) => {
@@ -320,14 +323,14 @@ test("convergence is judged of what is promised to converge", async () => {
   const cut = [{ fault: "partition", at: "1s", for: "1s", sides: [[1], [2, 3]] }] as const;
   const isJudged = async (limit: Limit, interval = "100ms") => {
     const gossip = { limits: [limit], coordination: "gossip", gossip: { interval } } as const;
-    const load = { duration: "20s", traffic: [{ rate: 1_000, keys: ["a"] }] } as const;
+    const load = { duration: "20s", traffic: [{ rate: 2_000, keys: ["a"] }] } as const;
     const { verdicts } = await only({ gossip }, cut, load);
     return verdicts.some(({ check }) => check === "convergence");
   };
-  const bucket = tokenBucket({ capacity: 500, refill: "500/s" });
+  const bucket = tokenBucket({ capacity: 900, refill: "900/s" });
   assert.equal(await isJudged(bucket), true);
   assert.equal(await isJudged(bucket, "1100ms"), false, "it fills within an interval");
-  const small = (capacity: number) => tokenBucket({ capacity, refill: "500/s" });
+  const small = (capacity: number) => tokenBucket({ capacity, refill: "900/s" });
   assert.equal(await isJudged(small(30), "20ms"), true);
   assert.equal(await isJudged(small(29), "20ms"), false, "it is a few units for each node");
   assert.equal(await isJudged(slidingWindow({ limit: 500, window: "1s" })), false);

@@ -19,7 +19,7 @@ const LOOKED_AT = 10;
 /** How far from the ideal it may be. */
 const TOLERANCE = 0.02;
 /** Fewer units than these say more of chance. */
-const LEAST_UNITS = 500;
+const LEAST_UNITS = 1_500;
 /** Of a bucket that holds fewer units for each node, they leave each other some percent, partition or not. */
 const LEAST_UNITS_OF_NODE = 10;
 

@@ -17,6 +17,8 @@ export interface Allowance {
   readonly beyond: number;
   /** Units that came back may be spent so much later, beside those that come back then. Of buckets alone. */
   readonly holdUs: number;
+  /** When the key was first asked for: from then on units come back. Left out, since its first admission. */
+  readonly sinceUs?: number;
 }
 
 /** Not at all. */
@@ -36,7 +38,8 @@ export function excessOf(
 ): Excess {
   let units = 0;
   let trueUs = 0;
-  const used = usedOf(limit, admissions[0]?.atUs ?? 0, allowance.holdUs);
+  const { sinceUs = Number.POSITIVE_INFINITY, holdUs } = allowance;
+  const used = usedOf(limit, Math.min(admissions[0]?.atUs ?? 0, sinceUs), holdUs);
   for (const admission of admissions) {
     const beyond = used(admission) - limit.limit - allowance.beyond;
     // Buckets are reckoned with fractions here, and in whole numbers where they decide.

@@ -42,9 +42,11 @@ export function leaseCheck(subject: Subject): BoundCheck {
   const admissions = new Admissions();
   const again = forgettings(subject).length;
   const leases = leaseAllowance(subject);
+  const sinceUs = new Map<string, number>();
   let degraded = 0;
   return {
-    answered: ({ request: { key, cost }, decision, decidedUs }) => {
+    answered: ({ request: { key, cost, atUs }, decision, decidedUs }) => {
+      sinceUs.set(key, Math.min(atUs, sinceUs.get(key) ?? atUs));
       if (!decision.allowed) return;
       if (isOfStore(decision.source)) {
         admissions.add("", key, { atUs: decidedUs, cost, trueUs: decidedUs });
@@ -57,7 +59,8 @@ export function leaseCheck(subject: Subject): BoundCheck {
         const limit = limits[index]!;
         const more = 2 * again * limit.limit + roundedUp(subject, limit);
         // What was debited and lost may be spent, or given back, and be there again.
-        return { holdUs, beyond: beyond + more + (lostUnits.get(key) ?? 0) };
+        const allowance = { holdUs, beyond: beyond + more + (lostUnits.get(key) ?? 0) };
+        return { ...allowance, sinceUs: sinceUs.get(key)! };
       };
       const lost = sayLost([...lostUnits.values()].reduce((sum, units) => sum + units, 0));
       const where = `on all nodes together, and what leases may hold over${lost}`;
