@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ByteWriter } from "../../src/gossip/bytes.ts";
 import { Exchanges } from "../../src/gossip/exchanges.ts";
+import { MessageWriter } from "../../src/gossip/message.ts";
 import { fixedWindow } from "../../src/index.ts";
 import { createSeededRandom } from "../../src/simulation/seeded-random.ts";
 import { Cluster } from "./cluster.ts";
-import { readWhole } from "./messages.ts";
+import { headerOf, originOf, readWhole } from "./messages.ts";
 
 const PATIENCE_MS = 50;
 const MOST_PATIENCE_MS = 200;
@@ -142,10 +144,77 @@ test("a round begins with its own, and stopped, nobody is asked", () => {
   assert.deepEqual([asked, timers()], [["a", "d"], 0]);
 });
 
+const day = { limits: [fixedWindow({ limit: 100, window: "1d" })] };
+
+test("a node asks the second of a round as soon as it has heard of the first", async () => {
+  const cluster = new Cluster({ policies: { day }, nodes: 3, random: createSeededRandom(3) });
+  await cluster.pass(1_000);
+  const askedAt: number[] = [];
+  cluster.sent = (from, _to, message) => {
+    if (from === "node-0" && message[3] === 0) askedAt.push(cluster.time.nowUs);
+  };
+  for (let round = 0; round < 100; round += 1) {
+    for (const node of [0, 1, 2]) await cluster.ask(node, "day", `key:${round}`);
+    await cluster.pass(20);
+  }
+  const gaps = askedAt.slice(1).map((at, index) => at - askedAt[index]!);
+  assert.ok(gaps.length >= 30, `${gaps.length}`);
+  assert.deepEqual(
+    gaps.filter((us) => us > 10_000 && us < 80_000),
+    [],
+  );
+});
+
+/** Two regions that have told each other all, and what the first node answers whoever asks it. */
+async function createAnswering() {
+  const region = (node: number) => (node === 3 ? "us" : "eu");
+  const cluster = new Cluster({
+    ...{ policies: { day }, nodes: 4, random: createSeededRandom(3), region, interval: "1s" },
+  });
+  await cluster.pass(10_500);
+  let sent: Uint8Array[] = [];
+  cluster.sent = (from, _to, message) => {
+    if (from === "node-0") sent.push(message.slice());
+  };
+  /** Has a node ask that knows so many versions of its own; answers what kinds of messages it is sent. */
+  const askFrom = (
+    node: number,
+    version: number,
+    instance = cluster.nodes[node]!.status().instance,
+  ) => {
+    const { address } = cluster.nodes[node]!;
+    const header = headerOf({ instance, address, region: region(node), to: "node-0" });
+    const writer = new MessageWriter(new ByteWriter(), header, 0, 1_000);
+    const asking = originOf(instance, address);
+    asking.version = version;
+    writer.digest([asking]);
+    writer.end(false);
+    sent = [];
+    cluster.deliver("node-0", writer.bytes);
+    const headers = sent.map((message) => readWhole(message).header!);
+    return headers.map(({ kind, isSated }) => (isSated ? `${kind}, sated` : kind));
+  };
+  return { cluster, askFrom };
+}
+
+test("while one that knows more is expected to say so, others are told to keep it", async () => {
+  const { cluster, askFrom } = await createAnswering();
+  assert.deepEqual(askFrom(1, 1), ["ack"]);
+  assert.deepEqual(askFrom(1, 1_000), ["ack"], "whoever knows no more was not waited for");
+  assert.deepEqual(askFrom(2, 1_000), ["ack, sated"]);
+  await cluster.pass(510);
+  assert.deepEqual(askFrom(3, 1_000), ["ack"]);
+  assert.deepEqual(askFrom(2, 1), ["ack"], "nor is one of another region, which may keep it");
+});
+
+test("whoever is met just now is asked, and need not tell the same again", async () => {
+  const { askFrom } = await createAnswering();
+  assert.deepEqual(askFrom(1, 1, "00000000000000ff"), ["syn", "ack, sated"]);
+});
+
 test("what is said of a key travels to each node about once, however long a message takes", async () => {
   for (const latencyUs of [1_000, 10_000, 20_000]) {
-    const policies = { day: { limits: [fixedWindow({ limit: 100, window: "1d" })] } };
-    const cluster = new Cluster({ policies, nodes: 5, random: createSeededRandom(3) });
+    const cluster = new Cluster({ policies: { day }, nodes: 5, random: createSeededRandom(3) });
     Object.assign(cluster.weather, { latencyUs });
     await cluster.pass(1_000);
     let told = 0;

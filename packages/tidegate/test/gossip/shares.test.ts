@@ -129,6 +129,54 @@ test("a region's own limits are shared by those of the region alone", () => {
   assert.equal(rig.key.allowance, 100);
 });
 
+/** A node that knows all of those near, and nothing for a second of those far: two of each. */
+function createFarRig() {
+  const rig = createRig([day]);
+  const { surroundings, key, policy } = rig;
+  Object.assign(surroundings, { nodes: 4, reachable: 4, fresh: 4, lagUs: 700_000, certainAt: 0 });
+  Object.assign(surroundings.near, { nodes: 2, reachable: 2, fresh: 2, lagUs: 100_000 });
+  surroundings.near.freshUntil = 0;
+  const shares = sharesOf(rig);
+  const reckon = (cost: number) => {
+    shares.reckon(key, policy, cost, rig.steady());
+    return key.allowance;
+  };
+  const spend = (units: number) => {
+    rig.store.decide(policy, "k", units, true);
+    key.allowance -= units;
+  };
+  return { ...rig, reckon, spend };
+}
+
+test("what was spent is kept from what is far for as long as its news takes, and from those near no longer", () => {
+  const { key, surroundings, other, reckon, spend } = createFarRig();
+  key.demand = demandOf(codeDemand(100));
+  key.wantedSince = Number.NEGATIVE_INFINITY;
+  other(100);
+  for (const demand of [100, 100]) other(demand).origin.region = "us";
+  const near = (allowance: number, expected: number) => {
+    assert.ok(Math.abs(allowance - expected) < 0.01, `${allowance}, not ${expected}`);
+  };
+  near(reckon(1), 25);
+  spend(20);
+  near(reckon(1), 80 / 4 - 0.75 * 20);
+  surroundings.near.freshUntil = 2_000_000;
+  near(reckon(1), 80 / 4 - 0.5 * 20);
+  // Twice their own lag, which is a second.
+  surroundings.certainAt = 2_000_000;
+  near(reckon(1), 80 / 4 - (0.5 * 20) / Math.E);
+});
+
+test("of whom no demand is known either, those far count as many as they are", () => {
+  const { surroundings, reckon, spend } = createFarRig();
+  assert.equal(reckon(1), 25);
+  spend(20);
+  surroundings.near.freshUntil = 2_000_000;
+  assert.equal(reckon(30), 80 / 4 - 0.5 * 20, "nor is it alone before they know of it");
+  surroundings.certainAt = 20_000_000;
+  assert.equal(reckon(30), 30);
+});
+
 test("what comes back is a node's as it comes, and what it waits for is told", () => {
   const rig = createRig([bucket]);
   rig.key.demand = 100;
