@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CountedKey } from "../../src/gossip/counted-key.ts";
 import { Learning } from "../../src/gossip/learning.ts";
 import type { OriginRegister } from "../../src/gossip/origin.ts";
 import type { Before } from "../../src/gossip/replica.ts";
 import { fixedWindow, slidingWindow, tokenBucket } from "../../src/index.ts";
-import { setFields } from "./messages.ts";
+import { createPolicy } from "../../src/policy/policy.ts";
+import { originOf, setFields } from "./messages.ts";
 import { createRig } from "./rig.ts";
 
 const minute = fixedWindow({ limit: 100, window: "1m" });
@@ -154,4 +156,24 @@ test("however many units are told, what is expected of a key stays in its measur
   assert.equal(key.expectedRoom, -200);
   learned(other(1, { units: -(2 ** 50) }), known(0));
   assert.equal(key.expectedRoom, 0);
+});
+
+test("of keys of several policies each is expected in the measure of its own", () => {
+  const rig = createRig([bucket]);
+  const { store, wall, steady, policy, other } = rig;
+  const small = createPolicy("small", { limits: [tokenBucket({ capacity: 10, refill: "10/m" })] });
+  const tiny = new CountedKey("small", "k");
+  tiny.policy = small;
+  const learning = new Learning({ store, wall, steady, region: "", policyOf: (key) => key.policy });
+  learning.begin();
+  const registers = [
+    other(1, { units: 2 ** 50 }),
+    originOf("00000000000000ff").create(1, tiny, 1, 1),
+  ];
+  setFields(registers[1]!, { units: 2 ** 50 });
+  for (const register of registers) learning.learned(register, known(0));
+  assert.deepEqual(
+    [policy.limits[0]!.limit, rig.key.expectedRoom, tiny.expectedRoom],
+    [100, -200, -20],
+  );
 });

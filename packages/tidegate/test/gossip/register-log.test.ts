@@ -87,6 +87,22 @@ test("whatever is written, named, dropped and said anew, the log hands out what 
   );
 });
 
+test("a register that was dropped and came again under its id is handed out where it came again alone", () => {
+  const origin = originOf("00000000000000aa");
+  const key = new CountedKey("api", "k");
+  const write = (register: OriginRegister) => {
+    origin.version += 1;
+    origin.wrote(register, origin.version, 0);
+  };
+  const before = origin.create(1, key, origin.version + 1, 1);
+  write(before);
+  write(before);
+  origin.drop(before);
+  assert.deepEqual(handedOut(origin, 0), []);
+  write(origin.create(1, key, origin.version + 1, 1));
+  assert.deepEqual(handedOut(origin, 0), [{ id: 1, at: 4 }]);
+});
+
 test("registers are found by ids near and far, and only those that are there", () => {
   const origin = originOf("00000000000000aa");
   const byId = new RegistersById<Origin>();

@@ -34,3 +34,25 @@ test("a key is found where it was, and where it is by now", () => {
   assert.equal(room(one), 60);
   assert.equal(room({ name: "one", at }), 60, "and a place that is another's is of no harm");
 });
+
+test("a key that goes by other limits by now stands as what was counted does under those", () => {
+  const clock = createManualClock();
+  const store = countingStore({ clock, random: createSeededRandom(1) });
+  const [fast, slow] = ["100/s", "1/s"].map((refill) => {
+    return createPolicy("api", { limits: [tokenBucket({ capacity: 100, refill })] });
+  });
+  const units = { present: new Float64Array([40]), before: new Float64Array(1) };
+  const one = { name: "one", at: 0 };
+  const room = (policy = slow!) => {
+    const standing = createStanding();
+    store.standing(policy, one, 0, standing);
+    return standing.room;
+  };
+  store.count(fast!, one, units);
+  store.count(slow!, { name: "two", at: 0 }, units);
+  assert.equal(room(), 60);
+  clock.advanceMs(1_000);
+  assert.equal(room(), 61);
+  store.count(fast!, one, units);
+  assert.equal(room(fast), 21);
+});
