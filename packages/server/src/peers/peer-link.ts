@@ -175,11 +175,11 @@ export class PeerLink {
     let status: string | undefined;
     let details = "";
     const cancel = this.#afterSilence(() => {
-      if (status !== undefined || !streams.has(stream)) return;
-      this.#reason = silence("answer");
-      // A node that says anything is slow, and there: only the message is given up.
+      if (!streams.has(stream)) return;
+      if (status === undefined) this.#reason = silence("answer");
+      // A node that says anything is slow, and there: only the message is given up, or an answer that does not end.
       if (socket.bytesRead > bytesRead) stream.close(constants.NGHTTP2_CANCEL);
-      else this.#fail(connection, this.#reason);
+      else this.#fail(connection, silence("answer"));
     });
     const read = (headers: Record<string, unknown>) => {
       status ??= headers["grpc-status"]?.toString();

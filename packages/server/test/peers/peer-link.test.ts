@@ -104,6 +104,21 @@ test("a node that says anything but the answer keeps its connection, and only th
   assert.deepEqual([sessions.length, link.reason], [1, undefined]);
 });
 
+test("an answer that never ends is one, and holds no place for those that follow", async (context) => {
+  const { timers, send, lost, streams, sessions } = await openLink(context);
+  // As many as may be on their way.
+  for (const index of [1, 2, 3, 4]) {
+    await send(`${index}`);
+    const heard = once(streams[index]!, "close");
+    streams[index]!.respond({ ":status": 200, "grpc-status": "0" });
+    await new Promise<void>((resolve) => sessions[0]!.ping(() => resolve()));
+    timers.advance(ANSWER_TIMEOUT_MS);
+    await heard;
+  }
+  await send("5");
+  assert.deepEqual([lost, sessions.length], [[], 1]);
+});
+
 test("a node that says nothing at all is connected anew", async (context) => {
   const { link, timers, send, lost, sessions } = await openLink(context);
   await send("1");
