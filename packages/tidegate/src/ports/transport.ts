@@ -11,7 +11,7 @@ export interface Transport {
   open(receive: (message: Uint8Array) => void): void | Promise<void>;
   /**
    * Sends a message on its way, of at most `maxMessageBytes` of the options of gossip and 64 KiB more. It neither waits
-   * nor throws: what cannot be sent is lost.
+   * nor throws, and delivers nothing before it returns: what cannot be sent is lost.
    */
   send(address: string, message: Uint8Array): void;
   /** Addresses of the nodes that there should be, this one's among them or not. Asked before each round. */
