@@ -29,8 +29,8 @@ const CASES: readonly Case[] = [
   { name: FEW, keys: 20_000, times: 1, onAll: false },
   { name: FEW_OFTEN, keys: 20_000, times: 10, onAll: false },
 ];
-/** Until every node has been asked for nearly every key. */
-const WARM_UP_S = 20;
+/** Until every node has been asked for nearly every key, and has compiled what it runs. */
+const WARM_UP_S = 40;
 const MEASURED_S = 15;
 const QUICK_S = { warmUp: 10, measured: 5 };
 const LOAD_FILE = new URL("./costs-load.ts", import.meta.url);
