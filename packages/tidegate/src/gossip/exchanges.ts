@@ -1,5 +1,5 @@
-// Whom a node asks in a round, one after another: two that answer at once tell the same, and where there is much to
-// tell that is most of what gossip costs.
+// Whom a node asks in a round: one after another where there is much to tell, since two that answer at once tell the
+// same, and that is then most of what gossip costs; all at once where there is little, so that news is young.
 
 import type { Timer } from "../ports/timer.ts";
 
@@ -19,6 +19,10 @@ export interface ExchangesOptions {
 const TIMES_TAKEN = 3;
 const WEIGHT = 0.25;
 
+/** There is much to tell while a message of so many bytes came lately; of the largest this part counts after each. */
+const LARGE_BYTES = 4_096;
+const KEPT = 0.9;
+
 /** The exchanges of one node. */
 export class Exchanges {
   readonly #options: ExchangesOptions;
@@ -26,6 +30,8 @@ export class Exchanges {
   readonly #expected = new Map<string, number>();
   /** How long that took lately, in microseconds. */
   #takenUs = 0;
+  /** Size of the largest messages lately. */
+  #bytes = 0;
   #queue: string[] = [];
   /** How long whoever is next waits in this round. */
   #waitMs = 0;
@@ -35,16 +41,13 @@ export class Exchanges {
     this.#options = options;
   }
 
-  /** Whether something is under way, as far as is known. */
+  /** Whether something large is under way, as far as is known. */
   get isBusy(): boolean {
-    const { steady, patienceMs, mostPatienceMs } = this.#options;
+    if (this.#bytes < LARGE_BYTES) return false;
+    const { steady, patienceMs } = this.#options;
     const now = steady();
     const patienceUs = 1_000 * this.#patient(patienceMs);
-    for (const [address, since] of this.#expected) {
-      if (now - since < patienceUs) return true;
-      // What comes later still tells how long answers take.
-      if (now - since > 1_000 * mostPatienceMs) this.#expected.delete(address);
-    }
+    for (const since of this.#expected.values()) if (now - since < patienceUs) return true;
     return false;
   }
 
@@ -61,12 +64,20 @@ export class Exchanges {
 
   /** Notes that something is to come from an address. */
   expect(address: string): void {
+    const { steady, mostPatienceMs } = this.#options;
+    const now = steady();
     this.#expected.delete(address);
-    this.#expected.set(address, this.#options.steady());
+    this.#expected.set(address, now);
+    // What comes after the patience still tells how long answers take; what does not come must not be kept.
+    for (const [oldest, since] of this.#expected) {
+      if (now - since <= 1_000 * mostPatienceMs) break;
+      this.#expected.delete(oldest);
+    }
   }
 
-  /** Notes that it came. */
-  came(address: string): void {
+  /** Notes that it came, in so many bytes. */
+  came(address: string, bytes: number): void {
+    this.#bytes = Math.max(bytes, KEPT * this.#bytes);
     const since = this.#expected.get(address);
     if (since === undefined) return;
     this.#expected.delete(address);
@@ -75,8 +86,8 @@ export class Exchanges {
 
   /** Asks the next, unless something is under way: for that it waits, but no longer than its patience. */
   goOn(): void {
-    if (this.#queue.length > 0 && !this.isBusy) this.#askNext();
-    else this.#wait();
+    while (this.#queue.length > 0 && !this.isBusy) this.#askNext();
+    this.#wait();
   }
 
   stop(): void {

@@ -224,7 +224,7 @@ export class Gossiper {
       this.#answer("ack", header, known);
       return;
     }
-    exchanges.came(header.askedBy);
+    exchanges.came(header.askedBy, message.length);
     if (wasAway && origin !== undefined && peers.isThere(origin, now)) peers.refresh(now);
     if (header.kind === "ack") this.#hasAnswered(header, known);
     if (!this.#isLeaving) exchanges.goOn();
