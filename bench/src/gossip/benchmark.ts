@@ -8,6 +8,7 @@ import { throughputSection } from "./in-process.ts";
 import { createNamespaces } from "./places.ts";
 import { NODES, phasesOf } from "./scenario.ts";
 import { cpuWithoutGossip, scenarioSection } from "./scenario-section.ts";
+import { steadySection } from "./steady.ts";
 
 const SEED = 1;
 
@@ -30,6 +31,7 @@ export const gossipBenchmark: Benchmark = {
     } finally {
       places?.remove();
     }
+    yield await steadySection(quick);
     yield await convergenceSection(quick);
     yield await throughputSection(effort);
     yield await costsSection(quick);

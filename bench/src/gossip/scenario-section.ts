@@ -5,7 +5,7 @@ import { judgeRun, type PhaseResult } from "./judge.ts";
 import { runModel } from "./model.ts";
 import type { Places } from "./places.ts";
 import { type ProcessRun, runProcesses } from "./processes.ts";
-import { type Phase, type Scenario, USERS } from "./scenario.ts";
+import { type Phase, type Scenario, USERS, WORST_AT_MOST } from "./scenario.ts";
 
 /** What a scenario is shown with. */
 export interface ScenarioSectionOptions {
@@ -16,11 +16,10 @@ export interface ScenarioSectionOptions {
   readonly cpuWithout: number;
 }
 
+const MODEL = "model";
 const WORST = "worst second";
 const BACK = "within 2 % after";
 const BOUND = "most of a key ÷ bound";
-/** Over the ideal in the worst second, by the interval. */
-const WORST_AT_MOST: Readonly<Record<number, number>> = { 100: 1.03, 1000: 1.1 };
 /** How far processes may be from the model: the machine is busy now and then, and a second is short. */
 const TOLERANCE = 0.05;
 /** Place of the phase after the partition. */
@@ -39,7 +38,7 @@ export async function scenarioSection(options: ScenarioSectionOptions): Promise<
   const model = judgeRun(scenario, await runModel(scenario));
   const run = places === undefined ? undefined : await runProcesses(scenario, places);
   const processes = run === undefined ? [] : judgeRun(scenario, run);
-  const sources = [...(run === undefined ? [] : ["processes"]), "model"];
+  const sources = [...(run === undefined ? [] : ["processes"]), MODEL];
   const measurements = scenario.phases.flatMap((_, phase) => {
     const pair = [processes[phase], model[phase]].filter((result) => result !== undefined);
     return pair.map((result, index) => row(result, sources[index]!, cpuWithout));
@@ -105,10 +104,17 @@ function goalsOf(
   const steady = `steady, ${source}`;
   const { capacity, refillPerSecond } = USERS;
   const repaidMs = (1_000 * capacity) / refillPerSecond;
+  // The model is judged over many seeds, in a table of its own.
+  const isNear =
+    source === MODEL
+      ? []
+      : [
+          { contender: steady, atLeast: 0.99 },
+          { contender: steady, atMost: 1.01 },
+          { contender: steady, column: WORST, atMost: WORST_AT_MOST[intervalMs]! },
+        ];
   return [
-    { contender: steady, atLeast: 0.99 },
-    { contender: steady, atMost: 1.01 },
-    { contender: steady, column: WORST, atMost: WORST_AT_MOST[intervalMs]! },
+    ...isNear,
     { contender: `2 against 3, ${source}`, column: BOUND, atMost: 1 },
     // Once the nodes reach each other again a debt is repaid, as deep as a bucket is at most; then five rounds.
     {

@@ -72,3 +72,6 @@ export function boundWhileCut({ partition, intervalMs }: Scenario, seconds: numb
   if (partition === "full") return 2 * limit;
   return limit + (refillPerSecond * Math.max(4 * intervalMs, 500)) / 1_000;
 }
+
+/** Over the ideal in the worst second, by the interval. */
+export const WORST_AT_MOST: Readonly<Record<number, number>> = { 100: 1.03, 1000: 1.1 };
