@@ -1,5 +1,5 @@
-// How near to the limit all nodes together stay while nothing goes wrong, in the model, over many seeds: in one second of
-// one run chance has its part.
+// How near to the limit all nodes together stay while nothing goes wrong, in the model, over many seeds: in one second
+// of one run chance has its part.
 
 import type { Measurement, Section } from "../report/section.ts";
 import { median } from "../report/statistics.ts";

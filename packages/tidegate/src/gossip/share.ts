@@ -95,14 +95,13 @@ export class Shares {
     const unknown = (1 - part - this.#partLate) * key.unseen + this.#partLate * key.unseenLate;
     const balance = part * room - unknown;
     const limit = leastLimit(policy);
-    const chance = this.#options.random.next() * cost;
-    if (balance > 0 || gain === 0 || room + gain < limit) return Math.max(balance, 0) + chance;
-    // A bucket that is full before news of it comes takes nothing up: what this node did not spend of what came back to
-    // it stays its own. Where it is only not known to be full in truth, that is half a round's at most.
-    accrue(key, now);
-    const kept = Math.max(key.allowance, 0);
-    if (this.#partLate > 0) return Math.min(kept, part * limit);
-    return Math.min(kept, (part * Math.min(gain, limit)) / 2) + chance / 2;
+    // A bucket that is full here, and is not in truth, takes nothing up: what this node did not spend of what came back
+    // to it stays its own.
+    if (balance <= 0 && this.#partLate > 0 && gain > 0 && room + gain >= limit) {
+      accrue(key, now);
+      return Math.min(Math.max(key.allowance, 0), part * limit);
+    }
+    return Math.max(balance, 0) + this.#options.random.next() * cost;
   }
 
   /** Adds what was spent to what others may not know yet, and takes from it what they must have answered by now. */
