@@ -15,11 +15,12 @@ const WORST = "worst second, median";
 /** Judges the steady phase, over some seeds. */
 export async function steadySection(quick: boolean): Promise<Section> {
   const phases = phasesOf(quick).slice(0, 2);
+  const seeds = quick ? SEEDS_QUICK : SEEDS;
   const measurements: Measurement[] = [];
   for (const intervalMs of INTERVALS_MS) {
     const ratios: number[] = [];
     const worst: number[] = [];
-    for (let seed = 1; seed <= (quick ? SEEDS_QUICK : SEEDS); seed += 1) {
+    for (let seed = 1; seed <= seeds; seed += 1) {
       const scenario = { intervalMs, partition: "full" as const, phases, seed };
       const [, steady] = judgeRun(scenario, await runModel(scenario));
       ratios.push(steady!.ratio);
@@ -39,7 +40,7 @@ export async function steadySection(quick: boolean): Promise<Section> {
     title: "Gossip: steady, over seeds",
     how:
       `In the model: ${NODES} nodes, ${USERS.keys} users over their limit, the steady phase of the scenario above; ` +
-      `${SEEDS} seeds.`,
+      `${seeds} seeds.`,
     valuesTitle: "admitted ÷ ideal, median [min – max]",
     measurements,
     goals: INTERVALS_MS.flatMap((intervalMs) => {

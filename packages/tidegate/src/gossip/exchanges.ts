@@ -108,11 +108,13 @@ export class Exchanges {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#options.ask(this.#queue.shift()!);
-    this.#wait();
   }
 
   #wait(): void {
     if (this.#queue.length === 0 || this.#cancel !== undefined) return;
-    this.#cancel = this.#options.timer.after(this.#patient(this.#waitMs), () => this.#askNext());
+    this.#cancel = this.#options.timer.after(this.#patient(this.#waitMs), () => {
+      this.#askNext();
+      this.#wait();
+    });
   }
 }

@@ -94,12 +94,14 @@ export class Shares {
     const part = this.#part;
     const unknown = (1 - part - this.#partLate) * key.unseen + this.#partLate * key.unseenLate;
     const balance = part * room - unknown;
-    const limit = leastLimit(policy);
-    // A bucket that is full here, and is not in truth, takes nothing up: what this node did not spend of what came back
-    // to it stays its own.
-    if (balance <= 0 && this.#partLate > 0 && gain > 0 && room + gain >= limit) {
-      accrue(key, now);
-      return Math.min(Math.max(key.allowance, 0), part * limit);
+    if (balance <= 0 && this.#partLate > 0 && gain > 0) {
+      const limit = leastLimit(policy);
+      // A bucket that is full here, and is not in truth, takes nothing up: what this node did not spend of what came
+      // back to it stays its own.
+      if (room + gain >= limit) {
+        accrue(key, now);
+        return Math.min(Math.max(key.allowance, 0), part * limit);
+      }
     }
     return Math.max(balance, 0) + this.#options.random.next() * cost;
   }
